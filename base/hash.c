@@ -1,0 +1,30 @@
+#include "base/hash.h"
+
+#include <xxhash.h>
+
+#include "base/check.h"
+
+uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
+struct hash_stream *hash_stream_create(void)
+{
+    XXH3_state_t *state = XXH3_createState();
+    CHECK(state != NULL);
+    XXH3_64bits_reset(state);
+    return (struct hash_stream *)state;
+}
+
+void hash_stream_add(struct hash_stream *h, const void *data, size_t size)
+{
+    XXH3_64bits_update((XXH3_state_t *)h, data, size);
+}
+
+uint64_t hash_stream_finish(struct hash_stream *h)
+{
+    uint64_t digest = XXH3_64bits_digest((XXH3_state_t *)h);
+    XXH3_freeState((XXH3_state_t *)h);
+    return digest;
+}
