@@ -1,0 +1,115 @@
+/* The topology: vhosts, exchanges, bindings and the list of queues, changed only by commands of the meta group.
+ *
+ * Every shard of every node holds a copy and applies the same commands in the same order. Deterministic and pure.
+ * Thread: the owner's shard. Records are borrowed: they live until the next topology_apply(). */
+#ifndef WARREN_ROUTER_TOPOLOGY_H
+#define WARREN_ROUTER_TOPOLOGY_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/reader.h"
+
+struct topology;
+struct vhost;
+
+enum { TOPOLOGY_NAME_MAX = 255, TOPOLOGY_TEXT_MAX = 512 };
+
+struct exchange {
+    struct slice vhost;
+    struct slice name;
+    struct slice type; /* "direct", "fanout", "topic", "headers" */
+    bool durable, auto_delete, internal;
+    struct slice arguments; /* field table without its length, as declared */
+};
+
+struct queue_record {
+    uint64_t id;    /* never used again */
+    uint32_t group; /* where it lives */
+    struct slice vhost;
+    struct slice name;
+    bool durable, exclusive, auto_delete;
+    uint64_t owner;         /* exclusive: the connection (a port_id-like number); else 0 */
+    struct slice arguments; /* field table without its length, as declared */
+};
+
+struct binding {
+    struct slice vhost;
+    struct slice source;
+    struct slice destination;
+    bool to_exchange;
+    struct slice routing_key;
+    struct slice arguments;
+};
+
+/* --- commands (codec in topology_command.c; logged inside COMMAND_TOPOLOGY; docs/formats/topology.md) --- */
+enum topology_command_type {
+    TOPOLOGY_EXCHANGE_DECLARE = 1,
+    TOPOLOGY_EXCHANGE_DELETE,
+    TOPOLOGY_QUEUE_DECLARE,
+    TOPOLOGY_QUEUE_DELETE, /* by id or by name; the machine's side is emptied before */
+    TOPOLOGY_BIND,
+    TOPOLOGY_UNBIND,
+    TOPOLOGY_OWNERS_GONE, /* deletes the exclusive queues of a node's connections with an epoch up to this one */
+};
+struct topology_command {
+    uint8_t type;
+    struct slice vhost;
+    struct slice name;        /* exchange or queue; bind: destination */
+    struct slice kind;        /* exchange type */
+    bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
+    uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
+    uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
+    uint32_t group;           /* QUEUE_DECLARE: 0 = the topology chooses (fewest queues, lowest number) */
+    struct slice source;      /* bind */
+    struct slice routing_key; /* bind */
+    struct slice arguments;
+    uint8_t node;             /* OWNERS_GONE */
+    uint32_t epoch;
+};
+void topology_command_encode(struct buf *b, const struct topology_command *c);
+bool topology_command_decode(struct slice bytes, struct topology_command *c);
+
+/* The outcome: reply_code 0 is success; else AMQP's code and RabbitMQ's text ("PRECONDITION_FAILED - inequivalent arg ..."). */
+struct topology_result {
+    uint16_t reply_code;
+    bool created;      /* declare: it was not there before */
+    uint64_t queue_id; /* queue declare and delete */
+    uint32_t group;
+    char text[TOPOLOGY_TEXT_MAX];
+};
+
+/* group_count: queue groups besides the meta group, for the choice of a group. A new topology has the vhost "/" with its
+ * pre-declared exchanges. */
+struct topology *topology_create(uint32_t group_count);
+void topology_destroy(struct topology *t);
+
+/* Applies a command; `index` is its Raft index. A command that is refused changes nothing and is refused in the same words on
+ * every replica. */
+void topology_apply(struct topology *t, uint64_t index, const struct topology_command *c, struct topology_result *result);
+/* What apply would answer, changing nothing: lets a session answer a re-declare or an error without a commit. */
+void topology_examine(struct topology *t, const struct topology_command *c, struct topology_result *result);
+uint64_t topology_index(const struct topology *t);   /* of the last command applied */
+uint64_t topology_version(const struct topology *t); /* grows whenever a route may change; never 0 */
+
+/* --- lookups; NULL when absent --- */
+bool topology_has_vhost(const struct topology *t, struct slice vhost);
+const struct exchange *topology_exchange(const struct topology *t, struct slice vhost, struct slice name);
+const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);
+const struct queue_record *topology_queue_by_id(const struct topology *t, uint64_t id);
+size_t topology_queue_count(const struct topology *t);
+size_t topology_exchange_count(const struct topology *t);
+/* Walks in a fixed order (by id / by vhost and name); start with *cursor = 0; NULL at the end. */
+const struct queue_record *topology_next_queue(const struct topology *t, uint64_t *cursor);
+const struct exchange *topology_next_exchange(const struct topology *t, uint64_t *cursor);
+/* Walks bindings (the implicit ones to "" are not listed); false at the end. */
+bool topology_next_binding(const struct topology *t, uint64_t *cursor, struct binding *binding);
+/* Exclusive queues of a connection; start with *cursor = 0. */
+const struct queue_record *topology_next_owned(const struct topology *t, uint64_t connection, uint64_t *cursor);
+
+/* --- manifest --- */
+void topology_encode(const struct topology *t, struct buf *b);
+int topology_restore(struct topology *t, struct slice bytes, struct err *err); /* replaces everything */
+uint64_t topology_digest(const struct topology *t);
+bool topology_check(const struct topology *t, struct err *err);
+
+#endif
