@@ -1,0 +1,90 @@
+/* A client's connection and its channels, sans I/O: bytes and events in; bytes and requests (backend.h) out.
+ *
+ * Thread:   the shard that accepted the connection.
+ * Lifetime: session_create() .. session_destroy(); the caller destroys it when session_state() is SESSION_CLOSED and the output
+ *           was written, or when the socket broke (session_abandon() first: closes the channels at the backend).
+ * Sources:  AMQP 0-9-1; RabbitMQ 3.13 where it says more. */
+#ifndef WARREN_NODE_SESSION_SESSION_H
+#define WARREN_NODE_SESSION_SESSION_H
+
+#include "base/buf.h"
+#include "node/session/backend.h"
+
+struct session;
+
+struct session_settings {
+    uint16_t channel_max;        /* 2047 */
+    uint32_t frame_max;          /* 131072 */
+    uint16_t heartbeat_s;        /* 60 */
+    uint32_t handshake_timeout_ms; /* 10000 */
+    uint64_t message_size_max;   /* 134217728 */
+    uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
+    const char *product;         /* "RabbitMQ" */
+    const char *version;         /* 3.13 form */
+    const char *cluster_name;
+    const char *node_name;
+    size_t output_high_water;    /* bytes; above it the session stops consuming deliveries: session_wants_deliveries() is false */
+};
+
+enum session_state {
+    SESSION_OPEN,    /* handshake or normal service */
+    SESSION_CLOSING, /* write what is in the output, then wait for close-ok or the deadline */
+    SESSION_CLOSED,  /* write what is in the output, then close the socket */
+};
+
+/* `settings` and `backend` must outlive the session. `peer` is for listings, e.g. "127.0.0.1:40312 -> 127.0.0.1:5672" (copied). */
+struct session *session_create(const struct session_settings *settings, const struct backend *backend, const char *peer,
+                               bool peer_is_loopback, uint64_t now_ms);
+void session_destroy(struct session *s);
+void session_abandon(struct session *s);
+
+/* --- bytes --- */
+/* Takes what it can use of the bytes (whole frames); returns how many were taken. Fewer than given: keep the rest and come back with
+ * more, or, if session_stalled(), after an event. */
+size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64_t now_ms);
+bool session_stalled(const struct session *s);
+struct buf *session_output(struct session *s); /* the caller writes from its front and buf_consume()s; then calls session_written() */
+void session_written(struct session *s, uint64_t now_ms);
+/* Ends a turn: coalesced confirms and settles are made. Call after inputs and events, before writing. */
+void session_turn_end(struct session *s, uint64_t now_ms);
+
+/* --- time --- */
+uint64_t session_deadline_ms(const struct session *s); /* when session_tick() is wanted next; UINT64_MAX: never */
+void session_tick(struct session *s, uint64_t now_ms);
+
+enum session_state session_state(const struct session *s);
+bool session_wants_deliveries(const struct session *s); /* the output is below its high water mark */
+
+/* --- events from the broker; `channel` is the number given to channel_open(); events for a channel that is gone are ignored --- */
+void session_reply(struct session *s, uint16_t channel, const struct backend_reply *reply);
+/* One group has (ok) or refuses (not ok) the publishes with this tag. */
+void session_confirm(struct session *s, uint16_t channel, uint64_t tag, bool ok);
+struct session_delivery {
+    uint32_t group;
+    uint32_t consumer; /* 0: for the get that is asked */
+    uint64_t dseq;
+    bool redelivered;
+    uint64_t delivery_count;
+    uint64_t ready_left; /* get-ok's message-count */
+    struct content content;
+};
+void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);
+void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer);
+/* Closes the connection from our side (320 on shutdown or when ports are gone; 541 when the broker cannot go on). */
+void session_close(struct session *s, uint16_t reply_code, const char *text, uint64_t now_ms);
+
+/* --- listings --- */
+struct session_info {
+    const char *peer;
+    struct slice user, vhost, client_properties, connection_name, mechanism;
+    uint32_t channels;
+    uint16_t channel_max;
+    uint16_t heartbeat_s;
+    uint32_t frame_max;
+    bool open; /* handshake is over */
+    uint64_t received_frames, sent_frames;
+    uint64_t published, confirmed, delivered, acked, returned, got;
+};
+void session_info(const struct session *s, struct session_info *info);
+
+#endif
