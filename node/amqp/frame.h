@@ -21,12 +21,15 @@ struct amqp_frame {
 enum amqp_parse {
     AMQP_PARSE_MORE, /* not whole yet */
     AMQP_PARSE_DONE,
-    AMQP_PARSE_TOO_LARGE,     /* 501: head, payload and end are more than frame_max; known from the head alone */
+    AMQP_PARSE_TOO_LARGE,     /* 501: the payload is more than frame_max; known from the head alone */
     AMQP_PARSE_BAD_END,       /* 501: the octet behind the payload is not 206 */
     AMQP_PARSE_NOT_AMQP_0_9_1 /* protocol header only: answer with amqp_protocol_header_put() and close the socket */
 };
 
-/* The frame at the front of `input`; its whole size is AMQP_FRAME_OVERHEAD + payload.size. `frame_max` 0: no limit. On
+/* The limit is RabbitMQ's: the payload alone may be as large as frame_max, though the specification counts head and end
+ * octet too, because many clients are off by those eight bytes.
+ *
+ * The frame at the front of `input`; its whole size is AMQP_FRAME_OVERHEAD + payload.size. `frame_max` 0: no limit. On
  * TOO_LARGE type, channel and the payload that is there are set; on BAD_END the whole frame is. */
 enum amqp_parse amqp_frame_parse(struct slice input, uint32_t frame_max, struct amqp_frame *frame);
 

@@ -30,8 +30,8 @@ struct amqp_value {
     };
 };
 
-/* 0, or 502: cut off, an unknown type, or nested too deep. Do this once where bytes come in; the functions below may
- * then be used freely (on unvalidated bytes they are safe too: they end early). */
+/* 0, or 502: cut off, an unknown type, or nested too deep. Done once where bytes come in. The walks below are safe on
+ * unvalidated bytes too (they end early); comparing and printing recurse and want validated ones. */
 unsigned amqp_table_validate(struct slice table);
 unsigned amqp_array_validate(struct slice items);
 
