@@ -1,0 +1,329 @@
+/* The broker of a shard: its life, its turn, and where mail goes. */
+#include "node/broker/broker_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+enum { BROKER_TICK_MS = 250 };
+
+struct broker *broker_create(const struct broker_params *params)
+{
+    CHECK(params->shard_count > 0 && params->shard_count <= 64 && params->shard < params->shard_count);
+    struct broker *b = mem_zalloc(sizeof *b);
+    b->params = *params;
+    b->io = params->io;
+    b->epoch = params->epoch;
+    b->leaders = mem_zalloc(params->group_count * sizeof *b->leaders);
+    b->hosts = mem_zalloc(params->group_count * sizeof *b->hosts);
+    b->ports_of_group = mem_zalloc(params->group_count * sizeof *b->ports_of_group);
+    for (uint32_t g = 0; g < params->group_count; g++) list_init(&b->ports_of_group[g]);
+    list_init(&b->dirty_ports);
+    list_init(&b->questions);
+    list_init(&b->connections);
+    return b;
+}
+
+void broker_destroy(struct broker *b)
+{
+    LIST_FOR_SAFE(&b->questions, link)
+    question_free(LIST_ITEM(link, struct question, broker_link));
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (b->hosts[g]) host_close(b->hosts[g]);
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        LIST_FOR_SAFE(&b->ports_of_group[g], link)
+    port_free(LIST_ITEM(link, struct port, group_link));
+    map_u64_close(&b->ports);
+    mem_free(b->ports_of_group);
+    mem_free(b->hosts);
+    mem_free(b->leaders);
+    mem_free(b->free_counters);
+    mem_free(b);
+}
+
+void broker_add_group(struct broker *b, struct group *group, struct store *store, struct queue_machine *queues, struct meta_machine *meta,
+                      struct effects *effects)
+{
+    uint32_t id = group_id(group);
+    CHECK(id < b->params.group_count && !b->hosts[id]);
+    struct host *h = mem_zalloc(sizeof *h);
+    host_init(h, b, id);
+    h->group = group;
+    h->store = store;
+    h->queues = queues;
+    h->meta = meta;
+    h->effects = effects;
+    b->hosts[id] = h;
+}
+
+void broker_note(struct broker *b, int level, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    b->io->note(b->io->self, level, line);
+}
+
+struct port *broker_port(struct broker *b, uint64_t id)
+{
+    return map_u64_get(&b->ports, id);
+}
+
+struct port *broker_meta_port(struct broker *b)
+{
+    if (!b->meta_port) b->meta_port = port_open(b, 0, PORT_OF_META);
+    return b->meta_port;
+}
+
+/* --- mail --- */
+
+void broker_send_mail(struct broker *b, uint8_t node, struct mail *m)
+{
+    struct buf head = {0};
+    m->shard = b->params.shard;
+    mail_encode(m, &head);
+    b->io->send(b->io->self, node, buf_slice(&head), &m->part, m->part.blob ? 1 : 0);
+    buf_close(&head);
+    mail_destroy(m);
+}
+
+void broker_post_to_group(struct broker *b, struct mail *m)
+{
+    struct leader leader = b->leaders[m->group];
+    m->term = leader.term;
+    m->node = b->params.node;
+    m->shard = b->params.shard;
+    uint16_t shard = shard_of_group(b, m->group);
+    if (!leader.node)
+        mail_destroy(m);
+    else if (shard != b->params.shard)
+        b->io->post(b->io->self, shard, m);
+    else if (leader.node != b->params.node)
+        broker_send_mail(b, leader.node, m);
+    else
+        host_mail(b->hosts[m->group], m);
+}
+
+/* Mail for a group that came by ring or link: this is the group's shard. */
+static void group_mail(struct broker *b, struct mail *m, bool from_sibling)
+{
+    const struct leader *leader = m->group < b->params.group_count ? &b->leaders[m->group] : NULL;
+    bool here = leader && shard_of_group(b, m->group) == b->params.shard && m->term == leader->term;
+    if (here && leader->node == b->params.node)
+        host_mail(b->hosts[m->group], m);
+    else if (here && from_sibling && leader->node)
+        broker_send_mail(b, leader->node, m);
+    else
+        mail_destroy(m);
+}
+
+static struct port *port_of_effect(struct broker *b, uint64_t id, uint32_t group)
+{
+    if (port_id_node(id) != PORT_NODE_GROUP) return broker_port(b, id);
+    uint32_t source = port_id_counter(id);
+    struct host *h = source < b->params.group_count ? b->hosts[source] : NULL;
+    return h ? h->dead_letter_ports[group] : NULL;
+}
+
+static uint16_t shard_of_port(struct broker *b, uint64_t id)
+{
+    return port_id_node(id) == PORT_NODE_GROUP ? shard_of_group(b, port_id_counter(id)) : port_shard(id);
+}
+
+void broker_port_mail(struct broker *b, struct mail *m)
+{
+    struct mail *others[64] = {0};
+    bool stale = m->group >= b->params.group_count || m->term != b->leaders[m->group].term;
+    for (size_t i = 0; i < m->effects.count && !stale; i++) {
+        struct effect *e = &m->effects.items[i];
+        uint16_t shard = shard_of_port(b, e->port);
+        if (shard == b->params.shard) {
+            struct port *p = port_of_effect(b, e->port, m->group);
+            if (p) port_effect(p, e);
+            continue;
+        }
+        if (shard >= b->params.shard_count) continue;
+        if (!others[shard]) {
+            others[shard] = mail_create(m->type);
+            others[shard]->group = m->group;
+            others[shard]->term = m->term;
+            others[shard]->port = m->port;
+        }
+        mail_add_effect(others[shard], e);
+    }
+    if (m->type == MAIL_WELCOME && !stale) {
+        uint16_t shard = shard_of_port(b, m->port);
+        struct port *p = shard == b->params.shard ? port_of_effect(b, m->port, m->group) : NULL;
+        if (p) port_welcomed(p);
+        if (shard != b->params.shard && shard < b->params.shard_count && !others[shard]) {
+            others[shard] = mail_create(MAIL_WELCOME);
+            others[shard]->group = m->group;
+            others[shard]->term = m->term;
+            others[shard]->port = m->port;
+        }
+    }
+    for (uint16_t shard = 0; shard < b->params.shard_count; shard++)
+        if (others[shard]) b->io->post(b->io->self, shard, others[shard]);
+    mail_destroy(m);
+}
+
+static void take_epoch(struct broker *b, uint32_t epoch);
+
+static void take(struct broker *b, struct mail *m, bool from_sibling)
+{
+    switch (m->type) {
+    case MAIL_CHUNK:
+    case MAIL_HELLO: group_mail(b, m, from_sibling); return;
+    case MAIL_EFFECTS:
+    case MAIL_WELCOME: broker_port_mail(b, m); return;
+    case MAIL_LEADER: leaders_heard(b, m); break;
+    case MAIL_TOPOLOGY:
+    case MAIL_TOPOLOGY_WHOLE:
+        if (from_sibling) topology_spread_mail(b, m);
+        break;
+    case MAIL_TOPOLOGY_APPLIED: topology_spread_mail(b, m); break;
+    case MAIL_EPOCH:
+        if (from_sibling) take_epoch(b, (uint32_t)m->a);
+        break;
+    default: break;
+    }
+    mail_destroy(m);
+}
+
+void broker_mail(struct broker *b, struct mail *m)
+{
+    take(b, m, true);
+}
+
+void broker_frame(struct broker *b, uint8_t node, struct blob *blob, uint32_t offset, uint32_t size)
+{
+    struct mail *m = mail_decode(blob, offset, size);
+    if (!m) {
+        broker_note(b, 1, "broker mail_unreadable node=%u size=%u", node, size);
+        return;
+    }
+    m->node = node;
+    take(b, m, false);
+}
+
+/* --- nodes --- */
+
+/* The cluster gave this node up under its old epoch: what its clients held was given to others. Their connections close, so that
+ * no late ack counts; they come back under the new epoch. */
+static void take_epoch(struct broker *b, uint32_t epoch)
+{
+    if (epoch <= b->epoch) return;
+    b->epoch = epoch;
+    b->free_counter_count = 0;
+    if (b->meta_port) {
+        struct port *old = b->meta_port;
+        b->meta_port = NULL;
+        LIST_FOR_SAFE(&old->questions, link)
+        {
+            struct question *q = LIST_ITEM(link, struct question, port_link);
+            question_ask_again(q);
+        }
+        port_free(old);
+    }
+    LIST_FOR(&b->connections, link)
+    {
+        struct broker_connection *c = LIST_ITEM(link, struct broker_connection, link);
+        session_close(c->session, 320, "CONNECTION_FORCED - this node was cut off from the cluster for too long", b->now_ms);
+        if (c->touched) c->touched(c->touched_arg);
+    }
+}
+
+void broker_node_up(struct broker *b, uint8_t node, uint32_t epoch)
+{
+    (void)epoch;
+    if (node >= BROKER_NODES_MAX) return;
+    b->down_since_ms[node] = 0;
+    b->dead[node] = false;
+    b->ever_up[node] = true;
+    leaders_announce(b, node);
+    if (b->params.shard == 0) b->topology_told = 0;
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (b->hosts[g]) reap_node(b->hosts[g], node);
+}
+
+void broker_node_down(struct broker *b, uint8_t node, bool dead)
+{
+    if (node >= BROKER_NODES_MAX) return;
+    if (!b->down_since_ms[node]) b->down_since_ms[node] = b->now_ms ? b->now_ms : 1;
+    b->dead[node] |= dead;
+    for (uint32_t g = 0; g < b->params.group_count; g++) {
+        bool mine = shard_of_group(b, g) == b->params.shard;
+        if (mine && b->leaders[g].node == node) leaders_set(b, g, 0, b->leaders[g].term);
+        if (b->hosts[g]) reap_node(b->hosts[g], node);
+    }
+    if (b->hosts[0]) {
+        b->hosts[0]->applied_by[node] = 0;
+        meta_wait_tick(b->hosts[0]);
+    }
+}
+
+/* --- the turn --- */
+
+static void tick(struct broker *b)
+{
+    b->tick_at_ms = b->now_ms + BROKER_TICK_MS;
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (b->hosts[g]) reap_tick(b->hosts[g]);
+    if (b->hosts[0]) meta_wait_tick(b->hosts[0]);
+    questions_tick(b);
+    if (b->params.shard == 0) topology_spread_done(b, 0, topology_index(b->params.topology));
+}
+
+void broker_turn(struct broker *b, uint64_t now_ms)
+{
+    b->now_ms = now_ms;
+    if (now_ms >= b->tick_at_ms) tick(b);
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (b->hosts[g]) host_turn(b->hosts[g]);
+    while (!list_empty(&b->dirty_ports)) port_flush(LIST_ITEM(b->dirty_ports.next, struct port, dirty_link));
+}
+
+bool broker_has_work(const struct broker *b)
+{
+    if (!list_empty(&b->dirty_ports)) return true;
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (b->hosts[g] && host_has_work(b->hosts[g])) return true;
+    return false;
+}
+
+uint64_t broker_deadline_ms(const struct broker *b)
+{
+    return b->tick_at_ms;
+}
+
+/* --- listings --- */
+
+uint8_t broker_leader(const struct broker *b, uint32_t group)
+{
+    return group < b->params.group_count ? b->leaders[group].node : 0;
+}
+
+bool broker_ready(const struct broker *b)
+{
+    for (uint32_t g = 0; g < b->params.group_count; g++)
+        if (!b->leaders[g].node) return false;
+    return true;
+}
+
+struct topology *broker_topology(struct broker *b)
+{
+    return b->params.topology;
+}
+
+struct queue_machine *broker_queues(struct broker *b, uint32_t group)
+{
+    return group < b->params.group_count && b->hosts[group] ? b->hosts[group]->queues : NULL;
+}
+
+struct group *broker_group(struct broker *b, uint32_t group)
+{
+    return group < b->params.group_count && b->hosts[group] ? b->hosts[group]->group : NULL;
+}

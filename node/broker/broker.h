@@ -1,0 +1,94 @@
+/* The broker of one shard: where sessions, topology and groups meet.
+ *
+ * Thread:   its shard. Lifetime: broker_create() .. broker_destroy(). No socket, no clock: time and carriers are given, so the
+ *           simulator runs this code as it is.
+ * Towards clients it implements node/session/backend.h: channels, their ports, open questions (channel.c, port.c, question.c).
+ * Towards groups it is the leader's shell: takes chunks in, carries effects out (host.c, carry.c, load.c), dead-letters
+ * (dead_letter.c), and tidies up after nodes that died and queues that were deleted (reap.c). leaders.c knows who leads. */
+#ifndef WARREN_NODE_BROKER_BROKER_H
+#define WARREN_NODE_BROKER_BROKER_H
+
+#include "node/mail/mail.h"
+#include "node/meta/meta_machine.h"
+#include "node/queue/queue_machine.h"
+#include "node/session/session.h"
+#include "replication/group/group.h"
+
+struct broker;
+struct broker_connection;
+
+enum {
+    BROKER_NODES_MAX = 64,
+    BROKER_CHUNK_SIZE_MAX = 128 << 10,        /* bytes of commands after which a port's chunk is posted at once */
+    BROKER_CONNECTION_BYTES_MAX = 8 << 20,    /* bytes a connection may have published without an answer before it is not read */
+    BROKER_TOPOLOGY_WAIT_MS = 2000,           /* a change is answered when every connected node applied it, or after this */
+    BROKER_RECONCILE_MS = 300,                /* after deletes: how soon the leader looks for queues that are gone */
+};
+
+struct broker_io {
+    void *self;
+    void (*post)(void *self, uint16_t shard, struct mail *m); /* to another shard of this node; moves */
+    void (*send)(void *self, uint8_t node, struct slice head, const struct part *parts, uint32_t part_count); /* a MAIL_FRAME on this shard's link */
+    bool (*connected)(void *self, uint8_t node);
+    uint32_t (*peer_epoch)(void *self, uint8_t node); /* 0: never seen */
+    void (*epoch_gone)(void *self, uint32_t epoch);   /* the cluster gave this node up: the node must take a newer epoch */
+    void (*random_bytes)(void *self, void *bytes, size_t size);
+    uint64_t (*clock_ms)(void *self); /* wall clock, for x-death's time */
+    bool (*authenticate)(void *self, struct slice user, struct slice password, bool loopback);
+    void (*note)(void *self, int level, const char *line);
+};
+
+struct broker_params {
+    uint8_t node;
+    uint32_t epoch;
+    uint16_t shard, shard_count;
+    uint32_t group_count; /* the meta group included */
+    struct topology *topology;
+    const struct broker_io *io;
+    const struct session_settings *session_settings;
+    uint32_t node_timeout_ms;     /* a node silent for so long is declared down: its ports close */
+    uint64_t question_timeout_ms; /* a question without an answer for so long gets 541 */
+    bool drop_acks;               /* planted bug, for the simulator only */
+};
+
+struct broker *broker_create(const struct broker_params *params);
+void broker_destroy(struct broker *b);
+
+/* Makes a group of this shard known. machine: the queue machine, or for group 0 the meta machine. */
+void broker_add_group(struct broker *b, struct group *group, struct store *store, struct queue_machine *queues, struct meta_machine *meta,
+                      struct effects *effects);
+
+/* --- from the group's shell --- */
+void broker_leading(struct broker *b, uint32_t group, uint64_t term, bool leads);
+void broker_effects(struct broker *b, uint32_t group);
+/* The meta machine changed this shard's topology (shard 0), or a sibling's mail did. */
+void broker_topology_applied(struct broker *b, uint64_t index, struct slice command);
+
+/* --- carriers' other end --- */
+void broker_mail(struct broker *b, struct mail *m); /* from a sibling; moves */
+void broker_frame(struct broker *b, uint8_t node, struct blob *blob, uint32_t offset, uint32_t size);
+void broker_node_up(struct broker *b, uint8_t node, uint32_t epoch);
+void broker_node_down(struct broker *b, uint8_t node, bool dead);
+
+/* --- the turn --- */
+void broker_turn(struct broker *b, uint64_t now_ms); /* posts chunks, offers waiting ones, deadlines */
+bool broker_has_work(const struct broker *b);        /* chunks or mail that another broker_turn() would move */
+uint64_t broker_deadline_ms(const struct broker *b);
+
+/* --- connections --- */
+struct broker_connection *broker_connection_open(struct broker *b);
+const struct backend *broker_connection_backend(struct broker_connection *c);
+void broker_connection_attach(struct broker_connection *c, struct session *session, void (*touched)(void *arg), void *arg); /* touched: the session got an event */
+void broker_connection_close(struct broker_connection *c); /* channels were closed by the session */
+bool broker_connection_congested(const struct broker_connection *c);
+/* The session's output was written below its high water mark: receipts may go. */
+void broker_connection_drained(struct broker_connection *c);
+
+/* --- what listings and health ask --- */
+uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
+bool broker_ready(const struct broker *b);                     /* every group has a leader and the topology is there */
+struct topology *broker_topology(struct broker *b);
+struct queue_machine *broker_queues(struct broker *b, uint32_t group); /* NULL if the group is not on this shard and node */
+struct group *broker_group(struct broker *b, uint32_t group);
+
+#endif

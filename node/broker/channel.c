@@ -1,0 +1,256 @@
+/* The broker's side of connections and channels: implements node/session/backend.h. */
+#include "node/broker/broker_internal.h"
+
+#include "base/check.h"
+
+void channel_touched(struct backend_channel *c)
+{
+    if (c->connection->touched) c->connection->touched(c->connection->touched_arg);
+}
+
+struct port *channel_port(struct backend_channel *c, uint32_t group)
+{
+    CHECK(group > 0 && group < c->connection->broker->params.group_count);
+    struct port *p = c->ports[group];
+    if (p) return p;
+    p = c->ports[group] = port_open(c->connection->broker, group, PORT_OF_CHANNEL);
+    p->channel = c;
+    if (c->limit) command_limit_encode(port_write(p), c->limit);
+    return p;
+}
+
+static struct broker *broker_of(void *self)
+{
+    return ((struct broker_connection *)self)->broker;
+}
+
+static struct topology *backend_topology(void *self)
+{
+    return broker_of(self)->params.topology;
+}
+
+static bool backend_authenticate(void *self, struct slice user, struct slice password, bool loopback)
+{
+    struct broker *b = broker_of(self);
+    return b->io->authenticate(b->io->self, user, password, loopback);
+}
+
+static struct backend_channel *backend_channel_open(void *self, uint16_t number)
+{
+    struct broker_connection *connection = self;
+    struct backend_channel *c = mem_zalloc(sizeof *c);
+    c->connection = connection;
+    c->number = number;
+    c->ports = mem_zalloc(connection->broker->params.group_count * sizeof *c->ports);
+    list_append(&connection->channels, &c->link);
+    return c;
+}
+
+static void backend_channel_close(void *self, struct backend_channel *c)
+{
+    struct broker *b = broker_of(self);
+    if (c->question) question_forget(c->question);
+    for (uint32_t group = 1; group < b->params.group_count; group++)
+        if (c->ports[group]) port_close(c->ports[group]);
+    list_remove(&c->link);
+    mem_free(c->ports);
+    mem_free(c);
+}
+
+static unsigned backend_publish(void *self, struct backend_channel *c, const struct route *route, const struct content *content,
+                                uint8_t flags, uint8_t priority, uint64_t ttl_ms, uint64_t tag)
+{
+    (void)self;
+    uint64_t ids[64];
+    unsigned groups = 0;
+    for (size_t i = 0; i < route->count;) {
+        uint32_t group = route->targets[i].group, count = 0;
+        uint64_t *queues = ids, *many = NULL;
+        size_t end = i;
+        while (end < route->count && route->targets[end].group == group) end++;
+        if (end - i > sizeof ids / sizeof ids[0]) queues = many = mem_alloc((end - i) * sizeof *many);
+        for (; i < end; i++) queues[count++] = route->targets[i].queue;
+        struct port *p = channel_port(c, group);
+        command_enqueue_encode(port_write(p), 0, flags, priority, ttl_ms, queues, count, content);
+        if (tag) port_tag(p, tag);
+        port_written(p);
+        mem_free(many);
+        groups++;
+    }
+    return groups;
+}
+
+static void backend_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last, uint8_t outcome)
+{
+    if (broker_of(self)->params.drop_acks && first % 7 == 0) return;
+    struct port *p = channel_port(c, group);
+    command_settle_encode(port_write(p), outcome, first, last);
+    port_written(p);
+}
+
+static void backend_limit(void *self, struct backend_channel *c, uint32_t prefetch)
+{
+    struct broker *b = broker_of(self);
+    c->limit = prefetch;
+    for (uint32_t group = 1; group < b->params.group_count; group++)
+        if (c->ports[group]) command_limit_encode(port_write(c->ports[group]), prefetch);
+}
+
+static void backend_attach(void *self, struct backend_channel *c, uint32_t group, const struct command_attach *attach)
+{
+    (void)self;
+    struct port *p = channel_port(c, group);
+    command_attach_encode(port_write(p), attach);
+    question_ask(c, p, QUESTION_ATTACH);
+}
+
+static void backend_detach(void *self, struct backend_channel *c, uint32_t group, uint32_t consumer)
+{
+    (void)self;
+    struct port *p = channel_port(c, group);
+    command_detach_encode(port_write(p), consumer);
+    question_ask(c, p, QUESTION_DETACH);
+}
+
+static void ask_queue(struct backend_channel *c, uint32_t group, uint64_t queue, uint8_t command, uint8_t kind)
+{
+    struct port *p = channel_port(c, group);
+    command_queue_encode(port_write(p), command, queue);
+    question_ask(c, p, kind);
+}
+
+static void backend_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
+{
+    (void)self;
+    ask_queue(c, group, queue, COMMAND_GET, QUESTION_GET);
+}
+
+static void backend_purge(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
+{
+    (void)self;
+    ask_queue(c, group, queue, COMMAND_PURGE, QUESTION_PURGE);
+}
+
+static void backend_stat(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
+{
+    (void)self;
+    ask_queue(c, group, queue, COMMAND_STAT, QUESTION_STAT);
+}
+
+static void backend_change(void *self, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags)
+{
+    question_change(broker_of(self), c, command, delete_flags);
+}
+
+static void backend_refresh(void *self, struct backend_channel *c)
+{
+    struct port *p = broker_meta_port(broker_of(self));
+    command_empty_encode(port_write(p), COMMAND_NOTHING);
+    question_ask(c, p, QUESTION_REFRESH);
+}
+
+static bool backend_topology_is_fresh(void *self)
+{
+    struct broker *b = broker_of(self);
+    uint8_t leader = b->leaders[0].node;
+    return leader == b->params.node || (leader && b->io->connected(b->io->self, leader));
+}
+
+static uint64_t backend_connection_token(void *self)
+{
+    return ((struct broker_connection *)self)->token;
+}
+
+static void backend_random_bytes(void *self, void *bytes, size_t size)
+{
+    struct broker *b = broker_of(self);
+    b->io->random_bytes(b->io->self, bytes, size);
+}
+
+void backend_fill(struct backend *backend, struct broker_connection *c)
+{
+    *backend = (struct backend){
+        .self = c,
+        .topology = backend_topology,
+        .authenticate = backend_authenticate,
+        .channel_open = backend_channel_open,
+        .channel_close = backend_channel_close,
+        .publish = backend_publish,
+        .settle = backend_settle,
+        .limit = backend_limit,
+        .attach = backend_attach,
+        .detach = backend_detach,
+        .get = backend_get,
+        .purge = backend_purge,
+        .stat = backend_stat,
+        .change = backend_change,
+        .refresh = backend_refresh,
+        .topology_is_fresh = backend_topology_is_fresh,
+        .connection_token = backend_connection_token,
+        .random_bytes = backend_random_bytes,
+    };
+}
+
+/* --- connections --- */
+
+struct broker_connection *broker_connection_open(struct broker *b)
+{
+    struct broker_connection *c = mem_zalloc(sizeof *c);
+    c->broker = b;
+    c->token = port_id(b->params.node, b->epoch, (uint32_t)(++b->token_counter << 6 | b->params.shard));
+    list_init(&c->channels);
+    list_append(&b->connections, &c->link);
+    backend_fill(&c->backend, c);
+    return c;
+}
+
+const struct backend *broker_connection_backend(struct broker_connection *c)
+{
+    return &c->backend;
+}
+
+void broker_connection_attach(struct broker_connection *c, struct session *session, void (*touched)(void *arg), void *arg)
+{
+    c->session = session;
+    c->touched = touched;
+    c->touched_arg = arg;
+}
+
+/* Its exclusive queues go with it: first from the topology; the groups' leaders see to the rest (reap.c). */
+static void delete_owned_queues(struct broker_connection *c)
+{
+    uint64_t cursor = 0;
+    const struct queue_record *q;
+    while ((q = topology_next_owned(c->broker->params.topology, c->token, &cursor))) {
+        struct topology_command command = {
+            .type = TOPOLOGY_QUEUE_DELETE, .vhost = q->vhost, .name = q->name, .queue_id = q->id, .connection = c->token};
+        question_housekeeping(c->broker, &command);
+    }
+}
+
+void broker_connection_close(struct broker_connection *c)
+{
+    CHECK(list_empty(&c->channels));
+    delete_owned_queues(c);
+    list_remove(&c->link);
+    mem_free(c);
+}
+
+bool broker_connection_congested(const struct broker_connection *c)
+{
+    return c->unanswered_bytes > BROKER_CONNECTION_BYTES_MAX;
+}
+
+void broker_connection_drained(struct broker_connection *c)
+{
+    LIST_FOR(&c->channels, link)
+    {
+        struct backend_channel *channel = LIST_ITEM(link, struct backend_channel, link);
+        for (uint32_t group = 1; group < c->broker->params.group_count; group++) {
+            struct port *p = channel->ports[group];
+            if (!p || p->received == p->in_hand) continue;
+            p->received = p->in_hand;
+            port_receipt(p);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+/* Dead lettering, at least once: the leader of the source group publishes each waiting dead letter to its targets through ports of
+ * the group itself (the dead letter's number is the command's number, so a new leader repeats nothing), and removes the
+ * message when all target groups have applied it. Headers: death.c. */
+#include "node/broker/broker_internal.h"
+#include "node/broker/death.h"
+#include "router/route.h"
+
+enum { DEAD_LETTER_WINDOW = 256 /* taken up and not yet removed, per source group */ };
+
+struct dead_letter {
+    struct list link;
+    struct host *host; /* NULL: abandoned while its content was being read */
+    uint64_t number;
+    uint64_t queue;
+    uint8_t reason;
+    struct part content; /* holds a reference once ready */
+    bool ready, reading, sent;
+    unsigned pending; /* target groups that have not applied it */
+};
+
+static void drop(struct dead_letter *d)
+{
+    list_remove(&d->link);
+    blob_unref(d->content.blob);
+    if (d->host) d->host->dead_letter_count--;
+    mem_free(d);
+}
+
+void dead_letter_start(struct host *h)
+{
+    h->dead_letter_cursor = 0;
+    h->dead_letter_wake = h->queues != NULL;
+}
+
+void dead_letter_stop(struct host *h)
+{
+    LIST_FOR_SAFE(&h->dead_letters, link)
+    {
+        struct dead_letter *d = LIST_ITEM(link, struct dead_letter, link);
+        if (!d->reading) {
+            drop(d);
+            continue;
+        }
+        list_remove(&d->link);
+        d->host = NULL;
+    }
+    h->dead_letter_count = 0;
+    for (uint32_t group = 0; group < h->broker->params.group_count; group++) {
+        if (h->dead_letter_ports[group]) port_free(h->dead_letter_ports[group]);
+        h->dead_letter_ports[group] = NULL;
+    }
+}
+
+static void read_done(void *arg, struct part content, const struct err *err)
+{
+    struct dead_letter *d = arg;
+    d->reading = false;
+    if (!d->host) {
+        drop(d);
+        return;
+    }
+    d->ready = true;
+    if (content.blob)
+        d->content = (struct part){blob_ref(content.blob), content.offset, content.size};
+    else
+        broker_note(d->host->broker, 0, "store content_unreadable group=%u queue=%llu error=\"%s\"", d->host->id,
+                    (unsigned long long)d->queue, err ? err->text : "");
+}
+
+static void take_up(struct host *h, const struct effect *e)
+{
+    struct dead_letter *d = mem_zalloc(sizeof *d);
+    d->host = h;
+    d->number = e->number;
+    d->queue = e->queue;
+    d->reason = e->code;
+    list_append(&h->dead_letters, &d->link);
+    h->dead_letter_count++;
+    h->dead_letter_cursor = e->number;
+    struct part content = e->content.blob ? e->content : store_cached(h->store, e->location);
+    if (content.blob) {
+        d->content = (struct part){blob_ref(content.blob), content.offset, content.size};
+        d->ready = true;
+        return;
+    }
+    d->reading = true;
+    store_fetch(h->store, e->location, read_done, d);
+}
+
+static void take_up_more(struct host *h)
+{
+    if (!h->dead_letter_wake || h->dead_letter_count >= DEAD_LETTER_WINDOW) return;
+    effects_clear(&h->answers);
+    queue_machine_dead_letters(h->queues, h->dead_letter_cursor, DEAD_LETTER_WINDOW - h->dead_letter_count, &h->answers);
+    if (!h->answers.count) h->dead_letter_wake = false;
+    for (size_t i = 0; i < h->answers.count; i++) take_up(h, &h->answers.items[i]);
+    effects_clear(&h->answers);
+}
+
+/* --- sending --- */
+
+static struct port *target_port(struct host *h, uint32_t group)
+{
+    struct port *p = h->dead_letter_ports[group];
+    if (p) return p;
+    p = port_open_as(h->broker, port_id_of_group(h->id), group, PORT_OF_DEAD_LETTERS);
+    p->host = h;
+    return h->dead_letter_ports[group] = p;
+}
+
+/* True when every target group has said what it already has of ours. */
+static bool targets_known(struct host *h, const struct route *route)
+{
+    bool known = true;
+    for (size_t i = 0; i < route->count; i++) known &= target_port(h, route->targets[i].group)->state == PORT_SYNCED;
+    return known;
+}
+
+static void send_to_group(struct host *h, struct dead_letter *d, uint32_t group, const uint64_t *queues, uint32_t count,
+                          const struct death *death)
+{
+    struct port *p = target_port(h, group);
+    if (d->number <= p->applied) return; /* an earlier leader saw to it */
+    command_enqueue_encode(port_write_numbered(p, d->number), d->number, death->persistent ? ENQUEUE_PERSISTENT : 0, death->priority,
+                           UINT64_MAX, queues, count, &death->content);
+    port_tag(p, d->number);
+    port_written(p);
+    d->pending++;
+}
+
+static void send_to_targets(struct host *h, struct dead_letter *d, const struct route *route, const struct death *death)
+{
+    uint64_t *queues = mem_alloc((route->count + 1) * sizeof *queues);
+    for (size_t i = 0; i < route->count;) {
+        uint32_t group = route->targets[i].group, count = 0;
+        for (; i < route->count && route->targets[i].group == group; i++)
+            if (!death_is_cycle(h->broker->params.topology, death, route->targets[i].queue)) queues[count++] = route->targets[i].queue;
+        if (count) send_to_group(h, d, group, queues, count, death);
+    }
+    mem_free(queues);
+}
+
+/* False: the targets are not known yet; come back. */
+static bool send_one(struct host *h, struct dead_letter *d)
+{
+    struct broker *b = h->broker;
+    const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
+    struct route route = {0};
+    struct death death = {0};
+    bool sent = true;
+    if (record && d->content.blob && death_compose(&death, record, part_slice(d->content), d->reason, b->io->clock_ms(b->io->self)) &&
+        death_route(b->params.topology, &death, &route)) {
+        sent = targets_known(h, &route);
+        if (sent) send_to_targets(h, d, &route, &death);
+    }
+    death_close(&death);
+    route_close(&route);
+    d->sent = sent;
+    return sent;
+}
+
+static void remove_done(struct host *h)
+{
+    while (!list_empty(&h->dead_letters)) {
+        struct dead_letter *d = LIST_ITEM(h->dead_letters.next, struct dead_letter, link);
+        if (!d->sent || d->pending) break;
+        if (chunk_writer_empty(&h->system)) chunk_writer_begin(&h->system, 0, 0, 0);
+        command_dead_lettered_encode(&h->system, d->number, d->number);
+        drop(d);
+        h->dead_letter_wake = true;
+    }
+}
+
+void dead_letter_turn(struct host *h)
+{
+    take_up_more(h);
+    LIST_FOR(&h->dead_letters, link)
+    {
+        struct dead_letter *d = LIST_ITEM(link, struct dead_letter, link);
+        if (d->sent) continue;
+        if (!d->ready || !send_one(h, d)) break; /* in order, so that numbers rise */
+    }
+    remove_done(h);
+}
+
+void dead_letter_confirmed(struct host *h, uint64_t number)
+{
+    LIST_FOR(&h->dead_letters, link)
+    {
+        struct dead_letter *d = LIST_ITEM(link, struct dead_letter, link);
+        if (d->number > number) return;
+        if (d->number == number && d->pending) d->pending--;
+    }
+}

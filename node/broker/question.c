@@ -1,0 +1,252 @@
+/* Questions: what a channel asked and waits for. A change of a queue has two halves, one at the meta group and one at the queue's
+ * group; the answer is given when both are done. */
+#include "node/broker/broker_internal.h"
+
+#include "base/check.h"
+#include "router/queue_arguments.h"
+
+struct question *question_new(struct broker *b, struct backend_channel *c, uint8_t kind)
+{
+    struct question *q = mem_zalloc(sizeof *q);
+    q->kind = kind;
+    q->channel = c;
+    q->deadline_ms = b->now_ms + b->params.question_timeout_ms;
+    list_init(&q->port_link);
+    list_init(&q->broker_link);
+    list_append(&b->questions, &q->broker_link);
+    if (c) c->question = q;
+    return q;
+}
+
+void question_on(struct question *q, struct port *p)
+{
+    list_remove(&q->port_link);
+    q->port = p;
+    q->number = p->last_number;
+    list_append(&p->questions, &q->port_link);
+    port_written(p);
+}
+
+void question_ask(struct backend_channel *c, struct port *p, uint8_t kind)
+{
+    question_on(question_new(p->broker, c, kind), p);
+}
+
+void question_free(struct question *q)
+{
+    if (q->channel) q->channel->question = NULL;
+    list_remove(&q->port_link);
+    list_remove(&q->broker_link);
+    buf_close(&q->command);
+    mem_free(q);
+}
+
+void question_forget(struct question *q)
+{
+    if (q->channel) q->channel->question = NULL;
+    q->channel = NULL;
+    /* A declare or delete that is half done goes on to its end. */
+    bool halves = q->kind == QUESTION_CHANGE || q->kind == QUESTION_DELETE || q->kind == QUESTION_HOUSEKEEPING;
+    if (!halves || (q->port && q->port->closing)) question_free(q);
+}
+
+static void answer(struct question *q, const struct backend_reply *reply)
+{
+    struct backend_channel *c = q->channel;
+    q->channel = NULL;
+    if (c) c->question = NULL;
+    if (c) {
+        session_reply(c->connection->session, c->number, reply);
+        /* the session may have closed the channel; its connection stays until the turn's end */
+    }
+    question_free(q);
+}
+
+static void touch_and_answer(struct question *q, const struct backend_reply *reply)
+{
+    struct broker_connection *connection = q->channel ? q->channel->connection : NULL;
+    answer(q, reply);
+    if (connection && connection->touched) connection->touched(connection->touched_arg);
+}
+
+/* --- changes --- */
+
+static void send_change(struct question *q, struct broker *b)
+{
+    struct port *p = broker_meta_port(b);
+    command_topology_encode(port_write(p), buf_slice(&q->command));
+    question_on(q, p);
+}
+
+void question_ask_again(struct question *q)
+{
+    struct broker *b = q->port->broker;
+    if (q->kind == QUESTION_REFRESH) {
+        command_empty_encode(port_write(q->port), COMMAND_NOTHING);
+        question_on(q, q->port);
+    } else {
+        send_change(q, b);
+    }
+}
+
+void question_housekeeping(struct broker *b, const struct topology_command *command)
+{
+    struct question *q = question_new(b, NULL, QUESTION_HOUSEKEEPING);
+    q->change_type = command->type;
+    topology_command_encode(&q->command, command);
+    send_change(q, b);
+}
+
+void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags)
+{
+    struct question *q = question_new(b, c, QUESTION_CHANGE);
+    q->change_type = command->type;
+    topology_command_encode(&q->command, command);
+    const struct queue_record *record = NULL;
+    if (command->type == TOPOLOGY_QUEUE_DELETE) record = topology_queue(b->params.topology, command->vhost, command->name);
+    struct topology_result result = {0};
+    if (record) topology_examine(b->params.topology, command, &result);
+    if (!record || result.reply_code) {
+        send_change(q, b); /* the topology answers alone */
+        return;
+    }
+    q->kind = QUESTION_DELETE;
+    q->queue_id = record->id;
+    q->group = record->group;
+    struct port *p = channel_port(c, record->group);
+    command_delete_encode(port_write(p), record->id, delete_flags);
+    question_on(q, p);
+}
+
+static void copy_settings(struct queue_settings *to, const struct queue_arguments *from, bool auto_delete)
+{
+    *to = (struct queue_settings){
+        .auto_delete = auto_delete,
+        .single_active_consumer = from->single_active_consumer,
+        .has_dead_letter_exchange = from->has_dead_letter_exchange,
+        .max_priority = from->max_priority,
+        .overflow = from->overflow,
+        .message_ttl_ms = from->message_ttl_ms,
+        .expires_ms = from->expires_ms,
+        .max_length = from->max_length,
+        .max_length_bytes = from->max_length_bytes,
+        .delivery_limit = from->delivery_limit,
+        .dead_letter_exchange = from->dead_letter_exchange,
+        .dead_letter_routing_key = from->dead_letter_routing_key,
+    };
+}
+
+bool queue_record_settings(const struct queue_record *record, struct queue_settings *settings)
+{
+    struct queue_arguments arguments;
+    struct topology_result ignored;
+    if (!queue_arguments_decode(record->arguments, &arguments, &ignored)) return false;
+    copy_settings(settings, &arguments, record->auto_delete);
+    return true;
+}
+
+/* The topology has the queue: now its group makes it. */
+static void configure_queue(struct question *q, struct broker *b, const struct effect *e)
+{
+    q->queue_id = e->a;
+    q->group = (uint32_t)(e->b >> 1);
+    q->created = e->b & 1;
+    struct topology_command command;
+    struct command_configure configure = {.queue = q->queue_id};
+    CHECK(topology_command_decode(buf_slice(&q->command), &command));
+    struct queue_record record = {.auto_delete = command.auto_delete, .arguments = command.arguments};
+    if (!queue_record_settings(&record, &configure.settings) || q->group == 0 || q->group >= b->params.group_count) {
+        touch_and_answer(q, &(struct backend_reply){.reply_code = 541, .code = REPLY_INVALID});
+        return;
+    }
+    q->kind = QUESTION_CONFIGURE;
+    struct port *p = channel_port(q->channel, q->group);
+    command_configure_encode(port_write(p), &configure);
+    question_on(q, p);
+}
+
+static void change_replied(struct question *q, struct broker *b, const struct effect *e)
+{
+    if (e->code == REPLY_REFUSED) {
+        struct backend_reply reply = {.reply_code = (uint16_t)e->a, .code = e->code, .text = e->text};
+        if (q->deleted_messages && e->a == 404) reply.reply_code = 0, reply.a = q->deleted_messages;
+        touch_and_answer(q, &reply);
+    } else if (e->code == REPLY_OK && q->change_type == TOPOLOGY_QUEUE_DECLARE && q->channel) {
+        configure_queue(q, b, e);
+    } else {
+        struct backend_reply reply = {.reply_code = e->code == REPLY_OK ? 0 : 541,
+                                      .code = e->code,
+                                      .a = q->deleted_messages,
+                                      .queue_id = e->a,
+                                      .group = (uint32_t)(e->b >> 1),
+                                      .created = e->b & 1};
+        touch_and_answer(q, &reply);
+    }
+}
+
+static void delete_replied(struct question *q, struct broker *b, const struct effect *e)
+{
+    if (e->code == REPLY_IN_USE || e->code == REPLY_NOT_EMPTY) {
+        touch_and_answer(q, &(struct backend_reply){.reply_code = 406, .code = e->code});
+        return;
+    }
+    q->deleted_messages = e->code == REPLY_OK ? e->a : 0;
+    q->kind = QUESTION_CHANGE;
+    struct topology_command command;
+    CHECK(topology_command_decode(buf_slice(&q->command), &command));
+    command.queue_id = q->queue_id;
+    struct buf again = {0};
+    topology_command_encode(&again, &command);
+    buf_close(&q->command);
+    q->command = again;
+    send_change(q, b);
+}
+
+static uint16_t reply_code_of(uint8_t code)
+{
+    switch (code) {
+    case REPLY_OK:
+    case REPLY_EMPTY: return 0;
+    case REPLY_NOT_FOUND: return 404;
+    case REPLY_EXCLUSIVE: return 403;
+    case REPLY_IN_USE:
+    case REPLY_NOT_EMPTY: return 406;
+    default: return 541;
+    }
+}
+
+void question_replied(struct question *q, const struct effect *e)
+{
+    struct broker *b = q->port->broker;
+    switch (q->kind) {
+    case QUESTION_CHANGE: change_replied(q, b, e); return;
+    case QUESTION_DELETE: delete_replied(q, b, e); return;
+    case QUESTION_HOUSEKEEPING: question_free(q); return;
+    default: break;
+    }
+    struct backend_reply reply = {.reply_code = reply_code_of(e->code),
+                                  .code = e->code,
+                                  .a = e->a,
+                                  .b = e->b,
+                                  .queue_id = q->queue_id,
+                                  .group = q->group,
+                                  .created = q->created,
+                                  .text = e->text};
+    touch_and_answer(q, &reply);
+}
+
+void questions_tick(struct broker *b)
+{
+    static const char text[] = "INTERNAL_ERROR - no answer in time: is a majority of the nodes up?";
+    while (!list_empty(&b->questions)) {
+        struct question *q = LIST_ITEM(b->questions.next, struct question, broker_link);
+        if (q->deadline_ms > b->now_ms) return;
+        if (q->kind == QUESTION_HOUSEKEEPING) { /* must be done some time */
+            list_remove(&q->broker_link);
+            q->deadline_ms = b->now_ms + b->params.question_timeout_ms;
+            list_append(&b->questions, &q->broker_link);
+            continue;
+        }
+        touch_and_answer(q, &(struct backend_reply){.reply_code = 541, .code = REPLY_INVALID, .text = slice_str(text)});
+    }
+}

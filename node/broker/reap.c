@@ -1,0 +1,81 @@
+/* Tidying up, by the leader of each group: ports of nodes that are gone, queues that the topology has no more, queues that the
+ * topology has but whose declarer died before the group heard of it. Each command is safe to repeat. */
+#include "node/broker/broker_internal.h"
+
+static struct chunk_writer *system_writer(struct host *h)
+{
+    if (chunk_writer_empty(&h->system)) chunk_writer_begin(&h->system, 0, 0, 0);
+    return &h->system;
+}
+
+static bool is_down(struct broker *b, uint8_t node)
+{
+    if (node == b->params.node || b->io->connected(b->io->self, node)) return false;
+    if (b->dead[node]) return true;
+    uint64_t since = b->down_since_ms[node];
+    return since && b->now_ms - since >= b->params.node_timeout_ms;
+}
+
+static void look_at_node(void *arg, uint8_t node, uint32_t epoch)
+{
+    struct host *h = arg;
+    struct broker *b = h->broker;
+    if (node == PORT_NODE_SYSTEM || node >= BROKER_NODES_MAX) return;
+    uint32_t alive = node == b->params.node ? b->epoch : b->io->peer_epoch(b->io->self, node);
+    if (is_down(b, node))
+        command_node_down_encode(system_writer(h), node, epoch);
+    else if (alive && epoch < alive)
+        command_node_down_encode(system_writer(h), node, alive - 1);
+    else if (!alive && !b->down_since_ms[node])
+        b->down_since_ms[node] = b->now_ms; /* never seen in this life: its time runs from now */
+}
+
+static void look_at_nodes(struct host *h)
+{
+    if (h->queues)
+        queue_machine_nodes(h->queues, look_at_node, h);
+    else
+        meta_machine_nodes(h->meta, look_at_node, h);
+}
+
+void reap_node(struct host *h, uint8_t node)
+{
+    (void)node;
+    if (h->leads) look_at_nodes(h);
+}
+
+/* Queues of the machine that the topology has deleted. */
+static void delete_gone(struct host *h)
+{
+    struct topology *t = h->broker->params.topology;
+    uint64_t cursor = 0;
+    struct queue_stat stat;
+    while (queue_machine_next(h->queues, &cursor, &stat)) {
+        bool unheard = stat.id > topology_last_queue_id(t); /* this copy is behind: not declared yet, rather than deleted */
+        if (!unheard && !topology_queue_by_id(t, stat.id)) command_delete_encode(system_writer(h), stat.id, 0);
+    }
+}
+
+static void configure_missing(struct host *h)
+{
+    struct topology *t = h->broker->params.topology;
+    uint64_t cursor = 0;
+    const struct queue_record *record;
+    struct queue_stat stat;
+    while ((record = topology_next_queue(t, &cursor))) {
+        if (record->group != h->id || queue_machine_stat(h->queues, record->id, &stat)) continue;
+        struct command_configure configure = {.queue = record->id};
+        if (queue_record_settings(record, &configure.settings)) command_configure_encode(system_writer(h), &configure);
+    }
+}
+
+void reap_tick(struct host *h)
+{
+    if (!h->leads) return;
+    look_at_nodes(h);
+    if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;
+    h->reconcile_wanted = false;
+    delete_gone(h);
+    if (h->configure_wanted) configure_missing(h);
+    h->configure_wanted = false;
+}
