@@ -1,0 +1,282 @@
+"""A Warren cluster on this machine: its directory, its nodes as processes, HAProxy in front, and questions over HTTP.
+
+Everything lives below one directory, so several clusters run side by side:
+
+    cluster.json          what was asked for at the first `up`: nodes, ports, addresses
+    secret                what the nodes prove to each other
+    haproxy.cfg/.pid/.log
+    node-1/               warren.conf, pid, output.log (what the process prints), data/
+"""
+
+import base64
+import fcntl
+import http.client
+import json
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+
+from processes import Process
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+DEFAULT_BINARY = ROOT / "build" / "warrend"
+HTTP_OFFSET, LINK_OFFSET = 10000, 20000
+HTTP_TIMEOUT = 3.0
+STOP_TIMEOUT = 20.0
+AUTHORIZATION = "Basic " + base64.b64encode(b"guest:guest").decode()
+
+
+class Problem(Exception):
+    """Something that the person at the keyboard has to know; the text says what to do."""
+
+
+class Node:
+    """One member: where it listens, and its process."""
+
+    def __init__(self, cluster, number):
+        self.cluster, self.number = cluster, number
+        self.name = f"warren@node{number}"
+        self.host = cluster.hosts[number - 1]
+        self.netns = cluster.netns[number - 1] if cluster.netns else None
+        self.amqp_port = cluster.base_port + number
+        self.http_port = cluster.base_port + HTTP_OFFSET + number
+        self.link_port = cluster.base_port + LINK_OFFSET + number
+        self.dir = cluster.dir / f"node-{number}"
+        self.process = Process(f"node {number}", self.dir / "pid", self.dir / "output.log")
+
+    def write_config(self):
+        (self.dir / "data").mkdir(parents=True, exist_ok=True)
+        lines = [
+            "# Written by ha/cluster at each start of the node; change cluster.json or use ha/cluster up --set.",
+            f"node.id = {self.number}",
+            f"node.name = {self.name}",
+            f"data_dir = {self.dir / 'data'}",
+            f"listeners.tcp.default = {self.host}:{self.amqp_port}",
+            f"management.tcp = {self.host}:{self.http_port}",
+            f"cluster.listen = {self.host}:{self.link_port}",
+            f"cluster.secret_file = {self.cluster.dir / 'secret'}",
+        ]
+        if len(self.cluster.nodes) > 1:
+            lines += [f"cluster.peers.{peer.number} = {peer.host}:{peer.link_port}" for peer in self.cluster.nodes]
+        lines += [f"{key} = {value}" for key, value in self.cluster.settings.items()]
+        (self.dir / "warren.conf").write_text("\n".join(lines) + "\n")
+
+    def start(self):
+        """Starts the process unless it runs; True when it did."""
+        if self.process.pid() is not None:
+            return False
+        self.write_config()
+        self.process.start([self.cluster.binary, "--config", str(self.dir / "warren.conf")], self.netns)
+        return True
+
+    def get(self, path, timeout=HTTP_TIMEOUT):
+        """GET on the management port: (status, body). Raises OSError when nobody answers."""
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Authorization": AUTHORIZATION})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"{self.host}:{self.http_port}{path}: {error!r}") from error
+        finally:
+            connection.close()
+
+    def get_json(self, path, timeout=HTTP_TIMEOUT):
+        status, body = self.get(path, timeout)
+        if status != 200:
+            raise Problem(f"{self.name}: {path} gives {status} {body[:200]!r}")
+        return json.loads(body)
+
+    def health(self, timeout=HTTP_TIMEOUT):
+        """(True, "") when the node is ready to serve clients, else (False, its reason)."""
+        try:
+            status, body = self.get("/health/ready", timeout)
+        except OSError as error:
+            return False, str(error)
+        return status == 200, "" if status == 200 else body.decode(errors="replace").strip()
+
+    def is_ready(self, timeout=HTTP_TIMEOUT):
+        return self.process.state() == "up" and self.health(timeout)[0]
+
+
+class Cluster:
+    def __init__(self, directory):
+        """Reads an existing cluster; raises Problem when there is none."""
+        self.dir = pathlib.Path(directory).resolve()
+        try:
+            state = json.loads((self.dir / "cluster.json").read_text())
+        except OSError:
+            raise Problem(f"there is no cluster in {self.dir}; start one with: ha/cluster up") from None
+        self.base_port = state["base_port"]
+        self.hosts, self.netns = state["hosts"], state["netns"]
+        self.with_haproxy, self.mode = state["haproxy"], state["mode"]
+        self.binary, self.settings = state["binary"], state["settings"]
+        self.nodes = [Node(self, at + 1) for at in range(len(self.hosts))]
+        self.haproxy = Process("haproxy", self.dir / "haproxy.pid", self.dir / "haproxy.log")
+
+    @classmethod
+    def create(cls, directory, nodes=3, base_port=5672, haproxy=True, mode="balance", binary=None, settings=None,
+               hosts=None, netns=None):
+        """Writes the description of a cluster, or checks that the one there is the one asked for."""
+        directory = pathlib.Path(directory).resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        state = {"base_port": base_port, "hosts": hosts or ["127.0.0.1"] * nodes, "netns": netns, "haproxy": haproxy,
+                 "mode": mode, "binary": str(binary or DEFAULT_BINARY), "settings": settings or {}}
+        path = directory / "cluster.json"
+        if path.exists():
+            there = json.loads(path.read_text())
+            for key, words in (("base_port", "base port"), ("hosts", "number of nodes")):
+                if there[key] != state[key]:
+                    raise Problem(f"the cluster in {directory} has another {words}; take it down with --wipe first, "
+                                  "or name another --dir and --base-port")
+            state = {**state, "settings": {**there["settings"], **state["settings"]}}
+        path.write_text(json.dumps(state, indent=1) + "\n")
+        secret = directory / "secret"
+        if not secret.exists():
+            secret.touch(mode=0o600)
+            secret.write_text(secrets.token_hex(32) + "\n")
+        return cls(directory)
+
+    def lock(self):
+        """Keeps a second command that changes the cluster out until this one has ended."""
+        self._lock = open(self.dir / "lock", "w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def node(self, number):
+        if not 1 <= number <= len(self.nodes):
+            raise Problem(f"there is no node {number}; the cluster has nodes 1 to {len(self.nodes)}")
+        return self.nodes[number - 1]
+
+    def check_ports(self):
+        """Says which port is taken before a node has to die of it."""
+        wanted = [(node.host, port, node.name) for node in self.nodes
+                  if node.process.pid() is None and not node.netns
+                  for port in (node.amqp_port, node.http_port, node.link_port)]
+        if self.with_haproxy and self.haproxy.pid() is None:
+            wanted += [("127.0.0.1", port, "HAProxy") for port in (self.base_port, self.base_port + HTTP_OFFSET)]
+        for host, port, who in wanted:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((host, port))
+                except OSError as error:
+                    raise Problem(f"{who} needs {host}:{port}: {error.strerror}; "
+                                  "stop who has it, or choose another --base-port") from None
+
+    def wait_ready(self, timeout, numbers=None, progress=None):
+        """Waits until the named nodes (all by default) serve. A node whose process ended raises Problem at once."""
+        waiting = {number: "" for number in numbers or range(1, len(self.nodes) + 1)}
+        limit = time.monotonic() + timeout
+        while waiting:
+            for number in list(waiting):
+                node = self.node(number)
+                if node.process.pid() is None:
+                    raise Problem(f"{node.name} has ended; its last words:\n{node.process.last_output()}")
+                ready, waiting[number] = node.health(timeout=1.0)
+                if ready:
+                    del waiting[number]
+                    if progress:
+                        progress(f"{node.name} serves")
+            if waiting and time.monotonic() > limit:
+                reasons = "; ".join(f"{self.node(number).name}: {why}" for number, why in waiting.items())
+                raise Problem(f"not ready after {timeout:.0f} s: {reasons}")
+            if waiting:
+                time.sleep(0.05)
+
+    def start_haproxy(self):
+        """Starts HAProxy unless it runs with the same configuration; True when it did."""
+        argv = [str(ROOT / "ha/haproxy/generate"), "--mode", self.mode, "--listen", f"127.0.0.1:{self.base_port}",
+                "--listen-http", f"127.0.0.1:{self.base_port + HTTP_OFFSET}"]
+        for node in self.nodes:
+            argv += ["--node", f"node{node.number}={node.host}:{node.amqp_port}:{node.http_port}"]
+        config = self.dir / "haproxy.cfg"
+        text = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        if self.haproxy.pid() is not None:
+            if config.exists() and config.read_text() == text:
+                return False
+            self.haproxy.stop(5)
+        config.write_text(text)
+        self.haproxy.start(["haproxy", "-db", "-f", str(config)])
+        return True
+
+    def wait_haproxy(self, timeout):
+        """Waits until a client gets through to a node; a broker greets after the protocol header."""
+        limit = time.monotonic() + timeout
+        while True:
+            if self.haproxy.pid() is None:
+                raise Problem(f"HAProxy has ended; its last words:\n{self.haproxy.last_output()}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.base_port), timeout=2) as probe:
+                    probe.sendall(b"AMQP\x00\x00\x09\x01")
+                    if probe.recv(1):
+                        return
+            except OSError:
+                pass
+            if time.monotonic() > limit:
+                raise Problem(f"nobody answers through HAProxy on port {self.base_port}; see {self.haproxy.output_file}")
+            time.sleep(0.05)
+
+    def stop(self):
+        """Stops what this directory's pid files name, HAProxy first, all nodes at the same time."""
+        self.haproxy.stop(5)
+        for node in self.nodes:
+            if node.process.send(signal.SIGTERM):
+                node.process.send(signal.SIGCONT)
+        for node in self.nodes:
+            node.process.stop(STOP_TIMEOUT)
+
+    def leader(self, queue, vhost="/", timeout=5.0):
+        """The Node that leads a queue. A leader that does not run is not believed in: a new one is waited for."""
+        path = f"/api/queues/{urllib.parse.quote(vhost, safe='')}/{urllib.parse.quote(queue, safe='')}"
+        names = {node.name: node for node in self.nodes}
+        limit, reason = time.monotonic() + timeout, "no node is up"
+        while True:
+            for node in self.nodes:
+                if node.process.state() != "up":
+                    continue
+                try:
+                    status, body = node.get(path, timeout=1.0)
+                except OSError as error:
+                    reason = str(error)
+                    continue
+                if status == 404:
+                    reason = f"there is no queue '{queue}' in vhost '{vhost}'"
+                    continue
+                if status != 200:
+                    reason = f"{node.name} gives {status} {body[:200]!r}"
+                    continue
+                leader = names.get(json.loads(body).get("leader"))
+                if leader and leader.process.state() == "up":
+                    return leader
+                reason = f"queue '{queue}' has no leader now"
+            if time.monotonic() > limit or reason.startswith("there is no queue"):
+                raise Problem(reason)
+            time.sleep(0.02)
+
+    def addresses(self):
+        """Where clients connect: HAProxy when it is part of the cluster, else the nodes."""
+        if self.with_haproxy:
+            return [("127.0.0.1", self.base_port)]
+        return [(node.host, node.amqp_port) for node in self.nodes]
+
+
+def build_node(say):
+    """Configures and builds build/warrend; quick when nothing changed."""
+    build = ROOT / "build"
+    if not (build / "CMakeCache.txt").exists():
+        say("configuring the build")
+        run_visibly(["cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja"], build.parent)
+    say("building build/warrend")
+    jobs = str(min(os.cpu_count() or 1, 4) + 1)
+    run_visibly(["cmake", "--build", str(build), "--target", "warrend", "-j", jobs], ROOT)
+
+
+def run_visibly(argv, directory):
+    result = subprocess.run(argv, cwd=directory, check=False)
+    if result.returncode != 0:
+        raise Problem(f"this failed: {' '.join(argv)}")
