@@ -1,0 +1,294 @@
+/* The carriers: rings between the shards of this node, links to other nodes. Implements broker_io and group_io. */
+#include "node/shard/shard_internal.h"
+
+#include <sys/random.h>
+
+#include "base/check.h"
+
+/* --- rings --- */
+
+void carrier_post(struct shard *s, uint16_t to, struct mail *m)
+{
+    CHECK(to != s->id && to < s->settings->shard_count);
+    m->shard = s->id;
+    if (m->node == 0) m->node = s->settings->node;
+    s->posted[to] = true;
+    struct ring *ring = node_shard(s->node, to)->rings_in[s->id];
+    if (list_empty(&s->overflow[to]) && ring_push(ring, m)) return;
+    list_append(&s->overflow[to], &m->link);
+    s->overflow_count++;
+}
+
+static void push_overflow(struct shard *s, uint16_t to)
+{
+    struct ring *ring = node_shard(s->node, to)->rings_in[s->id];
+    while (!list_empty(&s->overflow[to])) {
+        struct mail *m = LIST_ITEM(s->overflow[to].next, struct mail, link);
+        list_remove(&m->link);
+        if (!ring_push(ring, m)) {
+            list_prepend(&s->overflow[to], &m->link);
+            return;
+        }
+        s->overflow_count--;
+        s->posted[to] = true;
+    }
+}
+
+static void take_one(struct shard *s, struct mail *m)
+{
+    if (m->type == MAIL_SHARD_CLIENT) {
+        connection_open(s, (int)m->a);
+        mail_destroy(m);
+    } else if (m->type == MAIL_SHARD_LINK) {
+        link_accept(s->links, (int)m->a, part_slice(m->part));
+        mail_destroy(m);
+    } else {
+        broker_mail(s->broker, m);
+    }
+}
+
+void carrier_take(struct shard *s)
+{
+    for (uint16_t from = 0; from < s->settings->shard_count; from++) {
+        if (from == s->id) continue;
+        push_overflow(s, from);
+        struct mail *m;
+        while ((m = ring_pop(s->rings_in[from]))) take_one(s, m);
+    }
+}
+
+void carrier_wake(struct shard *s)
+{
+    for (uint16_t to = 0; to < s->settings->shard_count; to++) {
+        if (!s->posted[to]) continue;
+        s->posted[to] = false;
+        uv_async_send(&node_shard(s->node, to)->wake);
+    }
+}
+
+void shard_give_client(struct shard *from, uint16_t to, int fd)
+{
+    if (to == from->id) {
+        connection_open(from, fd);
+        return;
+    }
+    struct mail *m = mail_create(MAIL_SHARD_CLIENT);
+    m->a = (uint64_t)fd;
+    carrier_post(from, to, m);
+}
+
+void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello)
+{
+    if (to == from->id) {
+        link_accept(from->links, fd, hello);
+        return;
+    }
+    struct mail *m = mail_create(MAIL_SHARD_LINK);
+    m->a = (uint64_t)fd;
+    m->part = (struct part){blob_copy(hello.data, hello.size), 0, (uint32_t)hello.size};
+    carrier_post(from, to, m);
+}
+
+/* --- broker_io --- */
+
+static void io_post(void *self, uint16_t shard, struct mail *m)
+{
+    carrier_post(self, shard, m);
+}
+
+static void io_send(void *self, uint8_t node, struct slice head, const struct part *parts, uint32_t part_count)
+{
+    struct shard *s = self;
+    if (s->links) link_send(s->links, node, LINK_FRAME_MAIL, head, parts, part_count);
+}
+
+static bool io_connected(void *self, uint8_t node)
+{
+    struct shard *s = self;
+    return s->links && link_up(s->links, node);
+}
+
+static uint32_t io_peer_epoch(void *self, uint8_t node)
+{
+    struct shard *s = self;
+    return s->links ? link_peer_epoch(s->links, node) : 0;
+}
+
+static void io_epoch_gone(void *self, uint32_t epoch)
+{
+    node_epoch_gone(self, epoch);
+}
+
+static void io_random_bytes(void *self, void *bytes, size_t size)
+{
+    (void)self;
+    ssize_t got = getrandom(bytes, size, 0);
+    CHECK(got == (ssize_t)size);
+}
+
+static uint64_t io_clock_ms(void *self)
+{
+    (void)self;
+    uv_timespec64_t now;
+    uv_clock_gettime(UV_CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool io_authenticate(void *self, struct slice user, struct slice password, bool loopback)
+{
+    struct shard *s = self;
+    const struct node_settings *settings = s->settings;
+    if (!settings->user || !*settings->user || (settings->loopback_only && !loopback)) return false;
+    return slice_is(user, settings->user) && slice_is(password, settings->password);
+}
+
+static void io_note(void *self, int level, const char *line)
+{
+    struct shard *s = self;
+    logger_line(s->settings->logger, level, s->id, line);
+}
+
+/* --- group_io --- */
+
+static void group_io_send(void *self, uint32_t group, uint8_t node, uint8_t kind, struct slice head, const struct part *parts,
+                          uint32_t part_count)
+{
+    struct shard *s = self;
+    if (!s->links || !link_up(s->links, node)) return;
+    uint8_t *whole = mem_alloc(5 + head.size);
+    memcpy(whole, &group, 4);
+    whole[4] = kind;
+    memcpy(whole + 5, head.data, head.size);
+    link_send(s->links, node, LINK_FRAME_GROUP, slice_of(whole, 5 + head.size), parts, part_count);
+    mem_free(whole);
+}
+
+static uint64_t group_io_congestion(void *self, uint8_t node)
+{
+    struct shard *s = self;
+    return s->links ? link_queued_bytes(s->links, node) : 0;
+}
+
+static void group_io_leading(void *self, uint32_t group, uint64_t term, bool leads)
+{
+    struct shard *s = self;
+    if (s->broker) broker_leading(s->broker, group, term, leads);
+}
+
+static void group_io_effects(void *self, uint32_t group)
+{
+    struct shard *s = self;
+    broker_effects(s->broker, group);
+}
+
+/* --- links --- */
+
+static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
+{
+    struct shard *s = self;
+    if (s->id == 0) logger_printf(s->settings->logger, LOG_INFO, s->id, "link up node=%u name=%s epoch=%u", node, name, epoch);
+    broker_node_up(s->broker, node, epoch);
+    turn_soon(s);
+}
+
+static void on_down(void *self, uint8_t node, bool dead)
+{
+    struct shard *s = self;
+    if (s->phase >= SHARD_CLOSING) return;
+    if (s->id == 0) logger_printf(s->settings->logger, LOG_WARN, s->id, "link down node=%u dead=%s", node, dead ? "yes" : "unknown");
+    broker_node_down(s->broker, node, dead);
+    uint64_t now = uv_hrtime() / 1000000;
+    for (uint32_t g = 0; dead && g < s->settings->placement.group_count; g++)
+        if (s->groups[g].group) group_node_dead(s->groups[g].group, node, now);
+    turn_soon(s);
+}
+
+static void on_frame(void *self, uint8_t node, uint8_t type, struct blob *blob, uint32_t offset, uint32_t size)
+{
+    struct shard *s = self;
+    if (s->phase >= SHARD_CLOSING) return;
+    if (type == LINK_FRAME_MAIL) {
+        broker_frame(s->broker, node, blob, offset, size);
+        return;
+    }
+    uint32_t group = UINT32_MAX;
+    if (type == LINK_FRAME_GROUP && size >= 5) memcpy(&group, blob->data + offset, 4);
+    if (group >= s->settings->placement.group_count || !s->groups[group].group) return;
+    group_receive(s->groups[group].group, node, blob->data[offset + 4], blob, offset + 5, size - 5, uv_hrtime() / 1000000);
+}
+
+static void on_address(void *self, uint8_t node, const char *address)
+{
+    struct shard *s = self;
+    if (s->id == 0) logger_printf(s->settings->logger, LOG_INFO, s->id, "link address_learnt node=%u address=%s", node, address);
+}
+
+static void on_links_closed(void *self)
+{
+    struct shard *s = self;
+    s->links_closed = true;
+    turn_soon(s);
+}
+
+int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
+{
+    const struct node_settings *settings = s->settings;
+    if (!settings->cluster_listen) return 0;
+    struct link_params params = {
+        .loop = &s->loop,
+        .node = settings->node,
+        .epoch = epoch,
+        .shard = s->id,
+        .shard_count = settings->shard_count,
+        .group_count = settings->placement.group_count,
+        .node_name = settings->name,
+        .listen_address = settings->cluster_listen,
+        .secret = settings->secret,
+        .secret_size = settings->secret_size,
+        .self = s,
+        .up = on_up,
+        .down = on_down,
+        .frame = on_frame,
+        .address = on_address,
+        .note = io_note,
+        .closed = on_links_closed,
+    };
+    int code = link_open(&s->links, &params, err);
+    if (code) return code;
+    for (unsigned node = 1; node < 64; node++)
+        if (node != settings->node && settings->peers[node]) link_add_peer(s->links, (uint8_t)node, settings->peers[node]);
+    return 0;
+}
+
+void carrier_setup(struct shard *s)
+{
+    uint16_t count = s->settings->shard_count;
+    s->rings_in = mem_zalloc(count * sizeof *s->rings_in);
+    s->overflow = mem_zalloc(count * sizeof *s->overflow);
+    s->posted = mem_zalloc(count * sizeof *s->posted);
+    for (uint16_t i = 0; i < count; i++) {
+        list_init(&s->overflow[i]);
+        if (i != s->id) s->rings_in[i] = ring_create(SHARD_RING_CAPACITY);
+    }
+    s->broker_io = (struct broker_io){
+        .self = s,
+        .post = io_post,
+        .send = io_send,
+        .connected = io_connected,
+        .peer_epoch = io_peer_epoch,
+        .epoch_gone = io_epoch_gone,
+        .random_bytes = io_random_bytes,
+        .clock_ms = io_clock_ms,
+        .authenticate = io_authenticate,
+        .note = io_note,
+    };
+    s->group_io = (struct group_io){
+        .self = s,
+        .send = group_io_send,
+        .connected = io_connected,
+        .congestion = group_io_congestion,
+        .leading = group_io_leading,
+        .effects = group_io_effects,
+        .note = io_note,
+    };
+}

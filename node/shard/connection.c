@@ -1,0 +1,220 @@
+/* A client: its socket, its session, its side of the broker, tied together for one shard. */
+#include "node/shard/shard_internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct connection {
+    struct shard *shard;
+    struct net_socket *socket;
+    struct session *session;
+    struct broker_connection *broker;
+    struct list link;           /* shard.connections */
+    struct list dirty_link;     /* shard.dirty */
+    struct list congested_link; /* shard.congested */
+    uint64_t connected_at_ms;   /* wall clock */
+    uint64_t linger_until_ms;   /* a closed session's last bytes must be out by then */
+    bool over_high_water;
+    bool ended;                 /* the socket broke or was told to close */
+    bool closing;               /* net_socket_close() was called */
+};
+
+enum { CONNECTION_LINGER_MS = 2000 };
+
+static void touch(void *arg)
+{
+    struct connection *c = arg;
+    list_remove(&c->dirty_link);
+    list_append(&c->shard->dirty, &c->dirty_link);
+    if (!c->shard->in_turn) turn_soon(c->shard);
+}
+
+static void stop_reading(struct connection *c)
+{
+    if (c->closing) return;
+    net_socket_read(c->socket, false);
+    list_remove(&c->congested_link);
+    list_append(&c->shard->congested, &c->congested_link);
+}
+
+static size_t on_data(void *self, const uint8_t *data, size_t size)
+{
+    struct connection *c = self;
+    if (c->ended) return size;
+    size_t used = session_input(c->session, data, size, c->shard->now_ms);
+    touch(c);
+    if (broker_connection_congested(c->broker) || c->shard->overflow_count) stop_reading(c);
+    return used;
+}
+
+static void on_drained(void *self)
+{
+    touch(self);
+}
+
+static void on_ended(void *self, const struct err *err)
+{
+    struct connection *c = self;
+    (void)err;
+    c->ended = true;
+    touch(c);
+}
+
+static void on_closed(void *self)
+{
+    struct connection *c = self;
+    session_destroy(c->session);
+    broker_connection_close(c->broker);
+    c->shard->connection_count--;
+    c->shard->connections_closed++;
+    list_remove(&c->link);
+    list_remove(&c->dirty_link);
+    list_remove(&c->congested_link);
+    turn_soon(c->shard);
+    mem_free(c);
+}
+
+void connection_open(struct shard *s, int fd)
+{
+    static const struct net_socket_events events = {.data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
+    struct connection *c = mem_zalloc(sizeof *c);
+    struct err err;
+    c->shard = s;
+    if (s->phase != SHARD_RUNNING || net_socket_open(&c->socket, &s->loop, fd, &events, c, &err)) {
+        if (s->phase != SHARD_RUNNING) close(fd);
+        mem_free(c);
+        return;
+    }
+    char peer[2 * NET_ADDRESS_MAX + 8];
+    snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
+    s->now_ms = uv_hrtime() / 1000000;
+    c->broker = broker_connection_open(s->broker);
+    c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer, net_socket_is_loopback(c->socket), s->now_ms);
+    broker_connection_attach(c->broker, c->session, touch, c);
+    c->connected_at_ms = s->broker_io.clock_ms(s);
+    list_init(&c->dirty_link);
+    list_init(&c->congested_link);
+    list_append(&s->connections, &c->link);
+    s->connection_count++;
+    s->connections_opened++;
+}
+
+static void close_socket(struct connection *c)
+{
+    if (c->closing) return;
+    c->closing = true;
+    list_remove(&c->congested_link);
+    session_abandon(c->session);
+    net_socket_close(c->socket);
+}
+
+/* Sessions make what they held back for the whole turn: coalesced confirms, acks of no-ack consumers. */
+void connections_turn(struct shard *s)
+{
+    LIST_FOR(&s->dirty, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, dirty_link);
+        if (!c->closing) session_turn_end(c->session, s->now_ms);
+    }
+}
+
+static void write_one(struct connection *c)
+{
+    struct shard *s = c->shard;
+    struct buf *out = session_output(c->session);
+    if (out->size) {
+        net_socket_write(c->socket, out);
+        session_written(c->session, s->now_ms);
+    }
+    bool wants = session_wants_deliveries(c->session);
+    if (wants && c->over_high_water) broker_connection_drained(c->broker);
+    c->over_high_water = !wants;
+    if (session_state(c->session) != SESSION_CLOSED) return;
+    if (!c->linger_until_ms) c->linger_until_ms = s->now_ms + CONNECTION_LINGER_MS;
+    if (!out->size || s->now_ms >= c->linger_until_ms) close_socket(c);
+}
+
+static void read_again(struct shard *s)
+{
+    LIST_FOR_SAFE(&s->congested, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, congested_link);
+        if (broker_connection_congested(c->broker) || s->overflow_count) continue;
+        list_remove(&c->congested_link);
+        net_socket_read(c->socket, true);
+        net_socket_poke(c->socket);
+    }
+}
+
+void connections_write(struct shard *s)
+{
+    struct list batch; /* what is touched while writing waits for the next turn */
+    list_init(&batch);
+    while (!list_empty(&s->dirty)) {
+        struct list *link = s->dirty.next;
+        list_remove(link);
+        list_append(&batch, link);
+    }
+    while (!list_empty(&batch)) {
+        struct connection *c = LIST_ITEM(batch.next, struct connection, dirty_link);
+        list_remove(&c->dirty_link);
+        if (c->closing) continue;
+        if (c->ended) {
+            close_socket(c);
+            continue;
+        }
+        write_one(c);
+        if (!c->closing) net_socket_poke(c->socket); /* a stalled session may take more now */
+    }
+    read_again(s);
+}
+
+void connections_second(struct shard *s)
+{
+    LIST_FOR(&s->connections, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, link);
+        if (c->closing) continue;
+        bool due = session_deadline_ms(c->session) <= s->now_ms || c->linger_until_ms;
+        if (!due) continue;
+        session_tick(c->session, s->now_ms);
+        touch(c);
+    }
+}
+
+void connections_close_all(struct shard *s, const char *why)
+{
+    LIST_FOR(&s->connections, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, link);
+        if (c->closing) continue;
+        if (why)
+            session_close(c->session, 320, why, s->now_ms);
+        else
+            c->ended = true;
+        touch(c);
+    }
+}
+
+bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_connection_info *info)
+{
+    uint64_t at = 0;
+    LIST_FOR(&s->connections, link)
+    {
+        if (at++ < *cursor) continue;
+        struct connection *c = LIST_ITEM(link, struct connection, link);
+        *cursor = at;
+        session_info(c->session, &info->session);
+        info->local = net_socket_local(c->socket);
+        info->bytes_in = net_socket_bytes_in(c->socket);
+        info->bytes_out = net_socket_bytes_out(c->socket);
+        info->connected_at_ms = c->connected_at_ms;
+        return true;
+    }
+    return false;
+}
+
+size_t shard_connection_count(const struct shard *s)
+{
+    return s->connection_count;
+}

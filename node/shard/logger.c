@@ -1,0 +1,73 @@
+#include "node/shard/logger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct logger {
+    int fd;
+    int level;
+};
+
+static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
+
+int logger_open(struct logger **out, const char *path, int level, struct err *err)
+{
+    int fd = STDERR_FILENO;
+    if (path && *path) fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) return (int)err_set_errno(err, errno, "open log file %s", path);
+    struct logger *l = mem_zalloc(sizeof *l);
+    l->fd = fd;
+    l->level = level;
+    *out = l;
+    return 0;
+}
+
+void logger_close(struct logger *l)
+{
+    if (l->fd != STDERR_FILENO) close(l->fd);
+    mem_free(l);
+}
+
+void logger_line(struct logger *l, int level, int shard, const char *line)
+{
+    if (level > l->level || level < 0) return;
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    char text[1024], who[16] = "node";
+    if (shard >= 0) snprintf(who, sizeof who, "shard=%d", shard);
+    int size = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %-5s %s %s\n", utc.tm_year + 1900, utc.tm_mon + 1,
+                        utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000, level_names[level > 3 ? 3 : level], who, line);
+    if (size >= (int)sizeof text) {
+        size = sizeof text - 1;
+        text[size - 1] = '\n';
+    }
+    ssize_t written = write(l->fd, text, (size_t)size);
+    (void)written; /* nobody is left to tell */
+}
+
+void logger_printf(struct logger *l, int level, int shard, const char *format, ...)
+{
+    char line[900];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    logger_line(l, level, shard, line);
+}
+
+int logger_level(const char *name)
+{
+    if (!strcmp(name, "warning")) return LOG_WARN;
+    for (int i = 0; i < 4; i++)
+        if (!strcasecmp(name, level_names[i])) return i;
+    return -1;
+}

@@ -1,0 +1,207 @@
+#include "node/shard/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "node/shard/shard_internal.h"
+
+struct listener {
+    struct node *node;
+    struct net_listener *net;
+};
+
+struct node {
+    struct node_settings settings;
+    struct node_listeners addresses;
+    struct shard **shards;
+    struct listener listeners[NODE_LISTENERS_MAX];
+    struct link_listener *links;
+    uint16_t next_shard;       /* shard 0's: round robin of accepted clients */
+    unsigned listeners_open;   /* shard 0's */
+    atomic_uint epoch;
+    atomic_bool stopping;
+    uint64_t started_ms;
+};
+
+/* --- identity --- */
+
+static int identity_text(const struct node_settings *s, char *text, size_t size)
+{
+    int used = snprintf(text, size, "node.id = %u\ncluster.groups = %u\ncluster.replicas = %u\nshards = %u\ncluster.nodes =", s->node,
+                        s->placement.group_count - 1, s->placement.replicas, s->shard_count);
+    for (uint32_t i = 0; i < s->placement.node_count; i++)
+        used += snprintf(text + used, size - (size_t)used, " %u", s->placement.nodes[i]);
+    return used + snprintf(text + used, size - (size_t)used, "\n");
+}
+
+static int check_identity(const struct node_settings *s, struct err *err)
+{
+    char path[512], wanted[1024];
+    snprintf(path, sizeof path, "%s/identity", s->data_dir);
+    size_t wanted_size = (size_t)identity_text(s, wanted, sizeof wanted), size;
+    uint8_t *found;
+    int code = fs_read_file(fs_posix(), path, &found, &size, err);
+    if (code == ERR_NOT_FOUND) return fs_write_file(fs_posix(), path, slice_of(wanted, wanted_size), err);
+    if (code) return code;
+    bool same = slice_equal(slice_of(found, size), slice_of(wanted, wanted_size));
+    if (!same)
+        code = (int)err_set(err, ERR_REFUSED,
+                            "%s belongs to another node or another shape of cluster; it says\n%.*swhile the configuration says\n%sUse the data_dir "
+                            "of this node, or correct the configuration",
+                            s->data_dir, (int)size, (const char *)found, wanted);
+    mem_free(found);
+    return code;
+}
+
+static int write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
+{
+    char path[512], text[32];
+    snprintf(path, sizeof path, "%s/epoch", s->data_dir);
+    int size = snprintf(text, sizeof text, "%u\n", epoch);
+    return fs_write_file(fs_posix(), path, slice_of(text, (size_t)size), err);
+}
+
+/* Each life of the node has a number of its own; ports carry it. */
+static int take_epoch(const struct node_settings *s, uint32_t *epoch, struct err *err)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/epoch", s->data_dir);
+    uint8_t *found = NULL;
+    size_t size = 0;
+    int code = fs_read_file(fs_posix(), path, &found, &size, err);
+    if (code && code != ERR_NOT_FOUND) return code;
+    char text[16] = {0};
+    if (found) memcpy(text, found, size < sizeof text - 1 ? size : sizeof text - 1);
+    mem_free(found);
+    *epoch = (uint32_t)strtoul(text, NULL, 10) + 1;
+    return write_epoch(s, *epoch, err);
+}
+
+/* --- life --- */
+
+int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners, struct err *err)
+{
+    struct node *n = mem_zalloc(sizeof *n);
+    uint32_t epoch = 0;
+    n->settings = *settings;
+    n->addresses = *listeners;
+    n->started_ms = (uint64_t)time(NULL) * 1000;
+    int code = fs_posix()->mkdir(fs_posix(), settings->data_dir, err);
+    if (!code) code = check_identity(settings, err);
+    if (!code) code = take_epoch(settings, &epoch, err);
+    if (code) {
+        mem_free(n);
+        return code;
+    }
+    atomic_init(&n->epoch, epoch);
+    n->shards = mem_zalloc(settings->shard_count * sizeof(struct shard *));
+    *out = n;
+    for (uint16_t i = 0; i < settings->shard_count && !code; i++) code = shard_open(&n->shards[i], n, &n->settings, i, epoch, err);
+    return code;
+}
+
+static void on_client(void *self, int fd)
+{
+    struct node *n = ((struct listener *)self)->node;
+    uint16_t to = n->next_shard;
+    n->next_shard = (uint16_t)((to + 1) % n->settings.shard_count);
+    shard_give_client(n->shards[0], to, fd);
+}
+
+static void on_peer(void *self, int fd, uint16_t shard, struct slice hello)
+{
+    struct node *n = self;
+    if (shard < n->settings.shard_count)
+        shard_give_link(n->shards[0], shard, fd, hello);
+    else
+        close(fd);
+}
+
+int node_start(struct node *n, struct err *err)
+{
+    struct uv_loop_s *loop = shard_loop(n->shards[0]);
+    int code = 0;
+    if (n->settings.cluster_listen) code = link_listen(&n->links, loop, n->settings.cluster_listen, on_peer, n, err);
+    for (size_t i = 0; i < n->addresses.count && !code; i++) {
+        n->listeners[i].node = n;
+        code = net_listen(&n->listeners[i].net, loop, n->addresses.addresses[i], n->addresses.backlog, on_client, &n->listeners[i], err);
+        if (!code) n->listeners_open++;
+    }
+    if (code) return code;
+    for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_start(n->shards[i]);
+    return 0;
+}
+
+static void close_listeners(struct shard *s, void *arg)
+{
+    struct node *n = arg;
+    (void)s;
+    for (unsigned i = 0; i < n->listeners_open; i++) net_listener_close(n->listeners[i].net, NULL);
+    n->listeners_open = 0;
+}
+
+static void close_link_listener(struct shard *s, void *arg)
+{
+    struct node *n = arg;
+    (void)s;
+    if (n->links) link_listener_close(n->links, NULL);
+    n->links = NULL;
+}
+
+void node_stop(struct node *n)
+{
+    atomic_store(&n->stopping, true);
+    shard_call_any(n->shards[0], close_listeners, n);
+    shard_call_any(n->shards[0], close_link_listener, n);
+    for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_stop_any(n->shards[i]);
+    for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_join(n->shards[i]);
+}
+
+void node_close(struct node *n)
+{
+    for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_close(n->shards[i]);
+    mem_free(n->shards);
+    mem_free(n);
+}
+
+struct shard *node_shard(struct node *n, uint16_t id)
+{
+    return n->shards[id];
+}
+
+const struct node_settings *node_settings(const struct node *n)
+{
+    return &n->settings;
+}
+
+bool node_stopping_any(const struct node *n)
+{
+    return atomic_load(&((struct node *)n)->stopping);
+}
+
+uint64_t node_started_ms(const struct node *n)
+{
+    return n->started_ms;
+}
+
+void node_epoch_gone(struct shard *s, uint32_t epoch)
+{
+    struct node *n = s->node;
+    unsigned expected = epoch;
+    if (!atomic_compare_exchange_strong(&n->epoch, &expected, epoch + 1)) return; /* a sibling was first */
+    struct err err;
+    if (write_epoch(&n->settings, epoch + 1, &err))
+        logger_printf(n->settings.logger, LOG_ERROR, s->id, "node epoch_not_written error=\"%s\"", err.text);
+    logger_printf(n->settings.logger, LOG_WARN, s->id, "node given_up_by_cluster epoch=%u new_epoch=%u action=\"clients are closed and come back\"",
+                  epoch, epoch + 1);
+    for (uint16_t i = 0; i < n->settings.shard_count; i++) {
+        struct mail *m = mail_create(MAIL_EPOCH);
+        m->a = epoch + 1;
+        if (i == s->id)
+            broker_mail(s->broker, m);
+        else
+            carrier_post(s, i, m);
+    }
+}

@@ -1,0 +1,33 @@
+/* A node: its identity on disk, its shards, its listeners. Built by main.c.
+ *
+ * Lifetime: node_open() .. node_start() .. node_stop() .. node_close(), all on the main thread. */
+#ifndef WARREN_NODE_SHARD_NODE_H
+#define WARREN_NODE_SHARD_NODE_H
+
+#include "node/shard/shard.h"
+
+struct node;
+
+enum { NODE_LISTENERS_MAX = 16 };
+
+struct node_listeners {
+    const char *addresses[NODE_LISTENERS_MAX]; /* AMQP */
+    size_t count;
+    int backlog;
+};
+
+/* Reads or writes the identity in data_dir (a mismatch refuses to start, in words), takes a new epoch, opens the shards. */
+int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners, struct err *err);
+int node_start(struct node *n, struct err *err); /* threads run, listeners accept */
+void node_stop(struct node *n);                  /* planned: hands over, closes clients, syncs; returns when all is done */
+void node_close(struct node *n);
+
+struct shard *node_shard(struct node *n, uint16_t id);
+const struct node_settings *node_settings(const struct node *n);
+bool node_stopping_any(const struct node *n);
+uint64_t node_started_ms(const struct node *n); /* wall clock */
+
+/* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */
+void node_epoch_gone(struct shard *s, uint32_t epoch);
+
+#endif

@@ -1,0 +1,80 @@
+/* A shard: one thread, one libuv loop, and everything born on it: connections, sessions, groups, log, links. No lock guards any
+ * of that. The heartbeat is turn.c: read it first.
+ *
+ * Thread:   the functions of a running shard are its own thread's, except those ending in `_any`.
+ * Lifetime: shard_open() (blocking: recovers log and groups) .. shard_start() .. shard_stop_any(), shard_join() .. shard_close(). */
+#ifndef WARREN_NODE_SHARD_SHARD_H
+#define WARREN_NODE_SHARD_SHARD_H
+
+#include "base/err.h"
+#include "node/broker/broker.h"
+#include "node/session/session.h"
+#include "node/shard/logger.h"
+#include "replication/cluster/placement.h"
+
+struct shard;
+struct node;
+
+enum {
+    SHARD_RING_CAPACITY = 4096,     /* mails on their way between two shards; beyond, the sender stops reading sockets */
+    SHARD_STOP_TRANSFER_MS = 3000,  /* how long a planned stop tries to hand leaderships over */
+    SHARD_STOP_CLIENTS_MS = 1000,   /* how long it waits for clients to read their close */
+};
+
+/* What all shards of a node share; constant while they run. */
+struct node_settings {
+    uint8_t node;
+    const char *name;
+    const char *data_dir;
+    uint16_t shard_count;
+    struct placement placement;
+    struct session_settings session;
+    const char *cluster_listen; /* NULL: alone */
+    const char *peers[64];      /* address by node id; NULL: none */
+    const uint8_t *secret;
+    size_t secret_size;
+    uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
+    uint64_t log_file_size, log_cache_size, checkpoint_log_bytes, transfer_rate;
+    const char *user, *password; /* empty user: nobody may log in */
+    bool loopback_only;          /* the default user on loopback addresses only */
+    struct logger *logger;
+};
+
+int shard_open(struct shard **out, struct node *node, const struct node_settings *settings, uint16_t id, uint32_t epoch, struct err *err);
+void shard_start(struct shard *s);
+void shard_stop_any(struct shard *s); /* hand over, close clients with 320, sync, leave the thread */
+void shard_join(struct shard *s);
+void shard_close(struct shard *s);
+
+/* Runs `call` on the shard's thread and waits for it. For the HTTP thread and for signals; never from a shard. */
+void shard_call_any(struct shard *s, void (*call)(struct shard *s, void *arg), void *arg);
+
+/* Gives an accepted client socket, or a peer's connection, to a shard. From any shard's thread of this node. */
+void shard_give_client(struct shard *from, uint16_t to, int fd);
+void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello);
+
+/* --- on its thread --- */
+struct broker *shard_broker(struct shard *s);
+uint16_t shard_id(const struct shard *s);
+struct uv_loop_s *shard_loop(struct shard *s);
+uint64_t shard_now_ms(const struct shard *s);
+bool shard_stopping(const struct shard *s);
+bool shard_peer_connected(const struct shard *s, uint8_t node);
+
+struct shard_connection_info {
+    struct session_info session;
+    const char *local;
+    uint64_t bytes_in, bytes_out, connected_at_ms;
+};
+/* Walks the clients; false at the end. Start with *cursor = 0. */
+bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_connection_info *info);
+size_t shard_connection_count(const struct shard *s);
+
+struct shard_figures {
+    uint64_t connections_opened, connections_closed;
+    uint64_t log_bytes, log_syncs;
+    uint64_t store_bytes;
+};
+void shard_figures(const struct shard *s, struct shard_figures *f);
+
+#endif

@@ -1,0 +1,108 @@
+/* Inside the shard: what its files share. Not for other rooms. */
+#ifndef WARREN_NODE_SHARD_SHARD_INTERNAL_H
+#define WARREN_NODE_SHARD_SHARD_INTERNAL_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/ring.h"
+#include "node/net/net.h"
+#include "node/shard/node.h"
+#include "node/shard/shard.h"
+#include "replication/link/link.h"
+
+enum { LINK_FRAME_MAIL = MAIL_FRAME, LINK_FRAME_GROUP = MAIL_FRAME + 1 }; /* GROUP: le32 group, u8 kind, bytes */
+
+enum { MAIL_SHARD_CLIENT = 64 /* a: descriptor */, MAIL_SHARD_LINK /* a: descriptor, part: hello */ };
+
+/* A group replica of this shard and what belongs to it. */
+struct shard_group {
+    struct group *group;
+    struct store *store;
+    struct queue_machine *queues;
+    struct meta_machine *meta;
+    struct effects effects;
+};
+
+struct call {
+    void (*run)(struct shard *s, void *arg);
+    void *arg;
+    struct call *next;
+    bool done;
+};
+
+enum shard_phase { SHARD_RUNNING, SHARD_HANDING_OVER, SHARD_CLOSING_CLIENTS, SHARD_CLOSING, SHARD_CLOSED };
+
+struct shard {
+    struct node *node;
+    const struct node_settings *settings;
+    uint16_t id;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_check_t check;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    bool idle_active;
+    bool in_turn;
+
+    struct topology *topology;
+    struct broker *broker;
+    struct broker_io broker_io;
+    struct group_io group_io;
+    struct log *log;
+    struct executor *log_executor, *store_executor, *read_executor;
+    struct shard_group *groups; /* by group id; .group NULL when not here */
+    struct links *links;
+    struct random random;
+    uint64_t now_ms; /* monotonic */
+
+    struct ring **rings_in;       /* from each sibling */
+    struct list *overflow;        /* towards each sibling: mail that did not fit */
+    bool *posted;                 /* siblings to wake at the end of this turn */
+    size_t overflow_count;
+
+    pthread_mutex_t calls_lock;
+    pthread_cond_t calls_done;
+    struct call *calls; /* guarded by calls_lock */
+
+    struct list connections;
+    struct list dirty;     /* connections with something to do at the end of the turn */
+    struct list congested; /* connections that are not read at present */
+    size_t connection_count;
+    uint64_t connections_opened, connections_closed;
+    uint64_t second_at_ms;
+
+    enum shard_phase phase;
+    uint64_t phase_until_ms;
+    atomic_bool stop_wanted;
+    bool links_closed;
+    uint64_t lead_check_at_ms;
+};
+
+/* turn.c */
+void turn_setup(struct shard *s);
+void turn_soon(struct shard *s); /* another turn before the loop sleeps */
+
+/* carrier.c */
+void carrier_setup(struct shard *s);
+void carrier_post(struct shard *s, uint16_t to, struct mail *m);
+void carrier_take(struct shard *s);   /* mail from siblings */
+void carrier_wake(struct shard *s);   /* siblings that got some */
+int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err);
+
+/* connection.c */
+void connection_open(struct shard *s, int fd);
+void connections_turn(struct shard *s);   /* sessions' turn end */
+void connections_write(struct shard *s);
+void connections_second(struct shard *s); /* heartbeats and deadlines */
+void connections_close_all(struct shard *s, const char *why);
+
+/* recover.c */
+int recover_groups(struct shard *s, uint32_t epoch, struct err *err);
+void recover_close(struct shard *s);
+bool recover_idle(struct shard *s);
+
+#endif

@@ -1,0 +1,132 @@
+/* The heartbeat. Socket and link callbacks have parsed what arrived and filled inboxes; one turn empties them all:
+ *
+ *   1 mail from siblings    2 timers    3 ports post their chunks, groups seal one entry each, submit, send, apply;
+ *   effects reach sessions  4 one log write   5 one write per link   6 one write per connection   7 wake siblings
+ *
+ * That is where batches come from: per turn at most one entry per group, one sync per shard, one write per connection. */
+#include "node/shard/shard_internal.h"
+
+enum { TURN_ROUNDS_MAX = 4 /* what sessions ask while answering goes out in the same turn, up to so many times */ };
+
+static uint64_t clock_ms(void)
+{
+    uv_timespec64_t now;
+    uv_clock_gettime(UV_CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void groups_turn(struct shard *s, uint64_t clock)
+{
+    for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
+        if (s->groups[g].group) group_turn(s->groups[g].group, s->now_ms, clock);
+}
+
+static void timers(struct shard *s)
+{
+    if (s->now_ms < s->second_at_ms) return;
+    s->second_at_ms = s->now_ms + 1000;
+    connections_second(s);
+}
+
+static uint64_t next_deadline(struct shard *s)
+{
+    uint64_t at = s->second_at_ms;
+    if (broker_deadline_ms(s->broker) < at) at = broker_deadline_ms(s->broker);
+    for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
+        if (s->groups[g].group && group_deadline_ms(s->groups[g].group) < at) at = group_deadline_ms(s->groups[g].group);
+    return at;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void sleep_until_next(struct shard *s)
+{
+    uint64_t at = next_deadline(s), now = uv_hrtime() / 1000000;
+    uv_update_time(&s->loop);
+    uv_timer_start(&s->timer, on_timer, at > now ? at - now : 1, 0);
+}
+
+void shard_phase_turn(struct shard *s); /* shard.c */
+
+static void turn(struct shard *s)
+{
+    if (s->phase == SHARD_CLOSED) return;
+    s->in_turn = true;
+    s->now_ms = uv_hrtime() / 1000000;
+    uint64_t clock = clock_ms();
+    carrier_take(s);
+    timers(s);
+    for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
+        broker_turn(s->broker, s->now_ms);
+        groups_turn(s, clock);
+        connections_turn(s);
+        if (!broker_has_work(s->broker)) break;
+    }
+    log_flush(s->log);
+    if (s->links && !s->links_closed) link_flush(s->links);
+    connections_write(s);
+    carrier_wake(s);
+    shard_phase_turn(s);
+    s->in_turn = false;
+    if (s->phase == SHARD_CLOSED) return;
+    if (broker_has_work(s->broker) || s->overflow_count) turn_soon(s);
+    sleep_until_next(s);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct shard *s = idle->data;
+    uv_idle_stop(idle);
+    s->idle_active = false;
+}
+
+/* The loop does not block while an idle handle is active, and comes to on_check() at once. */
+void turn_soon(struct shard *s)
+{
+    if (s->idle_active) return;
+    s->idle_active = true;
+    uv_idle_start(&s->idle, on_idle);
+}
+
+static void on_check(uv_check_t *check)
+{
+    turn(check->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer; /* the check handle runs the turn in this same iteration */
+}
+
+static void run_calls(struct shard *s)
+{
+    pthread_mutex_lock(&s->calls_lock);
+    struct call *call = s->calls;
+    s->calls = NULL;
+    pthread_mutex_unlock(&s->calls_lock);
+    while (call) {
+        struct call *next = call->next;
+        call->run(s, call->arg);
+        pthread_mutex_lock(&s->calls_lock);
+        call->done = true;
+        pthread_cond_broadcast(&s->calls_done);
+        pthread_mutex_unlock(&s->calls_lock);
+        call = next;
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    run_calls(wake->data);
+}
+
+void turn_setup(struct shard *s)
+{
+    uv_loop_init(&s->loop);
+    uv_async_init(&s->loop, &s->wake, on_wake);
+    uv_check_init(&s->loop, &s->check);
+    uv_timer_init(&s->loop, &s->timer);
+    uv_idle_init(&s->loop, &s->idle);
+    s->wake.data = s->check.data = s->timer.data = s->idle.data = s;
+    uv_check_start(&s->check, on_check);
+}
