@@ -187,6 +187,8 @@ static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
 {
     struct shard *s = self;
     if (s->id == 0) logger_printf(s->settings->logger, LOG_INFO, s->id, "link up node=%u name=%s epoch=%u", node, name, epoch);
+    mem_free(s->peer_names[node & 63]);
+    s->peer_names[node & 63] = mem_strdup(name);
     broker_node_up(s->broker, node, epoch);
     turn_soon(s);
 }

@@ -139,6 +139,7 @@ void shard_close(struct shard *s)
             mail_destroy(LIST_ITEM(link, struct mail, link));
         }
     }
+    for (unsigned i = 0; i < 64; i++) mem_free(s->peer_names[i]);
     mem_free(s->rings_in);
     mem_free(s->overflow);
     mem_free(s->posted);
@@ -192,6 +193,18 @@ bool shard_stopping(const struct shard *s)
 bool shard_peer_connected(const struct shard *s, uint8_t node)
 {
     return node == s->settings->node || (s->links && !s->links_closed && link_up(s->links, node));
+}
+
+const struct node_settings *shard_settings(const struct shard *s)
+{
+    return s->settings;
+}
+
+const char *shard_node_name(const struct shard *s, uint8_t node)
+{
+    static const char *const unmet = "unknown";
+    if (node == s->settings->node) return s->settings->name;
+    return node && s->peer_names[node & 63] ? s->peer_names[node & 63] : unmet;
 }
 
 void shard_figures(const struct shard *s, struct shard_figures *f)

@@ -60,6 +60,8 @@ struct uv_loop_s *shard_loop(struct shard *s);
 uint64_t shard_now_ms(const struct shard *s);
 bool shard_stopping(const struct shard *s);
 bool shard_peer_connected(const struct shard *s, uint8_t node);
+const char *shard_node_name(const struct shard *s, uint8_t node); /* "unknown" while it was never met */
+const struct node_settings *shard_settings(const struct shard *s);
 
 struct shard_connection_info {
     struct session_info session;

@@ -80,6 +80,7 @@ struct shard {
     atomic_bool stop_wanted;
     bool links_closed;
     uint64_t lead_check_at_ms;
+    char *peer_names[64]; /* as told by each peer's hello; NULL: never met */
 };
 
 /* turn.c */

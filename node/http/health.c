@@ -1,0 +1,53 @@
+/* What load balancers ask, without credentials. */
+#include <stdio.h>
+
+#include "node/http/http_internal.h"
+
+struct health {
+    bool ready;
+    bool meta_leader;
+    uint32_t leaderless; /* a group without a known leader */
+    bool stopping;
+};
+
+static void look(struct shard *s, void *arg)
+{
+    struct health *health = arg;
+    struct broker *b = shard_broker(s);
+    const struct node_settings *settings = shard_settings(s);
+    health->stopping |= shard_stopping(s);
+    if (shard_id(s) == 0) health->meta_leader = broker_leader(b, 0) == settings->node;
+    for (uint32_t g = 0; g < settings->placement.group_count; g++)
+        if (!broker_leader(b, g)) health->ready = false, health->leaderless = g;
+}
+
+static void say(struct answer *a, bool ok, const char *reason)
+{
+    a->status = ok ? 200 : 503;
+    if (ok)
+        answer_json(a, json_pack("{s:s}", "status", "ok"));
+    else
+        answer_json(a, json_pack("{s:s, s:s}", "status", "failed", "reason", reason));
+}
+
+void health_answer(struct http *h, const char *check, struct answer *a)
+{
+    struct health health = {.ready = true};
+    if (!strcmp(check, "live")) {
+        say(a, true, "");
+        return;
+    }
+    if (node_stopping_any(h->params.node)) {
+        say(a, false, "this node is shutting down");
+        return;
+    }
+    each_shard(h, look, &health);
+    char reason[128];
+    snprintf(reason, sizeof reason, "group %u has no known leader: this node sees no majority of its members", health.leaderless);
+    if (!strcmp(check, "ready"))
+        say(a, health.ready && !health.stopping, health.stopping ? "this node is shutting down" : reason);
+    else if (!strcmp(check, "leader"))
+        say(a, health.meta_leader, "another node leads the meta group");
+    else
+        answer_error(a, 404, "Object Not Found", "Not Found");
+}

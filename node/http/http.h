@@ -1,0 +1,25 @@
+/* The management port: health checks, the API in RabbitMQ's shapes, Prometheus figures.
+ *
+ * Thread:   libmicrohttpd's own; what it shows is gathered on each shard's thread by shard_call_any().
+ * Lifetime: http_open() .. http_close(), on the main thread, while the node runs.
+ * Paths:    GET /health/live, /health/ready, /health/leader (no credentials; 200, or 503 with the reason);
+ *           GET /api/overview, /api/nodes, /api/queues[/vhost[/name]], /api/connections, /metrics (basic auth). */
+#ifndef WARREN_NODE_HTTP_HTTP_H
+#define WARREN_NODE_HTTP_HTTP_H
+
+#include "node/shard/node.h"
+
+struct http;
+
+enum { HTTP_CONNECTIONS_MAX = 256, HTTP_TIMEOUT_S = 30 };
+
+struct http_params {
+    struct node *node;
+    const char *address; /* host:port, or port alone */
+    const char *product, *version, *cluster_name;
+};
+
+int http_open(struct http **out, const struct http_params *params, struct err *err);
+void http_close(struct http *h);
+
+#endif
