@@ -84,6 +84,7 @@ struct session_info {
     bool open; /* handshake is over */
     uint64_t received_frames, sent_frames;
     uint64_t published, confirmed, delivered, acked, returned, got;
+    const char *ended; /* why it ended, for a log line; "" while it is open or when the client closed it in order */
 };
 void session_info(const struct session *s, struct session_info *info);
 

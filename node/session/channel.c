@@ -1,0 +1,274 @@
+/* A channel: its life, and which function a method goes to. */
+#include "node/session/session_internal.h"
+
+static void content_frame(struct channel *ch, const struct amqp_frame *f);
+static void dispatch(struct channel *ch, const struct amqp_method *m);
+
+struct channel *channel_open(struct session *s, uint16_t number)
+{
+    if (number >= s->channels_capacity) {
+        size_t before = s->channels_capacity;
+        s->channels = mem_grow(s->channels, &s->channels_capacity, (size_t)number + 1, sizeof(struct channel *));
+        memset(s->channels + before, 0, (s->channels_capacity - before) * sizeof(struct channel *));
+    }
+    struct channel *ch = mem_zalloc(sizeof *ch);
+    ch->session = s;
+    ch->number = number;
+    ch->next_delivery_tag = 1;
+    list_init(&ch->dirty_link);
+    confirms_init(&ch->confirms);
+    s->channels[number] = ch;
+    s->channel_count++;
+    ch->backend = s->backend->channel_open(s->backend->self, number);
+    return ch;
+}
+
+void channel_release(struct channel *ch)
+{
+    struct session *s = ch->session;
+    if (ch->state == CHANNEL_CLOSING) return;
+    ch->state = CHANNEL_CLOSING;
+    settle_flush(ch); /* what the client acked is acked, before the rest is requeued */
+    s->backend->channel_close(s->backend->self, ch->backend);
+    ch->backend = NULL;
+    if (s->borrower == ch) s->borrower = NULL;
+    if (s->stalled_channel == ch->number) s->stalled = false;
+    list_remove(&ch->dirty_link);
+    ch->dirty = false;
+    consumers_close(ch);
+    unacked_close(&ch->unacked);
+    confirms_close(&ch->confirms);
+    publishing_close(ch);
+    ch->question.kind = QUESTION_NONE; /* its buffers stay: the method in hand may be read from them */
+}
+
+void channel_free(struct channel *ch)
+{
+    struct session *s = ch->session;
+    channel_release(ch);
+    question_close(&ch->question);
+    buf_close(&ch->question.name);
+    buf_close(&ch->question.held);
+    buf_close(&ch->reply_queue);
+    s->channels[ch->number] = NULL;
+    s->channel_count--;
+    mem_free(ch);
+}
+
+void channel_send(struct channel *ch, const struct amqp_method *m)
+{
+    amqp_method_put(&ch->session->output, ch->number, m);
+    ch->session->counters.sent_frames++;
+}
+
+void channel_send_empty(struct channel *ch, unsigned number)
+{
+    struct amqp_method m = amqp_method_of(number);
+    channel_send(ch, &m);
+}
+
+/* A frame for a number that is not open: channel.open, or an error of the connection. */
+static void first_frame(struct session *s, const struct amqp_frame *f)
+{
+    struct amqp_method m = {0};
+    unsigned code = f->type == AMQP_FRAME_METHOD ? amqp_method_decode(f->payload, &m) : 0;
+    s->class_id = m.class_id;
+    s->method_id = m.method_id;
+    if (f->type != AMQP_FRAME_METHOD)
+        session_fail(s, AMQP_UNEXPECTED_FRAME, "expected method frame, got non method frame instead");
+    else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+    else if (amqp_method_number(&m) != AMQP_CHANNEL_OPEN)
+        session_fail(s, AMQP_CHANNEL_ERROR, "expected 'channel.open'");
+    else if (f->channel > s->channel_max)
+        session_fail(s, AMQP_CHANNEL_ERROR, "channel number %u is above the negotiated channel_max (%u)", f->channel,
+                     s->channel_max);
+    else channel_send_empty(channel_open(s, f->channel), AMQP_CHANNEL_OPEN_OK);
+}
+
+/* After a close was sent only the client's close and close-ok count. */
+static void closing_frame(struct channel *ch, const struct amqp_frame *f)
+{
+    struct amqp_method m;
+    if (f->type != AMQP_FRAME_METHOD || amqp_method_decode(f->payload, &m)) return;
+    if (amqp_method_number(&m) == AMQP_CHANNEL_CLOSE) channel_send_empty(ch, AMQP_CHANNEL_CLOSE_OK);
+    else if (amqp_method_number(&m) == AMQP_CHANNEL_CLOSE_OK) channel_free(ch);
+}
+
+bool channel_frame(struct session *s, const struct amqp_frame *f)
+{
+    struct channel *ch = session_channel(s, f->channel);
+    struct amqp_method m;
+    if (!ch) {
+        first_frame(s, f);
+        return true;
+    }
+    if (ch->state == CHANNEL_CLOSING) {
+        closing_frame(ch, f);
+        return true;
+    }
+    if (ch->question.kind) return false;
+    if (f->type != AMQP_FRAME_METHOD || ch->publishing.state != CONTENT_NONE) {
+        content_frame(ch, f);
+        return true;
+    }
+    unsigned code = amqp_method_decode(f->payload, &m);
+    s->class_id = m.class_id;
+    s->method_id = m.method_id;
+    if (code == AMQP_COMMAND_INVALID || (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT)))
+        session_fail(s, AMQP_COMMAND_INVALID, "unimplemented method");
+    else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+    else if (amqp_method_number(&m) == AMQP_BASIC_PUBLISH) return publish_begin(ch, &m);
+    else channel_method(ch, &m);
+    return true;
+}
+
+static void content_frame(struct channel *ch, const struct amqp_frame *f)
+{
+    struct session *s = ch->session;
+    uint8_t expected = ch->publishing.state;
+    if (expected != CONTENT_NONE) {
+        s->class_id = AMQP_CLASS_BASIC;
+        s->method_id = (uint16_t)AMQP_BASIC_PUBLISH;
+    }
+    if (expected == CONTENT_HEADER && f->type == AMQP_FRAME_HEADER) publish_header(ch, f);
+    else if (expected == CONTENT_BODY && f->type == AMQP_FRAME_BODY) publish_body(ch, f->payload);
+    else if (expected == CONTENT_HEADER)
+        session_fail(s, AMQP_UNEXPECTED_FRAME,
+                     "expected content header for class %u, got non content header frame instead", AMQP_CLASS_BASIC);
+    else if (expected == CONTENT_BODY)
+        session_fail(s, AMQP_UNEXPECTED_FRAME, "expected content body, got non content body frame instead");
+    else session_fail(s, AMQP_UNEXPECTED_FRAME, "expected method frame, got non method frame instead");
+}
+
+void channel_method(struct channel *ch, const struct amqp_method *m)
+{
+    switch (amqp_method_number(m)) {
+    case AMQP_BASIC_ACK:
+        acks_settle(ch, m->basic_ack.delivery_tag, m->basic_ack.multiple, SETTLE_ACK);
+        return;
+    case AMQP_BASIC_NACK:
+        acks_settle(ch, m->basic_nack.delivery_tag, m->basic_nack.multiple,
+                    m->basic_nack.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
+        return;
+    case AMQP_BASIC_REJECT:
+        acks_settle(ch, m->basic_reject.delivery_tag, false, m->basic_reject.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
+        return;
+    default:
+        settle_flush(ch); /* the queues see what this channel did in the order it did it */
+        dispatch(ch, m);
+        return;
+    }
+}
+
+static void channel_close(struct channel *ch)
+{
+    struct session *s = ch->session;
+    uint16_t number = ch->number;
+    confirms_flush(ch);
+    channel_free(ch);
+    struct amqp_method ok = amqp_method_of(AMQP_CHANNEL_CLOSE_OK);
+    amqp_method_put(&s->output, number, &ok);
+    s->counters.sent_frames++;
+}
+
+static void channel_flow(struct channel *ch, bool active)
+{
+    if (!active) {
+        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "active=false");
+        return;
+    }
+    struct amqp_method ok = amqp_method_of(AMQP_CHANNEL_FLOW_OK);
+    ok.channel_flow.active = true;
+    channel_send(ch, &ok);
+}
+
+static void access_request(struct channel *ch)
+{
+    struct amqp_method ok = amqp_method_of(AMQP_ACCESS_REQUEST_OK);
+    ok.access_request_ok.ticket = 1;
+    channel_send(ch, &ok);
+}
+
+static void confirm_select(struct channel *ch, bool no_wait)
+{
+    confirms_select(&ch->confirms);
+    if (!no_wait) channel_send_empty(ch, AMQP_CONFIRM_SELECT_OK);
+}
+
+static void dispatch(struct channel *ch, const struct amqp_method *m)
+{
+    switch (amqp_method_number(m)) {
+    case AMQP_CHANNEL_OPEN:
+        channel_fail(ch, AMQP_CHANNEL_ERROR, "second 'channel.open' seen");
+        break;
+    case AMQP_CHANNEL_CLOSE:
+        channel_close(ch);
+        break;
+    case AMQP_CHANNEL_CLOSE_OK:
+        break; /* the answer to a close that crossed the client's own */
+    case AMQP_CHANNEL_FLOW:
+        channel_flow(ch, m->channel_flow.active);
+        break;
+    case AMQP_CHANNEL_FLOW_OK:
+        break;
+    case AMQP_ACCESS_REQUEST:
+        access_request(ch);
+        break;
+    case AMQP_EXCHANGE_DECLARE:
+        exchange_declare(ch, m);
+        break;
+    case AMQP_EXCHANGE_DELETE:
+        exchange_delete(ch, m);
+        break;
+    case AMQP_EXCHANGE_BIND:
+        exchange_bind(ch, m, false);
+        break;
+    case AMQP_EXCHANGE_UNBIND:
+        exchange_bind(ch, m, true);
+        break;
+    case AMQP_QUEUE_DECLARE:
+        queue_declare(ch, m);
+        break;
+    case AMQP_QUEUE_BIND:
+        queue_bind(ch, m);
+        break;
+    case AMQP_QUEUE_UNBIND:
+        queue_unbind(ch, m);
+        break;
+    case AMQP_QUEUE_PURGE:
+        queue_purge(ch, m);
+        break;
+    case AMQP_QUEUE_DELETE:
+        queue_delete(ch, m);
+        break;
+    case AMQP_BASIC_QOS:
+        basic_qos(ch, m);
+        break;
+    case AMQP_BASIC_CONSUME:
+        basic_consume(ch, m);
+        break;
+    case AMQP_BASIC_CANCEL:
+        basic_cancel(ch, m);
+        break;
+    case AMQP_BASIC_CANCEL_OK:
+        break; /* from a client that answers the server's basic.cancel */
+    case AMQP_BASIC_GET:
+        basic_get(ch, m);
+        break;
+    case AMQP_BASIC_RECOVER:
+    case AMQP_BASIC_RECOVER_ASYNC:
+        basic_recover(ch, m);
+        break;
+    case AMQP_CONFIRM_SELECT:
+        confirm_select(ch, m->confirm_select.no_wait);
+        break;
+    case AMQP_TX_SELECT:
+    case AMQP_TX_COMMIT:
+    case AMQP_TX_ROLLBACK:
+        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "transactions");
+        break;
+    default:
+        channel_fail(ch, AMQP_COMMAND_INVALID, "unimplemented method");
+        break;
+    }
+}

@@ -1,0 +1,167 @@
+/* basic.qos, consume, cancel, get and recover. */
+#include "node/session/session_internal.h"
+
+static void consume_reply_to(struct channel *ch, const struct amqp_method *m);
+
+void basic_qos(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_basic_qos *qos = &m->basic_qos;
+    const struct backend *backend = ch->session->backend;
+    if (qos->prefetch_size) {
+        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "prefetch_size!=0 (%u)", qos->prefetch_size);
+        return;
+    }
+    if (qos->global) {
+        ch->limited = qos->prefetch_count != 0;
+        backend->limit(backend->self, ch->backend, qos->prefetch_count);
+    } else {
+        ch->prefetch = qos->prefetch_count;
+        if (ch->limited) backend->limit(backend->self, ch->backend, 0); /* the later one counts, as in RabbitMQ */
+        ch->limited = false;
+    }
+    channel_send_empty(ch, AMQP_BASIC_QOS_OK);
+}
+
+/* Attaches a consumer that the channel knows already, so that its first delivery finds it. */
+static void attach(struct channel *ch, struct consumer *c, uint8_t flags, int32_t priority, struct slice queue_name,
+                   bool no_wait)
+{
+    const struct backend *backend = ch->session->backend;
+    struct command_attach command = {
+        .queue = c->queue,
+        .consumer = c->id,
+        .flags = (uint8_t)(flags | (c->no_ack ? ATTACH_NO_ACK : 0)),
+        .prefetch = c->no_ack ? 0 : ch->prefetch, /* prefetch counts what is unacked, and here nothing ever is */
+        .priority = priority,
+        .tag = consumer_tag(c),
+    };
+    c->announced = no_wait;
+    question_open(ch, QUESTION_ATTACH, queue_name, no_wait);
+    ch->question.consumer = c->id;
+    backend->attach(backend->self, ch->backend, c->group, &command);
+}
+
+/* False: the channel failed. */
+static bool tag_is_free(struct channel *ch, struct slice tag)
+{
+    if (tag.size && consumer_by_tag(ch, tag)) {
+        channel_fail(ch, AMQP_NOT_ALLOWED, "attempt to reuse consumer tag '%.*s'", SLICE_ARG(tag));
+        return false;
+    }
+    if (ch->consumers.count >= SESSION_CONSUMERS_MAX) {
+        channel_fail(ch, AMQP_NOT_ALLOWED, "reached maximum (%u) of consumers per channel", SESSION_CONSUMERS_MAX);
+        return false;
+    }
+    return true;
+}
+
+void basic_consume(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_basic_consume *consume = &m->basic_consume;
+    uint8_t space[NAME_SIZE_MAX];
+    int32_t priority;
+    struct slice name = consume->queue, tag = consume->consumer_tag;
+    if (slice_is(name, "amq.rabbitmq.reply-to")) {
+        consume_reply_to(ch, m);
+        return;
+    }
+    if (!queue_expand_name(ch, &name) || !tag_is_free(ch, tag)) return;
+    const struct queue_record *q = queue_find(ch, m, name);
+    if (!q) return;
+    uint32_t group = q->group;
+    uint64_t id = q->id;
+    if (!consumer_arguments_check(ch, name, consume->arguments, &priority)) return;
+    if (!tag.size) tag = name_generate(ch->session, "amq.ctag-", space);
+    struct consumer *c = consumer_create(ch, tag);
+    c->queue = id;
+    c->group = group;
+    c->no_ack = consume->no_ack;
+    attach(ch, c, consume->exclusive ? ATTACH_EXCLUSIVE : 0, priority, name, consume->no_wait);
+}
+
+/* Direct reply-to is a hidden queue: exclusive, gone with its consumer, its name the address that requests carry. So a
+ * reply finds it from every node by the default exchange. */
+static void consume_reply_to(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_basic_consume *consume = &m->basic_consume;
+    uint8_t queue_space[NAME_SIZE_MAX], tag_space[NAME_SIZE_MAX];
+    struct session *s = ch->session;
+    struct slice tag = consume->consumer_tag;
+    if (!tag_is_free(ch, tag)) return;
+    if (!consume->no_ack) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer cannot acknowledge");
+        return;
+    }
+    if (ch->reply_consumer) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer already set");
+        return;
+    }
+    if (!tag.size) tag = name_generate(s, "amq.ctag-", tag_space);
+    struct consumer *c = consumer_create(ch, tag);
+    c->no_ack = true;
+    ch->reply_consumer = c->id;
+    struct topology_command command = {
+        .type = TOPOLOGY_QUEUE_DECLARE,
+        .vhost = buf_slice(&s->vhost),
+        .name = name_generate(s, "amq.rabbitmq.reply-to.", queue_space),
+        .exclusive = true,
+        .auto_delete = true,
+        .connection = s->token,
+    };
+    buf_clear(&ch->reply_queue);
+    buf_put_slice(&ch->reply_queue, command.name);
+    question_open(ch, QUESTION_REPLY_QUEUE, command.name, consume->no_wait);
+    s->backend->change(s->backend->self, ch->backend, &command, 0);
+}
+
+void basic_attach_reply_consumer(struct channel *ch, const struct question *q, const struct backend_reply *reply)
+{
+    struct consumer *c = consumer_by_id(ch, ch->reply_consumer);
+    CHECK(c);
+    c->queue = reply->queue_id;
+    c->group = reply->group;
+    attach(ch, c, ATTACH_EXCLUSIVE, 0, buf_slice(&q->name), q->no_wait);
+}
+
+void basic_cancel(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_basic_cancel *cancel = &m->basic_cancel;
+    const struct backend *backend = ch->session->backend;
+    struct consumer *c = consumer_by_tag(ch, cancel->consumer_tag);
+    if (!c) {
+        if (cancel->no_wait) return;
+        struct amqp_method ok = amqp_method_of(AMQP_BASIC_CANCEL_OK);
+        ok.basic_cancel_ok.consumer_tag = cancel->consumer_tag;
+        channel_send(ch, &ok);
+        return;
+    }
+    c->detaching = true;
+    question_open(ch, QUESTION_DETACH, cancel->consumer_tag, cancel->no_wait);
+    ch->question.consumer = c->id;
+    backend->detach(backend->self, ch->backend, c->group, c->id);
+}
+
+void basic_get(struct channel *ch, const struct amqp_method *m)
+{
+    const struct backend *backend = ch->session->backend;
+    struct slice name = m->basic_get.queue;
+    if (!queue_expand_name(ch, &name)) return;
+    const struct queue_record *q = queue_find(ch, m, name);
+    if (!q) return;
+    uint32_t group = q->group;
+    uint64_t id = q->id;
+    question_open(ch, QUESTION_GET, name, false);
+    ch->question.no_ack = m->basic_get.no_ack;
+    ch->question.queue = id;
+    backend->get(backend->self, ch->backend, group, id);
+}
+
+void basic_recover(struct channel *ch, const struct amqp_method *m)
+{
+    if (!m->basic_recover.requeue) {
+        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "requeue=false");
+        return;
+    }
+    acks_requeue_all(ch);
+    if (amqp_method_number(m) == AMQP_BASIC_RECOVER) channel_send_empty(ch, AMQP_BASIC_RECOVER_OK);
+}

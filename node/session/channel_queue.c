@@ -1,0 +1,178 @@
+/* queue.declare, purge and delete. */
+#include "node/session/session_internal.h"
+
+static const char reply_to_prefix[] = "amq.rabbitmq.reply-to";
+
+static void remember_queue(struct channel *ch, struct slice name)
+{
+    ch->last_queue_size = (uint8_t)name.size;
+    if (name.size) memcpy(ch->last_queue, name.data, name.size);
+}
+
+bool queue_expand_name(struct channel *ch, struct slice *name)
+{
+    if (name->size) return true;
+    if (!ch->last_queue_size) {
+        channel_fail(ch, AMQP_NOT_FOUND, "no previously declared queue");
+        return false;
+    }
+    *name = slice_of(ch->last_queue, ch->last_queue_size);
+    return true;
+}
+
+static const struct queue_record *look_up(struct channel *ch, struct slice name)
+{
+    const struct backend *backend = ch->session->backend;
+    return topology_queue(backend->topology(backend->self), buf_slice(&ch->session->vhost), name);
+}
+
+static bool is_locked(const struct channel *ch, const struct queue_record *q)
+{
+    return q->exclusive && q->owner != ch->session->token;
+}
+
+const struct queue_record *queue_find(struct channel *ch, const struct amqp_method *m, struct slice name)
+{
+    const struct queue_record *q = look_up(ch, name);
+    if (!q) {
+        if (!question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
+        return NULL;
+    }
+    if (is_locked(ch, q)) {
+        channel_fail_locked(ch, name);
+        return NULL;
+    }
+    return q;
+}
+
+static void send_declare_ok(struct channel *ch, struct slice name, uint64_t ready, uint64_t consumers)
+{
+    struct amqp_method ok = amqp_method_of(AMQP_QUEUE_DECLARE_OK);
+    ok.queue_declare_ok.queue = name;
+    ok.queue_declare_ok.message_count = ready > UINT32_MAX ? UINT32_MAX : (uint32_t)ready;
+    ok.queue_declare_ok.consumer_count = consumers > UINT32_MAX ? UINT32_MAX : (uint32_t)consumers;
+    channel_send(ch, &ok);
+}
+
+void queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply)
+{
+    struct slice name = buf_slice(&q->name);
+    remember_queue(ch, name);
+    if (!q->no_wait) send_declare_ok(ch, name, reply->a, reply->b);
+}
+
+/* The queue is there and fits: only its counts are asked for, and not even those for a client that waits for no answer.
+ */
+static void stat(struct channel *ch, const struct queue_record *q, struct slice name, bool no_wait)
+{
+    struct session *s = ch->session;
+    if (no_wait) {
+        remember_queue(ch, name);
+        return;
+    }
+    uint32_t group = q->group;
+    uint64_t id = q->id;
+    question_open(ch, QUESTION_QUEUE_DECLARE, name, no_wait);
+    s->backend->stat(s->backend->self, ch->backend, group, id);
+}
+
+/* Direct reply-to: whoever asks whether the pseudo queue is there sees one consumer and no messages. */
+static void declare_reply_to(struct channel *ch, const struct amqp_method *m, struct slice name)
+{
+    if (!slice_is(name, reply_to_prefix) && !look_up(ch, name)) {
+        if (!question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
+        return;
+    }
+    remember_queue(ch, name);
+    if (!m->queue_declare.no_wait) send_declare_ok(ch, name, 0, 1);
+}
+
+static void declare_passive(struct channel *ch, const struct amqp_method *m, struct slice name)
+{
+    const struct queue_record *q = queue_find(ch, m, name);
+    if (q) stat(ch, q, name, m->queue_declare.no_wait);
+}
+
+void queue_declare(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_queue_declare *d = &m->queue_declare;
+    struct session *s = ch->session;
+    uint8_t space[NAME_SIZE_MAX];
+    struct slice name = name_strip(d->queue, space);
+    if (slice_begins(name, reply_to_prefix)) {
+        declare_reply_to(ch, m, name);
+        return;
+    }
+    if (d->passive) {
+        declare_passive(ch, m, name);
+        return;
+    }
+    if (!name.size) name = name_generate(s, "amq.gen-", space);
+    else if (name_is_reserved(name)) {
+        channel_fail(ch, AMQP_ACCESS_REFUSED, "queue name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
+        return;
+    }
+    if (!queue_arguments_check(ch, name, d->arguments)) return;
+    struct topology_command c = {
+        .type = TOPOLOGY_QUEUE_DECLARE,
+        .vhost = buf_slice(&s->vhost),
+        .name = name,
+        .durable = d->durable && !d->exclusive, /* an exclusive queue does not outlive its connection */
+        .exclusive = d->exclusive,
+        .auto_delete = d->auto_delete,
+        .connection = s->token,
+        .arguments = d->arguments,
+    };
+    const struct queue_record *q = look_up(ch, name);
+    if (q && s->backend->topology_is_fresh(s->backend->self)) {
+        struct topology_result result;
+        topology_examine(s->backend->topology(s->backend->self), &c, &result);
+        if (result.reply_code) channel_fail_text(ch, result.reply_code, slice_str(result.text));
+        else stat(ch, q, name, d->no_wait);
+        return;
+    }
+    change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
+}
+
+void queue_purge(struct channel *ch, const struct amqp_method *m)
+{
+    struct session *s = ch->session;
+    struct slice name = m->queue_purge.queue;
+    if (!queue_expand_name(ch, &name)) return;
+    const struct queue_record *q = queue_find(ch, m, name);
+    if (!q) return;
+    uint32_t group = q->group;
+    uint64_t id = q->id;
+    question_open(ch, QUESTION_QUEUE_PURGE, name, m->queue_purge.no_wait);
+    s->backend->purge(s->backend->self, ch->backend, group, id);
+}
+
+void queue_delete(struct channel *ch, const struct amqp_method *m)
+{
+    const struct amqp_queue_delete *d = &m->queue_delete;
+    struct session *s = ch->session;
+    uint8_t space[NAME_SIZE_MAX];
+    struct slice name = d->queue;
+    if (!queue_expand_name(ch, &name)) return;
+    name = name_strip(name, space);
+    const struct queue_record *q = look_up(ch, name);
+    if (!q) { /* deleting what is not there succeeds */
+        if (question_refresh_first(ch, m) || d->no_wait) return;
+        struct amqp_method ok = amqp_method_of(AMQP_QUEUE_DELETE_OK);
+        channel_send(ch, &ok);
+        return;
+    }
+    if (is_locked(ch, q)) {
+        channel_fail_locked(ch, name);
+        return;
+    }
+    struct topology_command c = {
+        .type = TOPOLOGY_QUEUE_DELETE,
+        .vhost = buf_slice(&s->vhost),
+        .name = name,
+        .connection = s->token,
+        .queue_id = q->id,
+    };
+    uint8_t flags = (uint8_t)((d->if_unused ? DELETE_IF_UNUSED : 0) | (d->if_empty ? DELETE_IF_EMPTY : 0));
+    change_submit(ch, QUESTION_QUEUE_DELETE, &c, d->no_wait, flags);
+}

@@ -1,0 +1,321 @@
+#include "node/session/session_internal.h"
+
+static bool take_frame(struct session *s, const struct amqp_frame *f);
+static bool take_frame_zero(struct session *s, const struct amqp_frame *f);
+static size_t take_header(struct session *s, struct slice input);
+static void check_publishes(struct session *s);
+
+enum { PUBLISH_CHECKS = 8 /* looks at unanswered publishes per timeout */ };
+
+struct session *session_create(const struct session_settings *settings, const struct backend *backend, const char *peer,
+                               bool peer_is_loopback, uint64_t now_ms)
+{
+    struct session *s = mem_zalloc(sizeof *s);
+    s->settings = settings;
+    s->backend = backend;
+    s->peer = mem_strdup(peer);
+    s->peer_is_loopback = peer_is_loopback;
+    s->phase = PHASE_HEADER;
+    s->frame_max = SESSION_INITIAL_FRAME_MAX;
+    s->now_ms = s->created_ms = s->received_ms = s->sent_ms = now_ms;
+    s->token = backend->connection_token(backend->self);
+    list_init(&s->dirty);
+    return s;
+}
+
+void session_destroy(struct session *s)
+{
+    if (!s) return;
+    session_close_channels(s);
+    for (size_t i = 0; i < s->channels_capacity; i++)
+        if (s->channels[i]) channel_free(s->channels[i]);
+    mem_free(s->channels);
+    buf_close(&s->output);
+    buf_close(&s->user);
+    buf_close(&s->vhost);
+    buf_close(&s->mechanism);
+    buf_close(&s->client_properties);
+    buf_close(&s->connection_name);
+    mem_free(s->peer);
+    mem_free(s);
+}
+
+void session_abandon(struct session *s)
+{
+    session_end(s);
+}
+
+size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64_t now_ms)
+{
+    size_t used = 0;
+    s->now_ms = now_ms;
+    s->stalled = s->unread = false;
+    if (size > s->kept) s->received_ms = now_ms; /* what was kept and comes again is no news of the client */
+    if (s->phase == PHASE_HEADER) used = take_header(s, slice_of(data, size));
+    while (s->phase != PHASE_HEADER && s->phase != PHASE_CLOSED && !s->deaf) {
+        struct amqp_frame f;
+        enum amqp_parse outcome = amqp_frame_parse(slice_of(data + used, size - used), s->frame_max, &f);
+        if (outcome == AMQP_PARSE_MORE) break;
+        if (outcome != AMQP_PARSE_DONE) {
+            char why[64];
+            if (outcome == AMQP_PARSE_TOO_LARGE) {
+                const uint8_t *at = data + used + 3;
+                uint32_t asked = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+                snprintf(why, sizeof why, "{frame_too_large,%u,%u}", asked, s->frame_max - AMQP_FRAME_OVERHEAD);
+                f.payload.size = 0;
+            } else snprintf(why, sizeof why, "{invalid_frame_end_marker,%u}", f.payload.data[f.payload.size]);
+            session_fail_frame(s, &f, AMQP_FRAME_ERROR, why);
+            s->deaf = true; /* in a stream out of step the next frame cannot be found */
+            break;
+        }
+        if (!take_frame(s, &f)) {
+            s->stalled = s->unread = true;
+            s->stalled_channel = f.channel;
+            break;
+        }
+        used += AMQP_FRAME_OVERHEAD + f.payload.size;
+    }
+    if (s->borrower) publish_own(s->borrower);
+    s->borrower = NULL;
+    if (s->deaf || s->phase == PHASE_CLOSED) used = size;
+    s->kept = size - used;
+    return used;
+}
+
+static size_t take_header(struct session *s, struct slice input)
+{
+    switch (amqp_protocol_header_parse(input)) {
+    case AMQP_PARSE_MORE:
+        return 0;
+    case AMQP_PARSE_DONE:
+        handshake_send_start(s);
+        s->phase = PHASE_START;
+        return AMQP_PROTOCOL_HEADER_SIZE;
+    default:
+        amqp_protocol_header_put(&s->output);
+        if (slice_begins(input, "GET ") || slice_begins(input, "HEAD ") || slice_begins(input, "POST "))
+            snprintf(s->ended, sizeof s->ended, "HTTP request on the AMQP port");
+        else if (input.data[0] == 0x16) snprintf(s->ended, sizeof s->ended, "TLS client hello on the plain AMQP port");
+        else snprintf(s->ended, sizeof s->ended, "client did not start with the AMQP 0-9-1 protocol header");
+        session_end(s);
+        return input.size;
+    }
+}
+
+/* False: it must wait. */
+static bool take_frame(struct session *s, const struct amqp_frame *f)
+{
+    if (s->phase == PHASE_CLOSING) {
+        struct amqp_method m;
+        s->counters.received_frames++;
+        if (f->channel || f->type != AMQP_FRAME_METHOD || amqp_method_decode(f->payload, &m)) return true;
+        if (amqp_method_number(&m) == AMQP_CONNECTION_CLOSE) {
+            struct amqp_method ok = amqp_method_of(AMQP_CONNECTION_CLOSE_OK);
+            amqp_method_put(&s->output, 0, &ok);
+        } else if (amqp_method_number(&m) == AMQP_CONNECTION_CLOSE_OK) session_end(s);
+        return true;
+    }
+    s->class_id = s->method_id = 0;
+    if (f->channel == 0) return take_frame_zero(s, f);
+    if (s->phase != PHASE_RUNNING || f->type == AMQP_FRAME_HEARTBEAT)
+        session_fail_frame(s, f, AMQP_UNEXPECTED_FRAME, NULL);
+    else if (f->type < AMQP_FRAME_METHOD || f->type > AMQP_FRAME_BODY)
+        session_fail_frame(s, f, AMQP_FRAME_ERROR, "unknown_frame");
+    else if (!channel_frame(s, f)) return false;
+    s->counters.received_frames++;
+    return true;
+}
+
+static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
+{
+    struct amqp_method m;
+    s->counters.received_frames++;
+    switch (f->type) {
+    case AMQP_FRAME_HEARTBEAT:
+        break;
+    case AMQP_FRAME_HEADER:
+    case AMQP_FRAME_BODY:
+        session_fail_frame(s, f, AMQP_UNEXPECTED_FRAME, NULL);
+        break;
+    case AMQP_FRAME_METHOD: {
+        unsigned code = amqp_method_decode(f->payload, &m);
+        s->class_id = m.class_id;
+        s->method_id = m.method_id;
+        if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+        else handshake_method(s, &m);
+        break;
+    }
+    default:
+        session_fail_frame(s, f, AMQP_FRAME_ERROR, "unknown_frame");
+        break;
+    }
+    return true;
+}
+
+bool session_stalled(const struct session *s)
+{
+    return s->stalled;
+}
+
+struct buf *session_output(struct session *s)
+{
+    return &s->output;
+}
+
+void session_written(struct session *s, uint64_t now_ms)
+{
+    s->now_ms = s->sent_ms = now_ms;
+}
+
+void session_turn_end(struct session *s, uint64_t now_ms)
+{
+    s->now_ms = now_ms;
+    while (!list_empty(&s->dirty)) {
+        struct channel *ch = LIST_ITEM(s->dirty.next, struct channel, dirty_link);
+        list_remove(&ch->dirty_link);
+        ch->dirty = false;
+        if (ch->state != CHANNEL_OPEN) continue;
+        confirms_flush(ch);
+        settle_flush(ch);
+        if (ch->number == s->stalled_channel && !ch->question.kind && !confirms_full(&ch->confirms)) s->stalled = false;
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool publishes_wait(const struct session *s)
+{
+    return s->phase == PHASE_RUNNING && s->publish_check_ms;
+}
+
+uint64_t session_deadline_ms(const struct session *s)
+{
+    uint64_t deadline = UINT64_MAX;
+    if (s->phase == PHASE_CLOSED) return deadline;
+    if (s->phase == PHASE_CLOSING) return s->close_deadline_ms;
+    if (s->phase < PHASE_RUNNING) deadline = s->created_ms + s->settings->handshake_timeout_ms;
+    if (s->phase >= PHASE_OPEN && s->heartbeat_s) {
+        uint64_t interval = s->heartbeat_s * UINT64_C(1000);
+        if (!s->output.size) deadline = earlier(deadline, s->sent_ms + interval / 2);
+        if (!s->unread) deadline = earlier(deadline, s->received_ms + interval * 2);
+    }
+    if (publishes_wait(s)) deadline = earlier(deadline, s->publish_check_ms);
+    return deadline;
+}
+
+void session_tick(struct session *s, uint64_t now_ms)
+{
+    s->now_ms = now_ms;
+    if (s->phase == PHASE_CLOSED) return;
+    if (s->phase == PHASE_CLOSING) {
+        if (now_ms >= s->close_deadline_ms) session_end(s);
+        return;
+    }
+    if (s->phase < PHASE_RUNNING && now_ms >= s->created_ms + s->settings->handshake_timeout_ms) {
+        snprintf(s->ended, sizeof s->ended, "handshake timeout");
+        session_end(s);
+        return;
+    }
+    if (s->phase >= PHASE_OPEN && s->heartbeat_s) {
+        uint64_t interval = s->heartbeat_s * UINT64_C(1000);
+        if (!s->unread && now_ms >= s->received_ms + interval * 2) {
+            snprintf(s->ended, sizeof s->ended, "missed heartbeats from client, timeout: %us", s->heartbeat_s);
+            session_end(s);
+            return;
+        }
+        /* what is waiting to be written tells the client as much as a heartbeat would */
+        if (!s->output.size && now_ms >= s->sent_ms + interval / 2) {
+            amqp_heartbeat_put(&s->output);
+            s->counters.sent_frames++;
+            s->sent_ms = now_ms;
+        }
+    }
+    if (publishes_wait(s) && now_ms >= s->publish_check_ms) check_publishes(s);
+}
+
+static void check_publishes(struct session *s)
+{
+    uint64_t timeout = s->settings->publish_timeout_ms;
+    bool waiting = false;
+    for (size_t i = 0; i < s->channels_capacity && s->phase == PHASE_RUNNING; i++) {
+        struct channel *ch = s->channels[i];
+        if (!ch || ch->state != CHANNEL_OPEN) continue;
+        if (!confirms_expire(ch, s->now_ms, timeout)) {
+            s->class_id = AMQP_CLASS_BASIC;
+            s->method_id = (uint16_t)AMQP_BASIC_PUBLISH;
+            session_fail(s, AMQP_INTERNAL_ERROR, "a publish on channel %u had no answer from its queues for %llu ms",
+                         ch->number, (unsigned long long)timeout);
+            return;
+        }
+        waiting = waiting || ch->confirms.first < ch->confirms.next;
+    }
+    s->publish_check_ms = waiting ? s->now_ms + 1 + timeout / PUBLISH_CHECKS : 0;
+}
+
+enum session_state session_state(const struct session *s)
+{
+    if (s->phase == PHASE_CLOSED) return SESSION_CLOSED;
+    return s->phase == PHASE_CLOSING ? SESSION_CLOSING : SESSION_OPEN;
+}
+
+bool session_wants_deliveries(const struct session *s)
+{
+    return s->phase == PHASE_RUNNING && s->output.size < s->settings->output_high_water;
+}
+
+void session_close(struct session *s, uint16_t reply_code, const char *text, uint64_t now_ms)
+{
+    s->now_ms = now_ms;
+    s->class_id = s->method_id = 0;
+    /* some callers have the whole reply text, name and dash */
+    const char *name = amqp_reply_name(reply_code);
+    size_t size = strlen(name);
+    bool whole = strncmp(text, name, size) == 0 && strncmp(text + size, " - ", 3) == 0;
+    session_fail(s, reply_code, "%s", whole ? text + size + 3 : text);
+}
+
+void session_info(const struct session *s, struct session_info *info)
+{
+    *info = s->counters;
+    info->peer = s->peer;
+    info->user = buf_slice(&s->user);
+    info->vhost = buf_slice(&s->vhost);
+    info->client_properties = buf_slice(&s->client_properties);
+    info->connection_name = buf_slice(&s->connection_name);
+    info->mechanism = buf_slice(&s->mechanism);
+    info->channels = s->channel_count;
+    info->channel_max = s->channel_max;
+    info->heartbeat_s = s->heartbeat_s;
+    info->frame_max = s->frame_max;
+    info->open = s->phase == PHASE_RUNNING;
+    info->ended = s->ended;
+}
+
+struct channel *session_channel(const struct session *s, uint16_t number)
+{
+    return number < s->channels_capacity ? s->channels[number] : NULL;
+}
+
+void session_mark_dirty(struct channel *ch)
+{
+    if (ch->dirty) return;
+    ch->dirty = true;
+    list_append(&ch->session->dirty, &ch->dirty_link);
+}
+
+void session_close_channels(struct session *s)
+{
+    for (size_t i = 0; i < s->channels_capacity; i++)
+        if (s->channels[i]) channel_release(s->channels[i]);
+    s->borrower = NULL;
+    s->stalled = false;
+}
+
+void session_end(struct session *s)
+{
+    session_close_channels(s);
+    s->phase = PHASE_CLOSED;
+}

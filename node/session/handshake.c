@@ -1,0 +1,190 @@
+/* Channel 0: from the start to the open connection, and its end. */
+#include "node/session/session_internal.h"
+
+static void start_ok(struct session *s, const struct amqp_connection_start_ok *ok);
+static void tune_ok(struct session *s, const struct amqp_connection_tune *ok);
+static void open_vhost(struct session *s, const struct amqp_connection_open *open);
+
+static void send(struct session *s, const struct amqp_method *m)
+{
+    amqp_method_put(&s->output, 0, m);
+    s->counters.sent_frames++;
+}
+
+void handshake_method(struct session *s, const struct amqp_method *m)
+{
+    static const char *const names[] = {"pre_init", "starting", "tuning", "opening", "running", "closing", "closed"};
+    struct amqp_method answer;
+    switch (amqp_method_number(m)) {
+    case AMQP_CONNECTION_START_OK:
+        if (s->phase != PHASE_START) break;
+        start_ok(s, &m->connection_start_ok);
+        return;
+    case AMQP_CONNECTION_TUNE_OK:
+        if (s->phase != PHASE_TUNE) break;
+        tune_ok(s, &m->connection_tune);
+        return;
+    case AMQP_CONNECTION_OPEN:
+        if (s->phase != PHASE_OPEN) break;
+        open_vhost(s, &m->connection_open);
+        return;
+    case AMQP_CONNECTION_CLOSE:
+        if (s->phase != PHASE_RUNNING) break;
+        session_close_channels(s);
+        answer = amqp_method_of(AMQP_CONNECTION_CLOSE_OK);
+        send(s, &answer);
+        session_end(s);
+        return;
+    case AMQP_CONNECTION_UPDATE_SECRET: /* users are checked when they log in: a new secret changes nothing they may do
+                                         */
+        if (s->phase != PHASE_RUNNING) break;
+        answer = amqp_method_of(AMQP_CONNECTION_UPDATE_SECRET_OK);
+        send(s, &answer);
+        return;
+    default:
+        break;
+    }
+    session_fail(s, AMQP_CHANNEL_ERROR, "unexpected method in connection state %s", names[s->phase]);
+}
+
+void handshake_send_start(struct session *s)
+{
+    static const char *const capabilities[] = {
+        "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
+        "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
+        "authentication_failure_close", "per_consumer_qos",           "direct_reply_to",
+    };
+    struct buf table = {0};
+    size_t at = amqp_table_open_table(&table, "capabilities");
+    for (size_t i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++)
+        amqp_table_put_bool(&table, capabilities[i], true);
+    amqp_nested_close(&table, at);
+    amqp_table_put_string(&table, "cluster_name", slice_str(s->settings->cluster_name));
+    amqp_table_put_string(&table, "copyright", slice_str("Copyright (c) the Warren authors"));
+    amqp_table_put_string(&table, "information", slice_str("Warren, a highly available AMQP 0-9-1 broker"));
+    amqp_table_put_string(&table, "platform", slice_str("C"));
+    amqp_table_put_string(&table, "product", slice_str(s->settings->product));
+    amqp_table_put_string(&table, "version", slice_str(s->settings->version));
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_START);
+    m.connection_start = (struct amqp_connection_start){
+        .version_major = 0,
+        .version_minor = 9,
+        .server_properties = buf_slice(&table),
+        .mechanisms = slice_str("PLAIN AMQPLAIN"),
+        .locales = slice_str("en_US"),
+    };
+    send(s, &m);
+    buf_close(&table);
+}
+
+/* authorization id NUL authentication id NUL password (RFC 4616); RabbitMQ takes the last two. */
+static bool read_plain(struct slice response, struct slice *user, struct slice *password)
+{
+    struct slice rest = response;
+    for (unsigned part = 0; part < 2; part++) {
+        const uint8_t *zero = rest.size ? memchr(rest.data, 0, rest.size) : NULL;
+        if (!zero) return false;
+        size_t size = (size_t)(zero - rest.data);
+        if (part) *user = slice_of(rest.data, size);
+        rest = slice_of(zero + 1, rest.size - size - 1);
+    }
+    *password = rest;
+    return !rest.size || !memchr(rest.data, 0, rest.size);
+}
+
+/* A field table without its length. */
+static bool read_amqplain(struct slice response, struct slice *user, struct slice *password)
+{
+    return amqp_table_validate(response) == 0 && amqp_table_find_string(response, "LOGIN", user) &&
+           amqp_table_find_string(response, "PASSWORD", password);
+}
+
+static void read_client(struct session *s, struct slice properties)
+{
+    struct amqp_value capabilities;
+    struct slice name;
+    buf_put_slice(&s->client_properties, properties);
+    if (amqp_table_find_string(properties, "connection_name", &name)) buf_put_slice(&s->connection_name, name);
+    if (!amqp_table_find(properties, "capabilities", &capabilities) || capabilities.type != 'F') return;
+    amqp_table_find_bool(capabilities.bytes, "consumer_cancel_notify", &s->cancel_notify);
+    amqp_table_find_bool(capabilities.bytes, "authentication_failure_close", &s->failure_close);
+}
+
+static void refuse_login(struct session *s, struct slice mechanism)
+{
+    char text[SESSION_TEXT_SIZE];
+    snprintf(
+        text, sizeof text,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism %.*s. For details see the broker logfile.",
+        SLICE_ARG(mechanism));
+    if (s->failure_close) {
+        struct amqp_method m = amqp_method_of(AMQP_CONNECTION_CLOSE);
+        m.close = (struct amqp_close){AMQP_ACCESS_REFUSED, slice_str(text), 0, 0};
+        send(s, &m);
+    }
+    session_close_silently(s, text);
+}
+
+static void start_ok(struct session *s, const struct amqp_connection_start_ok *ok)
+{
+    struct slice user = {0}, password = {0};
+    bool plain = slice_is(ok->mechanism, "PLAIN");
+    read_client(s, ok->client_properties);
+    buf_put_slice(&s->mechanism, ok->mechanism);
+    if (!plain && !slice_is(ok->mechanism, "AMQPLAIN")) {
+        session_fail(s, AMQP_COMMAND_INVALID, "unknown authentication mechanism '%.*s'", SLICE_ARG(ok->mechanism));
+        return;
+    }
+    if (!(plain ? read_plain(ok->response, &user, &password) : read_amqplain(ok->response, &user, &password))) {
+        session_fail(s, AMQP_SYNTAX_ERROR, "invalid response for the authentication mechanism %.*s",
+                     SLICE_ARG(ok->mechanism));
+        return;
+    }
+    if (!s->backend->authenticate(s->backend->self, user, password, s->peer_is_loopback)) {
+        refuse_login(s, ok->mechanism);
+        return;
+    }
+    buf_put_slice(&s->user, user);
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_TUNE);
+    m.connection_tune = (struct amqp_connection_tune){
+        .channel_max = s->settings->channel_max,
+        .frame_max = s->settings->frame_max,
+        .heartbeat = s->settings->heartbeat_s,
+    };
+    send(s, &m);
+    s->phase = PHASE_TUNE;
+}
+
+/* False: the connection failed. */
+static bool negotiate(struct session *s, const char *what, uint32_t least, uint32_t offered, uint32_t asked)
+{
+    bool low = asked && asked < least, high = offered && (!asked || asked > offered);
+    if (!low && !high) return true;
+    s->method_id = (uint16_t)AMQP_CONNECTION_TUNE;
+    session_fail(s, AMQP_NOT_ALLOWED, "negotiated %s = %u%s is %s than the %s allowed value (%u)", what, asked,
+                 asked ? "" : " (no limit)", low ? "lower" : "higher", low ? "minimum" : "maximum",
+                 low ? least : offered);
+    return false;
+}
+
+static void tune_ok(struct session *s, const struct amqp_connection_tune *ok)
+{
+    if (!negotiate(s, "frame_max", AMQP_FRAME_MIN, s->settings->frame_max, ok->frame_max)) return;
+    if (!negotiate(s, "channel_max", 1, s->settings->channel_max, ok->channel_max)) return;
+    s->frame_max = ok->frame_max;
+    s->channel_max = ok->channel_max ? ok->channel_max : UINT16_MAX;
+    s->heartbeat_s = ok->heartbeat;
+    s->phase = PHASE_OPEN;
+}
+
+static void open_vhost(struct session *s, const struct amqp_connection_open *open)
+{
+    if (!topology_has_vhost(s->backend->topology(s->backend->self), open->virtual_host)) {
+        session_fail(s, AMQP_NOT_ALLOWED, "vhost %.*s not found", SLICE_ARG(open->virtual_host));
+        return;
+    }
+    buf_put_slice(&s->vhost, open->virtual_host);
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_OPEN_OK);
+    send(s, &m);
+    s->phase = PHASE_RUNNING;
+}

@@ -1,0 +1,287 @@
+/* A message from basic.publish to its queues.
+ *
+ * The common message (one body frame, all three frames in one read, the same exchange and key as the last) is never
+ * copied here: its slices point into the input until the backend has packed them. */
+#include "node/session/session_internal.h"
+
+static void complete(struct channel *ch);
+static void reset(struct channel *ch);
+
+enum { CONTENT_HEADER_WEIGHT_AT = 2 };
+
+bool publish_begin(struct channel *ch, const struct amqp_method *m)
+{
+    struct session *s = ch->session;
+    struct publishing *p = &ch->publishing;
+    const struct amqp_basic_publish *publish = &m->basic_publish;
+    if (confirms_full(&ch->confirms)) return false;
+    if (publish->immediate) {
+        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "immediate=true");
+        return true;
+    }
+    p->state = CONTENT_HEADER;
+    p->mandatory = publish->mandatory;
+    p->owned = false;
+    p->exchange = publish->exchange;
+    p->routing_key = publish->routing_key;
+    p->properties = p->body = slice_of(NULL, 0);
+    if (s->borrower && s->borrower != ch) publish_own(s->borrower);
+    s->borrower = ch;
+    return true;
+}
+
+/* Puts bytes behind what the store has, and finds the slices again: exchange, key, properties, body. */
+static void store(struct publishing *p, struct slice bytes, struct slice *member)
+{
+    buf_put_slice(&p->store, bytes);
+    member->size += bytes.size;
+    const uint8_t *at = p->store.data;
+    p->exchange.data = at;
+    p->routing_key.data = at += p->exchange.size;
+    p->properties.data = at += p->routing_key.size;
+    p->body.data = at + p->properties.size;
+}
+
+void publish_own(struct channel *ch)
+{
+    struct publishing *p = &ch->publishing;
+    if (p->owned || (p->state == CONTENT_NONE && !p->held)) return;
+    struct publishing borrowed = *p;
+    p->owned = true;
+    p->exchange.size = p->routing_key.size = p->properties.size = p->body.size = 0;
+    buf_clear(&p->store);
+    buf_reserve(&p->store, 1); /* empty members have an address too */
+    store(p, borrowed.exchange, &p->exchange);
+    store(p, borrowed.routing_key, &p->routing_key);
+    store(p, borrowed.properties, &p->properties);
+    store(p, borrowed.body, &p->body);
+}
+
+void publish_header(struct channel *ch, const struct amqp_frame *f)
+{
+    struct session *s = ch->session;
+    struct publishing *p = &ch->publishing;
+    struct amqp_content_header header;
+    if (!amqp_content_header_decode(f->payload, &header)) {
+        session_fail_frame(s, f, AMQP_FRAME_ERROR, "cannot decode");
+        return;
+    }
+    if (f->payload.data[CONTENT_HEADER_WEIGHT_AT] | f->payload.data[CONTENT_HEADER_WEIGHT_AT + 1]) {
+        session_fail(s, AMQP_UNEXPECTED_FRAME,
+                     "expected content header for class %u, got non content header frame instead", AMQP_CLASS_BASIC);
+        return;
+    }
+    if (header.class_id != AMQP_CLASS_BASIC) {
+        session_fail(s, AMQP_UNEXPECTED_FRAME, "expected content header for class %u, got one for class %u instead",
+                     AMQP_CLASS_BASIC, header.class_id);
+        return;
+    }
+    if (header.body_size > s->settings->message_size_max) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "message size %llu is larger than configured max size %llu",
+                     (unsigned long long)header.body_size, (unsigned long long)s->settings->message_size_max);
+        return;
+    }
+    if (p->owned) store(p, header.properties, &p->properties);
+    else p->properties = header.properties;
+    p->body_size = header.body_size;
+    p->state = CONTENT_BODY;
+    if (!header.body_size) complete(ch);
+}
+
+void publish_body(struct channel *ch, struct slice part)
+{
+    struct publishing *p = &ch->publishing;
+    if (part.size > p->body_size - p->body.size) {
+        session_fail(ch->session, AMQP_FRAME_ERROR, "content body of %llu octets or more, declared were %llu",
+                     (unsigned long long)(p->body.size + part.size), (unsigned long long)p->body_size);
+        return;
+    }
+    if (part.size == p->body_size) p->body = part; /* in one piece: it may stay where it is */
+    else {
+        publish_own(ch);
+        store(p, part, &p->body);
+    }
+    if (p->body.size == p->body_size) complete(ch);
+}
+
+void publishing_close(struct channel *ch)
+{
+    buf_close(&ch->publishing.store);
+    ch->publishing = (struct publishing){0};
+    route_close(&ch->memory.route);
+    ch->memory = (struct route_memory){0};
+}
+
+static void reset(struct channel *ch)
+{
+    struct publishing *p = &ch->publishing;
+    p->state = CONTENT_NONE;
+    p->held = false;
+    if (ch->session->borrower == ch) ch->session->borrower = NULL;
+    if (p->store.capacity > SESSION_CONTENT_KEPT_MAX) buf_close(&p->store);
+}
+
+/* RabbitMQ's words for an expiration that is no number of milliseconds, as Erlang terms; NULL: fine. */
+static const char *parse_expiration(struct slice text, uint64_t *ttl_ms, char why[SESSION_TEXT_SIZE])
+{
+    size_t at = text.size && (text.data[0] == '-' || text.data[0] == '+'), digits = at;
+    uint64_t n = 0;
+    for (; at < text.size && text.data[at] >= '0' && text.data[at] <= '9'; at++)
+        if (n <= UINT32_MAX) n = n * 10 + (uint64_t)(text.data[at] - '0');
+    if (at == digits) return "no_integer";
+    if (at < text.size) {
+        snprintf(why, SESSION_TEXT_SIZE, "{leftover_string,\"%.*s\"}", (int)(text.size - at),
+                 (const char *)text.data + at);
+        return why;
+    }
+    const char *what = n && text.data[0] == '-' ? "value_negative" : n > UINT32_MAX ? "value_too_big" : NULL;
+    if (what) {
+        snprintf(why, SESSION_TEXT_SIZE, "{%s,%.*s}", what, SLICE_ARG(text));
+        return why;
+    }
+    *ttl_ms = n;
+    return NULL;
+}
+
+/* Checks of the properties that end the channel; false: it ended. */
+static bool check_properties(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t *ttl_ms)
+{
+    struct session *s = ch->session;
+    char space[SESSION_TEXT_SIZE];
+    if (brief->flags & AMQP_HAS_EXPIRATION) {
+        const char *why = parse_expiration(brief->expiration, ttl_ms, space);
+        if (why) {
+            channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid expiration '%.*s': %s", SLICE_ARG(brief->expiration),
+                         why);
+            return false;
+        }
+    }
+    if ((brief->flags & AMQP_HAS_USER_ID) && !slice_equal(brief->user_id, buf_slice(&s->user))) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "user_id property set to '%.*s' but authenticated user was '%.*s'",
+                     SLICE_ARG(brief->user_id), SLICE_ARG(s->user));
+        return false;
+    }
+    return true;
+}
+
+/* The message waits for the topology; it is looked at again when that is up to date. False: it is, judge now. */
+static bool hold(struct channel *ch)
+{
+    const struct backend *backend = ch->session->backend;
+    if (ch->refreshed || backend->topology_is_fresh(backend->self)) return false;
+    struct publishing *p = &ch->publishing;
+    p->held = true;
+    struct slice body = p->body;
+    bool outside = p->owned && body.size && body.data != p->properties.data + p->properties.size;
+    publish_own(ch);
+    if (outside) { /* the head was kept earlier, the body is still in the input */
+        p->body.size = 0;
+        store(p, body, &p->body);
+    }
+    CHECK(question_refresh_first(ch, NULL));
+    return true;
+}
+
+static bool memory_fits(const struct route_memory *memory, uint64_t version, struct slice exchange, struct slice key)
+{
+    return memory->version == version && slice_equal(slice_of(memory->key, memory->key_size), key) &&
+           slice_equal(slice_of(memory->exchange, memory->exchange_size), exchange);
+}
+
+static void memory_fill(struct route_memory *memory, uint64_t version, struct slice exchange, struct slice key)
+{
+    memory->version = version;
+    memory->exchange_size = (uint8_t)exchange.size;
+    memory->key_size = (uint8_t)key.size;
+    if (exchange.size) memcpy(memory->exchange, exchange.data, exchange.size);
+    if (key.size) memcpy(memory->key, key.data, key.size);
+}
+
+/* Finds the queues, into ch->memory.route. False: the channel failed, or the message is held. */
+static bool find_route(struct channel *ch, struct slice headers)
+{
+    struct session *s = ch->session;
+    struct publishing *p = &ch->publishing;
+    struct route_memory *memory = &ch->memory;
+    struct topology *topology = s->backend->topology(s->backend->self);
+    bool copies = headers.size && publish_has_copies(headers);
+    if (!copies && memory_fits(memory, topology_version(topology), p->exchange, p->routing_key))
+        return memory->route.count || !hold(ch);
+    struct slice vhost = buf_slice(&s->vhost);
+    const struct exchange *exchange = p->exchange.size ? topology_exchange(topology, vhost, p->exchange) : NULL;
+    memory->version = 0;
+    if (exchange && exchange->internal) {
+        channel_fail(ch, AMQP_ACCESS_REFUSED, "cannot publish to internal exchange '%.*s' in vhost '%.*s'",
+                     SLICE_ARG(p->exchange), SLICE_ARG(vhost));
+        return false;
+    }
+    if ((p->exchange.size && !exchange) ||
+        !route_message(topology, vhost, p->exchange, p->routing_key, headers, &memory->route)) {
+        if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
+        return false;
+    }
+    if (copies && !publish_route_copies(ch, headers, &memory->route)) return false;
+    if (!memory->route.count && hold(ch)) return false;
+    if (!copies && !memory->route.depends_on_headers)
+        memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
+    return true;
+}
+
+static void send_return(struct channel *ch)
+{
+    struct session *s = ch->session;
+    const struct publishing *p = &ch->publishing;
+    struct amqp_delivery out = {
+        .reply_code = AMQP_NO_ROUTE,
+        .reply_text = slice_str("NO_ROUTE"),
+        .exchange = p->exchange,
+        .routing_key = p->routing_key,
+        .properties = p->properties,
+        .body = p->body,
+    };
+    amqp_return_put(&s->output, ch->number, s->frame_max, &out);
+    s->counters.returned++;
+    s->counters.sent_frames++;
+}
+
+static void hand_over(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t ttl_ms)
+{
+    struct session *s = ch->session;
+    struct publishing *p = &ch->publishing;
+    const struct route *route = &ch->memory.route;
+    struct content content = {p->exchange, p->routing_key, p->properties, p->body};
+    struct buf rewritten = {0};
+    publish_rewrite_properties(ch, brief, &content.properties, &rewritten);
+    s->counters.published++;
+    uint64_t tag = confirms_push(ch, (uint32_t)p->body.size);
+    unsigned groups = 0;
+    if (route->count) {
+        uint8_t flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0;
+        groups =
+            s->backend->publish(s->backend->self, ch->backend, route, &content, flags, brief->priority, ttl_ms, tag);
+    } else if (p->mandatory) send_return(ch);
+    confirms_expect(ch, tag, groups);
+    buf_close(&rewritten);
+}
+
+/* The content is whole. */
+static void complete(struct channel *ch)
+{
+    struct session *s = ch->session;
+    struct publishing *p = &ch->publishing;
+    struct amqp_properties_brief brief;
+    uint64_t ttl_ms = UINT64_MAX;
+    unsigned code = amqp_properties_brief(p->properties, &brief);
+    if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
+    else if (find_route(ch, brief.headers) && publish_check_reply_to(ch, &brief) &&
+             check_properties(ch, &brief, &ttl_ms))
+        hand_over(ch, &brief, ttl_ms);
+    if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);
+    else p->state = CONTENT_NONE;
+}
+
+void publish_again(struct channel *ch)
+{
+    ch->publishing.held = false;
+    complete(ch);
+}

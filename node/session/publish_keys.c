@@ -1,0 +1,94 @@
+/* What in the properties of a message steers where it goes: CC and BCC headers, and direct reply-to. */
+#include "node/session/session_internal.h"
+
+static const char reply_to[] = "amq.rabbitmq.reply-to";
+
+bool publish_has_copies(struct slice headers)
+{
+    struct amqp_value v;
+    return amqp_table_find(headers, "CC", &v) || amqp_table_find(headers, "BCC", &v);
+}
+
+static int compare(const struct route_target *a, const struct route_target *b)
+{
+    if (a->group != b->group) return a->group < b->group ? -1 : 1;
+    return a->queue < b->queue ? -1 : a->queue > b->queue;
+}
+
+/* Both are sorted, each queue once; so is the result. */
+static void merge(struct route *into, const struct route *from)
+{
+    size_t total = into->count + from->count;
+    if (total > into->capacity) into->targets = mem_grow(into->targets, &into->capacity, total, sizeof *into->targets);
+    size_t a = into->count, b = from->count, to = total;
+    while (b) { /* from the back, so that nothing is overwritten before it moved */
+        int order = a ? compare(&into->targets[a - 1], &from->targets[b - 1]) : -1;
+        into->targets[--to] = order > 0 ? into->targets[--a] : from->targets[--b];
+        if (order == 0) a--;
+    }
+    memmove(into->targets + a, into->targets + to, (total - to) * sizeof *into->targets);
+    into->count = a + total - to;
+}
+
+static bool add_keys(struct channel *ch, const char *header, struct slice headers, struct route *route,
+                     struct route *more)
+{
+    struct session *s = ch->session;
+    struct amqp_value list, key;
+    if (!amqp_table_find(headers, header, &list)) return true;
+    struct reader r = reader_of(list.bytes);
+    bool wrong = list.type != 'A';
+    while (!wrong && amqp_array_next(&r, &key)) {
+        wrong = key.type != 'S';
+        if (!wrong && route_message(s->backend->topology(s->backend->self), buf_slice(&s->vhost),
+                                    ch->publishing.exchange, key.bytes, headers, more))
+            merge(route, more);
+    }
+    if (wrong)
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,<<\"%s\">>}", header);
+    return !wrong;
+}
+
+bool publish_route_copies(struct channel *ch, struct slice headers, struct route *route)
+{
+    struct route more = {0};
+    bool fine = add_keys(ch, "CC", headers, route, &more) && add_keys(ch, "BCC", headers, route, &more);
+    route_close(&more);
+    return fine;
+}
+
+bool publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief)
+{
+    if (!slice_is(brief->reply_to, reply_to) || ch->reply_consumer) return true;
+    channel_fail(ch, AMQP_PRECONDITION_FAILED, "fast reply consumer does not exist");
+    return false;
+}
+
+static void copy_without_bcc(struct buf *to, struct slice headers)
+{
+    struct reader r = reader_of(headers);
+    struct slice key;
+    struct amqp_value v;
+    while (amqp_table_next(&r, &key, &v))
+        if (!slice_is(key, "BCC")) amqp_table_put_value(to, key, &v);
+}
+
+void publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief, struct slice *properties,
+                                struct buf *rewritten)
+{
+    struct amqp_value v;
+    struct amqp_properties p;
+    struct buf headers = {0};
+    bool bcc = brief->headers.size && amqp_table_find(brief->headers, "BCC", &v);
+    bool reply = slice_is(brief->reply_to, reply_to);
+    if (!bcc && !reply) return; /* the common case: bit exact */
+    CHECK(amqp_properties_decode(*properties, &p) == 0);
+    if (bcc) {
+        copy_without_bcc(&headers, brief->headers);
+        p.headers = buf_slice(&headers);
+    }
+    if (reply) p.reply_to = buf_slice(&ch->reply_queue);
+    amqp_properties_encode(rewritten, &p);
+    *properties = buf_slice(rewritten);
+    buf_close(&headers);
+}

@@ -1,0 +1,355 @@
+/* Inside node/session only: the connection, its channels and what they share.
+ *
+ * A connection is a chain of phases (handshake.c), then a set of channels (channel.c). A channel does one thing at a
+ * time: while it waits for an answer of the broker (struct question) its next frame stays in the input and the
+ * connection is stalled. */
+#ifndef WARREN_NODE_SESSION_INTERNAL_H
+#define WARREN_NODE_SESSION_INTERNAL_H
+
+#include <stdio.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "node/amqp/frame.h"
+#include "node/amqp/properties.h"
+#include "node/amqp/table.h"
+#include "node/queue/effect.h"
+#include "node/session/session.h"
+
+enum {
+    SESSION_INITIAL_FRAME_MAX = 8192,     /* bytes, before tune-ok (RabbitMQ's initial_frame_max) */
+    SESSION_CLOSE_TIMEOUT_MS = 30000,     /* for the client's close-ok */
+    SESSION_SILENT_CLOSE_DELAY_MS = 3000, /* before a client that failed to log in loses its socket */
+    SESSION_CONSUMERS_MAX = 65536,        /* of one channel */
+    SESSION_PUBLISHES_MAX = 65536,        /* of one channel without an answer; above, the input waits */
+    SESSION_PUBLISH_BYTES_MAX = 64 << 20, /* their bodies together */
+    SESSION_CONTENT_KEPT_MAX = 1 << 20,   /* bytes of a content buffer that a channel keeps for its next message */
+    SESSION_TEXT_SIZE = 1024,             /* of a reply text before it is cut to a short string */
+    SETTLE_RUNS = 16,                     /* groups whose settlements are gathered side by side */
+};
+
+/*   HEADER -> START -> TUNE -> OPEN -> RUNNING -> CLOSING -> CLOSED
+ *
+ * Each names what the client is to send next. Any phase may go to CLOSING (a close was sent, or the delay of a silent
+ * close runs) or to CLOSED. */
+enum phase { PHASE_HEADER, PHASE_START, PHASE_TUNE, PHASE_OPEN, PHASE_RUNNING, PHASE_CLOSING, PHASE_CLOSED };
+
+/* --- acks.c: deliveries that the client holds unacked, and settlements on their way out --- */
+
+struct unacked_entry {
+    uint64_t tag;
+    uint64_t dseq;
+    uint32_t group;
+    bool settled; /* taken out of order; goes when it reaches the front or at the next compaction */
+};
+
+/* Ascending by tag, from `head` to `tail`. Tags are nearly dense, so an entry is found by subtraction, else by halving.
+ */
+struct unacked {
+    struct unacked_entry *entries;
+    size_t head, tail, capacity;
+    size_t live;
+};
+
+/* Neighbouring dseqs of a group with the same outcome, not told to the broker yet. */
+struct settle_run {
+    uint32_t group;
+    uint8_t outcome;
+    bool open;
+    uint64_t first, last;
+};
+
+/* --- confirms.c: publishes without an answer --- */
+
+enum publish_state { PUBLISH_WAITING, PUBLISH_DONE, PUBLISH_REPORTED };
+
+struct pending_publish {
+    uint32_t published_ms; /* low bits of the session's clock */
+    uint32_t bytes;
+    int16_t remaining; /* groups that have not answered; below zero while publish() runs and answers came first */
+    uint8_t state;     /* enum publish_state */
+    bool refused;      /* one group said no, or none answered in time */
+};
+
+/* A ring by tag: `first` is the oldest that the client (or, without confirms, the bookkeeping) waits for. Tags count
+ * from 1 over the channel's life; the client's sequence number is tag - base. */
+struct confirms {
+    struct pending_publish *ring;
+    size_t capacity; /* a power of two, or 0 */
+    uint64_t first, next;
+    uint64_t base;
+    uint64_t bytes;
+    bool enabled;    /* confirm.select was seen */
+    uint64_t *early; /* answered before their elders, since the last turn */
+    size_t early_count, early_capacity;
+};
+
+/* --- publish.c: content on its way in, and the route of the last message --- */
+
+enum content_state { CONTENT_NONE, CONTENT_HEADER, CONTENT_BODY };
+
+struct publishing {
+    uint8_t state; /* enum content_state */
+    bool mandatory;
+    bool owned; /* the slices point into `store`; else into the input of this call */
+    bool held;  /* complete, and waiting for a refresh of the topology */
+    struct slice exchange, routing_key, properties;
+    uint64_t body_size;
+    struct slice body; /* what is there of it */
+    struct buf store;
+};
+
+struct route_memory {
+    uint64_t version; /* topology_version() it is good for; 0: empty */
+    uint8_t exchange_size, key_size;
+    uint8_t exchange[AMQP_SHORTSTR_MAX];
+    uint8_t key[AMQP_SHORTSTR_MAX];
+    struct route route;
+};
+
+/* --- channel.c --- */
+
+struct consumer {
+    uint32_t id;
+    uint32_t group;
+    uint64_t queue;
+    bool no_ack;
+    bool announced; /* consume-ok was sent, or must not be */
+    bool detaching; /* basic.cancel is on its way */
+    uint8_t tag_size;
+    uint8_t tag[];
+};
+
+enum question_kind {
+    QUESTION_NONE,
+    QUESTION_REFRESH,       /* then the held method or publish is run again */
+    QUESTION_QUEUE_DECLARE, /* change or stat */
+    QUESTION_QUEUE_DELETE,
+    QUESTION_QUEUE_PURGE,
+    QUESTION_CHANGE, /* exchange methods and bindings: the answer is the method's -ok */
+    QUESTION_ATTACH,
+    QUESTION_DETACH,
+    QUESTION_GET,
+    QUESTION_REPLY_QUEUE, /* the queue behind direct reply-to, before its consumer is attached */
+};
+
+struct question {
+    uint8_t kind;
+    bool no_wait;
+    bool no_ack;       /* get */
+    bool delivered;    /* get: the message came */
+    unsigned method;   /* amqp_method_number of the asker */
+    uint32_t consumer; /* attach, detach */
+    uint64_t queue;
+    struct buf name; /* of the queue or exchange, for the answer */
+    struct buf held; /* refresh: the method's payload */
+};
+
+enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSING };
+
+struct channel {
+    struct session *session;
+    struct backend_channel *backend; /* NULL once it was closed there */
+    uint16_t number;
+    uint8_t state;     /* enum channel_state */
+    bool dirty;        /* in session->dirty */
+    bool refreshed;    /* the topology was just asked for: judge by it */
+    uint16_t prefetch; /* of new consumers */
+    bool limited;      /* basic.qos global is in force */
+    struct list dirty_link;
+    uint64_t next_delivery_tag;
+    uint32_t next_consumer;
+    struct map_u64 consumers;     /* by id */
+    struct map_str consumer_tags; /* the same, by tag */
+    struct consumer *last_consumer;
+    struct unacked unacked;
+    struct settle_run runs[SETTLE_RUNS];
+    unsigned runs_open;
+    struct confirms confirms;
+    struct publishing publishing;
+    struct route_memory memory;
+    struct question question;
+    uint8_t last_queue_size; /* the last queue declared, for empty names */
+    uint8_t last_queue[AMQP_SHORTSTR_MAX];
+    uint32_t reply_consumer; /* the consumer of direct reply-to; 0: none */
+    struct buf reply_queue;  /* its queue's name */
+};
+
+struct session {
+    const struct session_settings *settings;
+    const struct backend *backend;
+    char *peer;
+    bool peer_is_loopback;
+    uint8_t phase; /* enum phase */
+    bool deaf;     /* in CLOSING: what comes in is thrown away unread */
+    bool stalled;  /* the next frame must wait for an event */
+    bool unread;   /* it did, and was not read since: what the client sends is not heard, so it is not called silent */
+    bool cancel_notify; /* the client's capabilities */
+    bool failure_close;
+    uint16_t channel_max;
+    uint16_t heartbeat_s;
+    uint32_t frame_max;
+    uint16_t stalled_channel;
+    uint16_t class_id, method_id; /* of the method in hand, for replies */
+    size_t kept;                  /* bytes of the last input that were not used */
+    uint64_t now_ms;
+    uint64_t created_ms;
+    uint64_t received_ms;
+    uint64_t sent_ms;
+    uint64_t close_deadline_ms;
+    uint64_t publish_check_ms; /* when the oldest publishes are looked at next */
+    uint64_t token;            /* the backend's connection token */
+    struct buf output;
+    struct channel **channels; /* by number; NULL: not open */
+    size_t channels_capacity;
+    uint32_t channel_count;
+    struct list dirty;        /* channels with news for the end of the turn */
+    struct channel *borrower; /* its content points into the input of this call */
+    struct buf user, vhost, mechanism, client_properties, connection_name;
+    char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
+    struct session_info counters;
+};
+
+/* For "%.*s". */
+#define SLICE_ARG(s) (int)(s).size, (s).data ? (const char *)(s).data : "" /* a slice or a buf */
+
+/* --- connection.c --- */
+struct channel *session_channel(const struct session *s, uint16_t number); /* NULL: not open */
+void session_mark_dirty(struct channel *ch);
+void session_close_channels(struct session *s);
+void session_end(struct session *s); /* to PHASE_CLOSED, all channels closed */
+
+/* --- failure.c --- */
+/* Ends the connection with an error; class and method are those in hand. In the handshake RabbitMQ's rules say whether
+ * the client is told at all. */
+void session_fail(struct session *s, uint16_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Ends the channel, or the connection when the code is a hard one. */
+void channel_fail(struct channel *ch, uint16_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same with the whole text at hand ("NOT_FOUND - no queue ..."). */
+void channel_fail_text(struct channel *ch, uint16_t code, struct slice text);
+void channel_fail_no_queue(struct channel *ch, struct slice name);
+void channel_fail_no_exchange(struct channel *ch, struct slice name);
+void channel_fail_locked(struct channel *ch, struct slice name);
+void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t code, const char *why);
+/* Keeps the socket for a moment, deaf and dumb: a client that guesses passwords learns slowly. */
+void session_close_silently(struct session *s, const char *why);
+/* Bytes as RabbitMQ prints them: <<"text">> or <<1,2,3>>. */
+void failure_print_bytes(struct buf *b, struct slice bytes);
+
+/* --- handshake.c --- */
+/* Channel 0: a method frame's payload. */
+void handshake_method(struct session *s, const struct amqp_method *m);
+void handshake_send_start(struct session *s);
+
+/* --- channel.c --- */
+/* False: the frame must wait. */
+bool channel_frame(struct session *s, const struct amqp_frame *f);
+void channel_method(struct channel *ch, const struct amqp_method *m);
+struct channel *channel_open(struct session *s, uint16_t number);
+void channel_release(struct channel *ch); /* closes it at the backend and empties it; the struct stays */
+void channel_free(struct channel *ch);    /* and forgets the number */
+void channel_send(struct channel *ch, const struct amqp_method *m);
+void channel_send_empty(struct channel *ch, unsigned number); /* an -ok without fields */
+
+/* --- question.c --- */
+/* Opens a question of the method in hand. `name` is copied. */
+void question_open(struct channel *ch, enum question_kind kind, struct slice name, bool no_wait);
+void question_close(struct question *q);
+/* The topology may be behind: asks for news and runs `m` again after it. False: it is up to date, judge now. */
+bool question_refresh_first(struct channel *ch, const struct amqp_method *m);
+
+/* --- channel_exchange.c, channel_queue.c, channel_basic.c --- */
+void exchange_declare(struct channel *ch, const struct amqp_method *m);
+void exchange_delete(struct channel *ch, const struct amqp_method *m);
+void exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind);
+void queue_declare(struct channel *ch, const struct amqp_method *m);
+void queue_bind(struct channel *ch, const struct amqp_method *m);
+void queue_unbind(struct channel *ch, const struct amqp_method *m);
+void queue_purge(struct channel *ch, const struct amqp_method *m);
+void queue_delete(struct channel *ch, const struct amqp_method *m);
+void queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply);
+void basic_qos(struct channel *ch, const struct amqp_method *m);
+void basic_consume(struct channel *ch, const struct amqp_method *m);
+void basic_attach_reply_consumer(struct channel *ch, const struct question *q, const struct backend_reply *reply);
+void basic_cancel(struct channel *ch, const struct amqp_method *m);
+void basic_get(struct channel *ch, const struct amqp_method *m);
+void basic_recover(struct channel *ch, const struct amqp_method *m);
+/* Submits a change of the topology. What an up-to-date topology refuses, or need not change, is answered without a
+ * commit. */
+void change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
+                   uint8_t delete_flags);
+/* The queue that a method means ("" is the last one declared), looked up and free for this connection. NULL: the
+ * channel failed, or the method waits for a refresh. */
+const struct queue_record *queue_find(struct channel *ch, const struct amqp_method *m, struct slice name);
+/* False: the channel failed (404). An empty name becomes the last declared queue's. */
+bool queue_expand_name(struct channel *ch, struct slice *name);
+
+/* --- consumers.c --- */
+struct consumer *consumer_create(struct channel *ch, struct slice tag);
+struct consumer *consumer_by_id(struct channel *ch, uint32_t id);
+struct consumer *consumer_by_tag(struct channel *ch, struct slice tag);
+void consumer_destroy(struct channel *ch, struct consumer *c);
+void consumers_close(struct channel *ch);
+void consumer_announce(struct channel *ch, struct consumer *c); /* consume-ok, once */
+static inline struct slice consumer_tag(const struct consumer *c)
+{
+    return slice_of(c->tag, c->tag_size);
+}
+
+/* --- names.c --- */
+enum { NAME_SIZE_MAX = AMQP_SHORTSTR_MAX };
+/* Without CR and LF, into `space`; returns the name. */
+struct slice name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX]);
+/* prefix + 22 random characters */
+struct slice name_generate(struct session *s, const char *prefix, uint8_t space[NAME_SIZE_MAX]);
+bool name_is_reserved(struct slice name); /* begins with "amq." */
+bool slice_begins(struct slice s, const char *prefix);
+
+/* --- queue_arguments.c --- */
+/* Checks a declare's arguments; true: fine. Else the channel failed with 406 or, for what is not there yet, 540. */
+bool queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments);
+bool consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments, int32_t *priority);
+
+/* --- publish.c --- */
+/* False: too much is under way; the frame must wait. */
+bool publish_begin(struct channel *ch, const struct amqp_method *m);
+void publish_header(struct channel *ch, const struct amqp_frame *f);
+void publish_body(struct channel *ch, struct slice part);
+void publish_again(struct channel *ch); /* after a refresh */
+void publish_own(struct channel *ch);   /* copies what is borrowed from the input */
+void publishing_close(struct channel *ch);
+
+/* --- publish_keys.c --- */
+/* CC and BCC: adds the routes of their keys. False: the channel failed. */
+bool publish_route_copies(struct channel *ch, struct slice headers, struct route *route);
+bool publish_has_copies(struct slice headers);
+/* False: the channel failed. */
+bool publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);
+/* The properties as they are delivered: without BCC, with the real address of a direct reply. `properties` points into
+ * `rewritten` when something had to change. */
+void publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief, struct slice *properties,
+                                struct buf *rewritten);
+
+/* --- confirms.c --- */
+void confirms_init(struct confirms *c);
+void confirms_close(struct confirms *c);
+bool confirms_full(const struct confirms *c);
+void confirms_select(struct confirms *c);
+uint64_t confirms_push(struct channel *ch, uint32_t bytes); /* the new tag; waits for confirms_expect() */
+void confirms_expect(struct channel *ch, uint64_t tag, unsigned groups);
+void confirms_answer(struct channel *ch, uint64_t tag, bool ok);
+void confirms_flush(struct channel *ch); /* writes acks and nacks */
+/* Gives up what was published more than `timeout_ms` ago: nacks, or false when the client did not ask for confirms. */
+bool confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeout_ms);
+
+/* --- acks.c --- */
+void unacked_close(struct unacked *u);
+void unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq);
+/* Settles what the client names; 406 for an unknown tag. */
+void acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome);
+void acks_requeue_all(struct channel *ch);
+void settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
+void settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
+
+#endif
