@@ -2,6 +2,7 @@
 #include "node/shard/shard_internal.h"
 
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/check.h"
 
@@ -129,8 +130,8 @@ static void io_random_bytes(void *self, void *bytes, size_t size)
 static uint64_t io_clock_ms(void *self)
 {
     (void)self;
-    uv_timespec64_t now;
-    uv_clock_gettime(UV_CLOCK_REALTIME, &now);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 

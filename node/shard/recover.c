@@ -2,6 +2,7 @@
 #include "node/shard/shard_internal.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void on_log_failed(void *arg, const struct err *err)
 {

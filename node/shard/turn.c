@@ -8,13 +8,6 @@
 
 enum { TURN_ROUNDS_MAX = 4 /* what sessions ask while answering goes out in the same turn, up to so many times */ };
 
-static uint64_t clock_ms(void)
-{
-    uv_timespec64_t now;
-    uv_clock_gettime(UV_CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void groups_turn(struct shard *s, uint64_t clock)
 {
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
@@ -53,7 +46,7 @@ static void turn(struct shard *s)
     if (s->phase == SHARD_CLOSED) return;
     s->in_turn = true;
     s->now_ms = uv_hrtime() / 1000000;
-    uint64_t clock = clock_ms();
+    uint64_t clock = s->broker_io.clock_ms(s);
     carrier_take(s);
     timers(s);
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
