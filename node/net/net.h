@@ -1,8 +1,8 @@
 /* Sockets of clients: bytes only, no AMQP.
  *
  * Thread:   a listener's and a socket's loop. Lifetime: net_*_open/start .. close (asynchronous, over in the callback).
- * One read buffer per shard is shared by its sockets; one write (writev) per socket and turn. A socket can be stopped reading
- * (back-pressure) at any time. */
+ * One read buffer per shard is shared by its sockets; one write (writev) per socket and turn. A socket can be stopped
+ * reading (back-pressure) at any time. */
 #ifndef WARREN_NODE_NET_NET_H
 #define WARREN_NODE_NET_NET_H
 
@@ -13,16 +13,23 @@ struct uv_loop_s;
 struct net_listener;
 struct net_socket;
 
-enum { NET_READ_SIZE = 256 << 10, NET_ADDRESS_MAX = 64 };
+enum {
+    NET_READ_SIZE = 256 << 10, /* bytes of one read */
+    NET_KEPT_MAX = 256 << 10, /* unused bytes of a socket from which on it is not read; larger than the largest frame */
+    NET_ADDRESS_MAX = 64,
+};
 
-/* `accepted` gets a connected descriptor (non-blocking, TCP_NODELAY set as told); it may be handed to another shard's net_socket_open(). */
+/* `accepted` gets a connected descriptor (non-blocking, TCP_NODELAY set as told); it may be handed to another shard's
+ * net_socket_open(). */
+/* `address`: host:port, [v6]:port, or the port alone for all addresses. */
 int net_listen(struct net_listener **l, struct uv_loop_s *loop, const char *address, int backlog,
                void (*accepted)(void *self, int fd), void *self, struct err *err);
-void net_listener_close(struct net_listener *l, void (*closed)(void *self));
-const char *net_listener_address(const struct net_listener *l); /* as bound, host:port */
+void net_listener_close(struct net_listener *l, void (*closed)(void *self)); /* `closed` may be NULL */
+const char *net_listener_address(const struct net_listener *l);              /* as bound, host:port */
 
 struct net_socket_events {
-    /* Bytes arrived: returns how many were used; the rest is kept and given again, in front of the next bytes or on net_socket_poke(). */
+    /* Bytes arrived: returns how many were used; the rest is kept and given again, in front of the next bytes or on
+     * net_socket_poke(). */
     size_t (*data)(void *self, const uint8_t *data, size_t size);
     /* All that was handed over was written (only after a net_socket_write() that could not finish at once). */
     void (*drained)(void *self);
@@ -31,14 +38,16 @@ struct net_socket_events {
     void (*closed)(void *self); /* last call; the socket is freed after it */
 };
 
-int net_socket_open(struct net_socket **s, struct uv_loop_s *loop, int fd, const struct net_socket_events *events, void *self, struct err *err);
+/* Takes over the descriptor, also when it fails. The first read comes with the loop's next iteration. */
+int net_socket_open(struct net_socket **s, struct uv_loop_s *loop, int fd, const struct net_socket_events *events,
+                    void *self, struct err *err);
 void net_socket_close(struct net_socket *s);
-/* Writes from the front of `out` what the kernel takes now and consumes it; the rest stays in `out` and is written when the socket is
- * writable again (then `drained`). `out` must stay valid until close. */
+/* Writes from the front of `out` what the kernel takes now and consumes it; the rest stays in `out` and is written when
+ * the socket is writable again (then `drained`). `out` must stay valid until close. */
 void net_socket_write(struct net_socket *s, struct buf *out);
 void net_socket_read(struct net_socket *s, bool enabled);
-void net_socket_poke(struct net_socket *s);             /* offers kept bytes again */
-const char *net_socket_peer(const struct net_socket *s);  /* host:port */
+void net_socket_poke(struct net_socket *s);              /* offers kept bytes again */
+const char *net_socket_peer(const struct net_socket *s); /* host:port */
 const char *net_socket_local(const struct net_socket *s);
 bool net_socket_is_loopback(const struct net_socket *s);
 uint64_t net_socket_bytes_in(const struct net_socket *s);
