@@ -58,6 +58,7 @@ size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64
         if (outcome == AMQP_PARSE_MORE) break;
         if (outcome != AMQP_PARSE_DONE) {
             char why[64];
+            s->class_id = s->method_id = 0;
             if (outcome == AMQP_PARSE_TOO_LARGE) {
                 const uint8_t *at = data + used + 3;
                 uint32_t asked = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
