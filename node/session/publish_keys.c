@@ -19,6 +19,7 @@ static int compare(const struct route_target *a, const struct route_target *b)
 static void merge(struct route *into, const struct route *from)
 {
     size_t total = into->count + from->count;
+    if (!from->count) return;
     if (total > into->capacity) into->targets = mem_grow(into->targets, &into->capacity, total, sizeof *into->targets);
     size_t a = into->count, b = from->count, to = total;
     while (b) { /* from the back, so that nothing is overwritten before it moved */

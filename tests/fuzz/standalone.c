@@ -20,6 +20,7 @@ enum { INPUT_MAX = 64 << 10 /* bytes */, MUTATIONS_MAX = 8 /* of one input */, P
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+const char *__ubsan_default_options(void);
 
 struct corpus {
     struct buf *items;
@@ -29,6 +30,12 @@ struct corpus {
 
 /* What a dying fuzzer prints. It must be reachable from a signal handler, so it cannot be passed down. */
 static char repeat_line[PATH_SIZE];
+
+/* Asked for by the sanitizer, whose own end would say nothing of how to repeat it. */
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
 
 static void say_how_to_repeat(void)
 {
