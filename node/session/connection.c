@@ -212,7 +212,9 @@ void session_tick(struct session *s, uint64_t now_ms)
     s->now_ms = now_ms;
     if (s->phase == PHASE_CLOSED) return;
     if (s->phase == PHASE_CLOSING) {
-        if (now_ms >= s->close_deadline_ms) session_end(s);
+        if (now_ms < s->close_deadline_ms) return;
+        if (s->farewell) farewell_end(s);
+        else session_end(s);
         return;
     }
     if (s->phase < PHASE_RUNNING && now_ms >= s->created_ms + s->settings->handshake_timeout_ms) {
@@ -311,6 +313,8 @@ void session_close_channels(struct session *s)
 {
     for (size_t i = 0; i < s->channels_capacity; i++)
         if (s->channels[i]) channel_release(s->channels[i]);
+    if (s->farewell) s->backend->channel_close(s->backend->self, s->farewell);
+    s->farewell = NULL;
     s->borrower = NULL;
     s->stalled = false;
 }

@@ -30,10 +30,7 @@ void handshake_method(struct session *s, const struct amqp_method *m)
         return;
     case AMQP_CONNECTION_CLOSE:
         if (s->phase != PHASE_RUNNING) break;
-        session_close_channels(s);
-        answer = amqp_method_of(AMQP_CONNECTION_CLOSE_OK);
-        send(s, &answer);
-        session_end(s);
+        farewell_begin(s);
         return;
     case AMQP_CONNECTION_UPDATE_SECRET: /* users are checked when they log in: a new secret changes nothing they may do
                                          */

@@ -39,6 +39,7 @@ bool question_refresh_first(struct channel *ch, const struct amqp_method *m)
 void session_reply(struct session *s, uint16_t number, const struct backend_reply *reply)
 {
     struct channel *ch = session_channel(s, number);
+    if (!number) farewell_reply(s);
     if (!ch || ch->state != CHANNEL_OPEN || !ch->question.kind) return;
     struct question q = ch->question; /* answering may open the next one; the buffers stay the channel's */
     question_close(&ch->question);

@@ -4,7 +4,6 @@
 
 enum check {
     CHECK_COUNT,    /* an integer >= 0 */
-    CHECK_POSITIVE, /* an integer > 0 */
     CHECK_LIMIT,    /* an integer >= -1 */
     CHECK_BYTE,     /* 0 .. 255 */
     CHECK_TTL,      /* 0 .. 2^32 - 1 milliseconds */
@@ -82,7 +81,6 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
     switch (check) {
     case CHECK_COUNT:
         return check_integer(v, 0, INT64_MAX, text);
-    case CHECK_POSITIVE:
         return check_integer(v, 1, INT64_MAX, text);
     case CHECK_LIMIT:
         return check_integer(v, -1, INT64_MAX, text);

@@ -21,6 +21,7 @@ enum {
     SESSION_INITIAL_FRAME_MAX = 8192,     /* bytes, before tune-ok (RabbitMQ's initial_frame_max) */
     SESSION_CLOSE_TIMEOUT_MS = 30000,     /* for the client's close-ok */
     SESSION_SILENT_CLOSE_DELAY_MS = 3000, /* before a client that failed to log in loses its socket */
+    SESSION_FAREWELL_TIMEOUT_MS = 5000,   /* for the client's exclusive queues to go before close-ok */
     SESSION_CONSUMERS_MAX = 65536,        /* of one channel */
     SESSION_PUBLISHES_MAX = 65536,        /* of one channel without an answer; above, the input waits */
     SESSION_PUBLISH_BYTES_MAX = 64 << 20, /* their bodies together */
@@ -204,8 +205,10 @@ struct session {
     struct channel **channels; /* by number; NULL: not open */
     size_t channels_capacity;
     uint32_t channel_count;
-    struct list dirty;        /* channels with news for the end of the turn */
-    struct channel *borrower; /* its content points into the input of this call */
+    struct backend_channel *farewell; /* deletes exclusive queues before close-ok; NULL: not at it */
+    uint64_t farewell_queue;          /* the one that was asked for last */
+    struct list dirty;                /* channels with news for the end of the turn */
+    struct channel *borrower;         /* its content points into the input of this call */
     struct buf user, vhost, mechanism, client_properties, connection_name;
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
@@ -241,6 +244,11 @@ void failure_print_bytes(struct buf *b, struct slice bytes);
 /* Channel 0: a method frame's payload. */
 void handshake_method(struct session *s, const struct amqp_method *m);
 void handshake_send_start(struct session *s);
+
+/* --- farewell.c --- */
+void farewell_begin(struct session *s); /* the client sent connection.close */
+void farewell_reply(struct session *s);
+void farewell_end(struct session *s); /* close-ok, whatever is left */
 
 /* --- channel.c --- */
 /* False: the frame must wait. */

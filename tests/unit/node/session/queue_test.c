@@ -325,6 +325,42 @@ static void what_is_not_there_yet_is_refused_with_540(void **state)
     harness_close(&h);
 }
 
+static void exclusive_queues_go_before_close_ok(void **state)
+{
+    (void)state;
+    for (int slow = 0; slow < 3; slow++) {
+        struct harness h;
+        harness_open(&h);
+        struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+        m.queue_declare.exclusive = true;
+        m.queue_declare.queue = slice_str("mine");
+        say(&h, 1, &m);
+        m.queue_declare.queue = slice_str("mine too");
+        say(&h, 1, &m);
+        harness_line(&h);
+        harness_line(&h);
+        h.log_read = h.log.size;
+        h.slow = slow;
+        struct amqp_method close = amqp_method_of(AMQP_CONNECTION_CLOSE);
+        say(&h, 0, &close);
+        asked(&h, "close 1");
+        asked(&h, "open 0");
+        asked(&h, "change type=4 name=mine flags=0");
+        if (slow) {
+            hears_nothing(&h);
+            assert_int_equal(session_state(h.session), SESSION_CLOSING);
+            session_reply(h.session, 0, &(struct backend_reply){0});
+        }
+        asked(&h, "change type=4 name=mine too flags=0");
+        if (slow == 1) session_reply(h.session, 0, &(struct backend_reply){0});
+        if (slow == 2) session_tick(h.session, session_deadline_ms(h.session)); /* no majority: not for ever */
+        asked(&h, "close 0");
+        hears(&h, "0 connection.close-ok");
+        assert_int_equal(session_state(h.session), SESSION_CLOSED);
+        harness_close(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_refresh_without_a_majority_ends_the_connection),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(what_is_not_there_yet_is_refused_with_540),
+        cmocka_unit_test(exclusive_queues_go_before_close_ok),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
