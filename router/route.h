@@ -18,6 +18,7 @@ struct route {
     bool depends_on_headers; /* a headers exchange was met: the result is not valid for other headers */
 };
 void route_close(struct route *r);
+void route_add(struct route *r, uint32_t group, uint64_t queue); /* keeps the order; twice is once */
 
 /* Fills `route`. `headers` is the message's headers field table without its length (empty if none). False: no such exchange. */
 bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key, struct slice headers,

@@ -1,0 +1,32 @@
+/* Headers matching: x-match all (default), any, all-with-x, any-with-x. A binding value of type void asks only that the
+ * header is there. Without the -with-x forms, arguments that start with "x-" are not compared. */
+#include "router/table_view.h"
+#include "router/topology_internal.h"
+
+static bool one_matches(struct slice key, const struct table_value *wanted, struct slice headers)
+{
+    struct table_value found;
+    return table_find(headers, key, &found) && (wanted->type == 'V' || table_value_equal(wanted, &found));
+}
+
+bool headers_match(struct slice arguments, struct slice headers)
+{
+    struct table_value mode, wanted;
+    bool any = false, with_x = false;
+    if (table_find(arguments, slice_str("x-match"), &mode) && mode.type == 'S') {
+        any = slice_is(mode.bytes, "any") || slice_is(mode.bytes, "any-with-x");
+        with_x = slice_is(mode.bytes, "all-with-x") || slice_is(mode.bytes, "any-with-x");
+    }
+    struct reader r = reader_of(arguments);
+    struct slice key;
+
+    while (table_next(&r, &key, &wanted)) {
+        bool internal = key.size >= 2 && !memcmp(key.data, "x-", 2);
+        if (slice_is(key, "x-match") || (internal && !with_x)) continue;
+        bool matches = one_matches(key, &wanted, headers);
+        if (any && matches) return true;
+        if (!any && !matches) return false;
+
+    }
+    return !any;
+}

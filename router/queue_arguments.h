@@ -1,0 +1,25 @@
+/* A queue's arguments as plain values. Pure. What they mean: RabbitMQ's documentation of optional arguments. */
+#ifndef WARREN_ROUTER_QUEUE_ARGUMENTS_H
+#define WARREN_ROUTER_QUEUE_ARGUMENTS_H
+
+#include "router/topology.h"
+
+/* Limits are -1 when not set. Slices borrow from the arguments. */
+struct queue_arguments {
+    bool single_active_consumer;
+    bool has_dead_letter_exchange;
+    uint8_t max_priority;
+    uint8_t overflow; /* 0 drop-head, 1 reject-publish, 2 reject-publish-dlx */
+    int64_t message_ttl_ms;
+    int64_t expires_ms;
+    int64_t max_length;
+    int64_t max_length_bytes;
+    int64_t delivery_limit;
+    struct slice dead_letter_exchange;
+    struct slice dead_letter_routing_key; /* data NULL: keep the message's */
+};
+
+/* False: a value has a type or a range that cannot be meant; `result` (may be NULL) has 406 and the words. */
+bool queue_arguments_decode(struct slice arguments, struct queue_arguments *out, struct topology_result *result);
+
+#endif

@@ -1,0 +1,127 @@
+/* Which queues get a message: one walk over exchanges, each visited once. */
+#include "router/route.h"
+
+#include <stdlib.h>
+
+#include "router/topology_internal.h"
+
+struct walk {
+    struct topology *topology;
+    struct route *route;
+    struct slice routing_key, headers;
+    struct exchange_record **pending; /* found as destinations, not visited yet */
+    size_t pending_count, pending_capacity;
+    size_t found; /* destinations of the exchange at hand: none means its alternate */
+};
+
+void route_close(struct route *r)
+{
+    mem_free(r->targets);
+    *r = (struct route){0};
+}
+
+void route_add(struct route *r, uint32_t group, uint64_t queue)
+{
+    size_t at = r->count;
+    while (at > 0 && (r->targets[at - 1].group > group || (r->targets[at - 1].group == group && r->targets[at - 1].queue > queue))) at--;
+    if (at > 0 && r->targets[at - 1].group == group && r->targets[at - 1].queue == queue) return;
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 4;
+        r->targets = mem_realloc(r->targets, r->capacity * sizeof *r->targets);
+    }
+    memmove(&r->targets[at + 1], &r->targets[at], (r->count - at) * sizeof *r->targets);
+    r->targets[at] = (struct route_target){group, queue};
+    r->count++;
+}
+
+static void append(struct route *r, uint32_t group, uint64_t queue)
+{
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 4;
+        r->targets = mem_realloc(r->targets, r->capacity * sizeof *r->targets);
+    }
+    r->targets[r->count++] = (struct route_target){group, queue};
+}
+
+static int by_group_and_id(const void *a, const void *b)
+{
+    const struct route_target *x = a, *y = b;
+    if (x->group != y->group) return x->group < y->group ? -1 : 1;
+    return x->queue < y->queue ? -1 : x->queue > y->queue;
+}
+
+static void sort_and_unite(struct route *r)
+{
+    if (r->count < 2) return;
+    qsort(r->targets, r->count, sizeof *r->targets, by_group_and_id);
+    size_t to = 1;
+    for (size_t i = 1; i < r->count; i++)
+        if (by_group_and_id(&r->targets[i], &r->targets[to - 1])) r->targets[to++] = r->targets[i];
+    r->count = to;
+}
+
+static void visit_later(struct walk *w, struct exchange_record *x)
+{
+    if (x->visited == w->topology->walk) return;
+    x->visited = w->topology->walk;
+    w->pending = mem_grow(w->pending, &w->pending_capacity, w->pending_count + 1, sizeof *w->pending);
+    w->pending[w->pending_count++] = x;
+}
+
+static void take(void *arg, struct binding_record *b)
+{
+    struct walk *w = arg;
+    w->found++;
+    if (b->to_queue)
+        append(w->route, b->to_queue->base.group, b->to_queue->base.id);
+    else
+        visit_later(w, b->to_exchange);
+}
+
+static void by_queue_name(struct walk *w, struct vhost *v)
+{
+    struct queue_entry *q = map_str_get(&v->queues, w->routing_key);
+    if (!q) return;
+    w->found++;
+    append(w->route, q->base.group, q->base.id);
+}
+
+static void visit(struct walk *w, struct exchange_record *x)
+{
+    w->found = 0;
+    if (!x->base.name.size) {
+        by_queue_name(w, x->vhost);
+    } else if (x->kind == EXCHANGE_DIRECT) {
+        for (struct binding_record *b = map_str_get(&x->by_key, w->routing_key); b; b = b->same_key) take(w, b);
+    } else if (x->kind == EXCHANGE_TOPIC) {
+        topic_match(x->topics, w->routing_key, take, w);
+    } else {
+        if (x->kind == EXCHANGE_HEADERS) w->route->depends_on_headers = true;
+        LIST_FOR(&x->from, link)
+        {
+            struct binding_record *b = LIST_ITEM(link, struct binding_record, source_link);
+            if (x->kind == EXCHANGE_FANOUT || headers_match(b->arguments, w->headers)) take(w, b);
+        }
+    }
+    if (w->found || !x->alternate.data) return;
+    struct exchange_record *alternate = map_str_get(&x->vhost->exchanges, x->alternate);
+    if (alternate) visit_later(w, alternate);
+}
+
+bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key, struct slice headers,
+                   struct route *route)
+{
+    route->count = 0;
+    route->depends_on_headers = false;
+    struct vhost *v = vhost_find(t, vhost);
+    struct exchange_record *x = v ? map_str_get(&v->exchanges, exchange) : NULL;
+    if (!x) return false;
+    t->walk++;
+    struct walk w = {.topology = t, .route = route, .routing_key = routing_key, .headers = headers};
+    x->visited = t->walk;
+    visit(&w, x);
+    while (w.pending_count) visit(&w, w.pending[--w.pending_count]);
+    mem_free(w.pending);
+    sort_and_unite(route);
+    return true;
+}

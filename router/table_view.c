@@ -1,0 +1,163 @@
+#include "router/table_view.h"
+
+static struct slice long_bytes(struct reader *r)
+{
+    uint32_t size = reader_be32(r);
+    if (size > reader_left(r)) {
+        reader_fail(r);
+        return (struct slice){0};
+    }
+    return reader_bytes(r, size);
+}
+
+static double real32(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static double real64(uint64_t bits)
+{
+    double d;
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+bool table_item(struct reader *r, struct table_value *v)
+{
+    if (!reader_left(r)) return false;
+    *v = (struct table_value){.type = reader_u8(r)};
+    switch (v->type) {
+    case 't': v->integer = reader_u8(r) != 0; break;
+    case 'b': v->integer = (int8_t)reader_u8(r); break;
+    case 'B': v->integer = reader_u8(r); break;
+    case 's': v->integer = (int16_t)reader_be16(r); break;
+    case 'u': v->integer = reader_be16(r); break;
+    case 'I': v->integer = (int32_t)reader_be32(r); break;
+    case 'i': v->integer = reader_be32(r); break;
+    case 'l':
+    case 'L':
+    case 'T': v->integer = (int64_t)reader_be64(r); break;
+    case 'f': v->real = real32(reader_be32(r)); break;
+    case 'd': v->real = real64(reader_be64(r)); break;
+    case 'D': v->bytes = reader_bytes(r, 5); break;
+    case 'S':
+    case 'x':
+    case 'F':
+    case 'A': v->bytes = long_bytes(r); break;
+    case 'V': break;
+    default: reader_fail(r);
+    }
+    return !r->failed;
+}
+
+bool table_next(struct reader *r, struct slice *key, struct table_value *value)
+{
+    if (!reader_left(r)) return false;
+    uint8_t size = reader_u8(r);
+    *key = reader_bytes(r, size);
+    if (!r->failed && table_item(r, value)) return true;
+    reader_fail(r);
+    return false;
+}
+
+bool table_find(struct slice table, struct slice key, struct table_value *value)
+{
+    struct reader r = reader_of(table);
+    struct slice found;
+    while (table_next(&r, &found, value))
+        if (slice_equal(found, key)) return true;
+    return false;
+}
+
+bool table_value_is_integer(const struct table_value *v)
+{
+    return v->type && strchr("bBsuIilL", v->type);
+}
+
+bool table_value_is_number(const struct table_value *v)
+{
+    return table_value_is_integer(v) || v->type == 'f' || v->type == 'd';
+}
+
+static double as_real(const struct table_value *v)
+{
+    return v->type == 'f' || v->type == 'd' ? v->real : (double)v->integer;
+}
+
+static bool equal_at(const struct table_value *a, const struct table_value *b, int depth);
+
+static bool tables_equal_at(struct slice a, struct slice b, int depth)
+{
+    if (depth > TABLE_VIEW_DEPTH_MAX) return false;
+    size_t in_a = 0, in_b = 0;
+    struct reader r = reader_of(a);
+    struct slice key;
+    struct table_value x, y;
+    for (; table_next(&r, &key, &x); in_a++)
+        if (!table_find(b, key, &y) || !equal_at(&x, &y, depth + 1)) return false;
+    for (r = reader_of(b); table_next(&r, &key, &y);) in_b++;
+    return in_a == in_b;
+}
+
+static bool arrays_equal_at(struct slice a, struct slice b, int depth)
+{
+    struct reader ra = reader_of(a), rb = reader_of(b);
+    struct table_value x, y;
+    for (;;) {
+        bool more_a = table_item(&ra, &x), more_b = table_item(&rb, &y);
+        if (more_a != more_b) return false;
+        if (!more_a) return true;
+        if (depth > TABLE_VIEW_DEPTH_MAX || !equal_at(&x, &y, depth + 1)) return false;
+    }
+}
+
+static bool equal_at(const struct table_value *a, const struct table_value *b, int depth)
+{
+    if (table_value_is_integer(a) && table_value_is_integer(b)) return a->integer == b->integer;
+    if (table_value_is_number(a) && table_value_is_number(b)) return as_real(a) == as_real(b);
+    if (a->type != b->type) return false;
+    switch (a->type) {
+    case 't':
+    case 'T': return a->integer == b->integer;
+    case 'V': return true;
+    case 'F': return tables_equal_at(a->bytes, b->bytes, depth);
+    case 'A': return arrays_equal_at(a->bytes, b->bytes, depth);
+    default: return slice_equal(a->bytes, b->bytes);
+    }
+}
+
+bool table_value_equal(const struct table_value *a, const struct table_value *b)
+{
+    return equal_at(a, b, 0);
+}
+
+bool table_equal(struct slice a, struct slice b)
+{
+    return tables_equal_at(a, b, 0);
+}
+
+const char *table_type_name(uint8_t type)
+{
+    switch (type) {
+    case 't': return "bool";
+    case 'b': return "byte";
+    case 'B': return "unsignedbyte";
+    case 's': return "short";
+    case 'u': return "unsignedshort";
+    case 'I': return "signedint";
+    case 'i': return "unsignedint";
+    case 'l':
+    case 'L': return "long";
+    case 'f': return "float";
+    case 'd': return "double";
+    case 'D': return "decimal";
+    case 'S': return "longstr";
+    case 'x': return "binary";
+    case 'T': return "timestamp";
+    case 'F': return "table";
+    case 'A': return "array";
+    default: return "void";
+    }
+}

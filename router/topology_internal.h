@@ -1,0 +1,122 @@
+/* Inside the router: the records with their links. */
+#ifndef WARREN_ROUTER_TOPOLOGY_INTERNAL_H
+#define WARREN_ROUTER_TOPOLOGY_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "router/topology.h"
+
+struct topic_node;
+
+enum exchange_kind { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_KIND_COUNT };
+
+/* Records in the order they were made; holes left by removal are squeezed out when they are half of it. */
+struct ordered {
+    struct ordered_item {
+        uint64_t serial;
+        void *record; /* NULL: removed */
+    } * items;
+    size_t count, capacity, live;
+};
+
+struct exchange_record {
+    struct exchange base;
+    struct vhost *vhost;
+    uint8_t kind;
+    uint64_t serial;
+    bool had_bindings;            /* auto-delete waits for the last of at least one */
+    struct list from;             /* binding_record.source_link: it is the source */
+    struct list to;               /* binding_record.destination_link: it is the destination */
+    struct map_str by_key;        /* direct: routing key -> struct binding_record (chained by same_key) */
+    struct topic_node *topics;    /* topic */
+    struct slice alternate;       /* name; data NULL: none */
+    uint64_t visited;             /* route.c: the walk that saw it last */
+    size_t binding_count;
+};
+
+struct queue_entry {
+    struct queue_record base;
+    struct vhost *vhost;
+    struct list to;         /* binding_record.destination_link */
+    struct list owned_link; /* topology.owned, for exclusive ones */
+};
+
+struct binding_record {
+    struct exchange_record *source;
+    struct exchange_record *to_exchange; /* one of these two */
+    struct queue_entry *to_queue;
+    struct slice routing_key, arguments;
+    struct slice identity; /* key in vhost.bindings */
+    uint64_t serial;
+    struct list source_link, destination_link;
+    struct binding_record *same_key; /* next with the same routing key (direct, or in a topic node) */
+};
+
+struct vhost {
+    struct slice name;
+    struct map_str exchanges, queues, bindings;
+};
+
+struct topology {
+    uint32_t group_count;
+    uint64_t index, version, last_queue_id, serial, walk;
+    struct map_str vhosts;
+    struct map_u64 queues_by_id;
+    struct ordered queues, exchanges, bindings, vhost_order;
+    uint32_t *group_queues; /* per group: how many queues */
+    struct list owned;      /* exclusive queues */
+};
+
+/* topology.c */
+struct vhost *vhost_find(const struct topology *t, struct slice name);
+struct vhost *vhost_create(struct topology *t, struct slice name);
+void topology_clear(struct topology *t);
+void ordered_add(struct ordered *o, uint64_t serial, void *record);
+void ordered_remove(struct ordered *o, uint64_t serial);
+void *ordered_next(const struct ordered *o, uint64_t *cursor);
+struct slice slice_keep(struct slice s); /* copies into memory of its own */
+void slice_drop(struct slice s);
+
+/* exchange.c, queue_record.c, binding.c: make and remove records, whatever the rules say */
+struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what);
+void exchange_remove(struct topology *t, struct exchange_record *x);
+int exchange_kind_of(struct slice type); /* -1: no such type */
+struct queue_entry *queue_create(struct topology *t, struct vhost *v, const struct queue_record *what);
+void queue_remove(struct topology *t, struct queue_entry *q);
+struct binding_record *binding_find(struct vhost *v, struct slice source, struct slice destination, bool to_exchange, struct slice key,
+                                    struct slice arguments);
+struct binding_record *binding_create(struct topology *t, struct exchange_record *source, struct exchange_record *to_exchange,
+                                      struct queue_entry *to_queue, struct slice key, struct slice arguments);
+void binding_remove(struct topology *t, struct binding_record *b);
+
+/* The commands' rules; `change` false: only say what would be answered. */
+void exchange_declare(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void exchange_delete(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void queue_declare(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void queue_delete(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void owners_gone(struct topology *t, const struct topology_command *c, bool change);
+void binding_declare(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void binding_delete(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+
+/* equivalence.c, texts of refusals */
+void refuse(struct topology_result *r, uint16_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void refuse_not_found(struct topology_result *r, const char *what, struct slice name, struct slice vhost);
+/* True: the re-declare may stand. `keys`: which arguments are compared, NULL-terminated. */
+bool equivalent_flag(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *flag, bool given, bool current);
+bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *const *keys,
+                          struct slice given, struct slice current);
+bool reserved_name(struct slice name);
+
+/* topic.c: a trie over words */
+void topic_insert(struct topic_node **root, struct binding_record *b);
+void topic_remove(struct topic_node **root, struct binding_record *b);
+void topic_free(struct topic_node *root);
+void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b), void *arg);
+
+/* headers.c */
+bool headers_match(struct slice arguments, struct slice headers);
+
+#define SLICE_FORMAT(s) (int)(s).size, (const char *)(s).data
+
+#endif
