@@ -16,7 +16,7 @@ struct channel *channel_open(struct session *s, uint16_t number)
     ch->number = number;
     ch->next_delivery_tag = 1;
     list_init(&ch->dirty_link);
-    confirms_init(&ch->confirms);
+    channel_confirms_init(&ch->confirms);
     s->channels[number] = ch;
     s->channel_count++;
     ch->backend = s->backend->channel_open(s->backend->self, number);
@@ -28,17 +28,17 @@ void channel_release(struct channel *ch)
     struct session *s = ch->session;
     if (ch->state == CHANNEL_CLOSING) return;
     ch->state = CHANNEL_CLOSING;
-    settle_flush(ch); /* what the client acked is acked, before the rest is requeued */
+    channel_settle_flush(ch); /* what the client acked is acked, before the rest is requeued */
     s->backend->channel_close(s->backend->self, ch->backend);
     ch->backend = NULL;
     if (s->borrower == ch) s->borrower = NULL;
     if (s->stalled_channel == ch->number) s->stalled = false;
     list_remove(&ch->dirty_link);
     ch->dirty = false;
-    consumers_close(ch);
-    unacked_close(&ch->unacked);
-    confirms_close(&ch->confirms);
-    publishing_close(ch);
+    channel_consumers_close(ch);
+    channel_unacked_close(&ch->unacked);
+    channel_confirms_close(&ch->confirms);
+    channel_publishing_close(ch);
     ch->question.kind = QUESTION_NONE; /* its buffers stay: the method in hand may be read from them */
 }
 
@@ -46,7 +46,7 @@ void channel_free(struct channel *ch)
 {
     struct session *s = ch->session;
     channel_release(ch);
-    question_close(&ch->question);
+    channel_question_close(&ch->question);
     buf_close(&ch->question.name);
     buf_close(&ch->question.held);
     buf_close(&ch->reply_queue);
@@ -117,7 +117,7 @@ bool channel_frame(struct session *s, const struct amqp_frame *f)
     if (code == AMQP_COMMAND_INVALID || (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT)))
         session_fail(s, AMQP_COMMAND_INVALID, "unimplemented method");
     else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
-    else if (amqp_method_number(&m) == AMQP_BASIC_PUBLISH) return publish_begin(ch, &m);
+    else if (amqp_method_number(&m) == AMQP_BASIC_PUBLISH) return channel_publish_begin(ch, &m);
     else channel_method(ch, &m);
     return true;
 }
@@ -130,8 +130,8 @@ static void content_frame(struct channel *ch, const struct amqp_frame *f)
         s->class_id = AMQP_CLASS_BASIC;
         s->method_id = (uint16_t)AMQP_BASIC_PUBLISH;
     }
-    if (expected == CONTENT_HEADER && f->type == AMQP_FRAME_HEADER) publish_header(ch, f);
-    else if (expected == CONTENT_BODY && f->type == AMQP_FRAME_BODY) publish_body(ch, f->payload);
+    if (expected == CONTENT_HEADER && f->type == AMQP_FRAME_HEADER) channel_publish_header(ch, f);
+    else if (expected == CONTENT_BODY && f->type == AMQP_FRAME_BODY) channel_publish_body(ch, f->payload);
     else if (expected == CONTENT_HEADER)
         session_fail(s, AMQP_UNEXPECTED_FRAME,
                      "expected content header for class %u, got non content header frame instead", AMQP_CLASS_BASIC);
@@ -144,17 +144,18 @@ void channel_method(struct channel *ch, const struct amqp_method *m)
 {
     switch (amqp_method_number(m)) {
     case AMQP_BASIC_ACK:
-        acks_settle(ch, m->basic_ack.delivery_tag, m->basic_ack.multiple, SETTLE_ACK);
+        channel_acks_settle(ch, m->basic_ack.delivery_tag, m->basic_ack.multiple, SETTLE_ACK);
         return;
     case AMQP_BASIC_NACK:
-        acks_settle(ch, m->basic_nack.delivery_tag, m->basic_nack.multiple,
-                    m->basic_nack.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
+        channel_acks_settle(ch, m->basic_nack.delivery_tag, m->basic_nack.multiple,
+                            m->basic_nack.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
         return;
     case AMQP_BASIC_REJECT:
-        acks_settle(ch, m->basic_reject.delivery_tag, false, m->basic_reject.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
+        channel_acks_settle(ch, m->basic_reject.delivery_tag, false,
+                            m->basic_reject.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
         return;
     default:
-        settle_flush(ch); /* the queues see what this channel did in the order it did it */
+        channel_settle_flush(ch); /* the queues see what this channel did in the order it did it */
         dispatch(ch, m);
         return;
     }
@@ -164,7 +165,7 @@ static void channel_close(struct channel *ch)
 {
     struct session *s = ch->session;
     uint16_t number = ch->number;
-    confirms_flush(ch);
+    channel_confirms_flush(ch);
     channel_free(ch);
     struct amqp_method ok = amqp_method_of(AMQP_CHANNEL_CLOSE_OK);
     amqp_method_put(&s->output, number, &ok);
@@ -191,7 +192,7 @@ static void access_request(struct channel *ch)
 
 static void confirm_select(struct channel *ch, bool no_wait)
 {
-    confirms_select(&ch->confirms);
+    channel_confirms_select(&ch->confirms);
     if (!no_wait) channel_send_empty(ch, AMQP_CONFIRM_SELECT_OK);
 }
 
@@ -215,49 +216,49 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
         access_request(ch);
         break;
     case AMQP_EXCHANGE_DECLARE:
-        exchange_declare(ch, m);
+        channel_exchange_declare(ch, m);
         break;
     case AMQP_EXCHANGE_DELETE:
-        exchange_delete(ch, m);
+        channel_exchange_delete(ch, m);
         break;
     case AMQP_EXCHANGE_BIND:
-        exchange_bind(ch, m, false);
+        channel_exchange_bind(ch, m, false);
         break;
     case AMQP_EXCHANGE_UNBIND:
-        exchange_bind(ch, m, true);
+        channel_exchange_bind(ch, m, true);
         break;
     case AMQP_QUEUE_DECLARE:
-        queue_declare(ch, m);
+        channel_queue_declare(ch, m);
         break;
     case AMQP_QUEUE_BIND:
-        queue_bind(ch, m);
+        channel_queue_bind(ch, m);
         break;
     case AMQP_QUEUE_UNBIND:
-        queue_unbind(ch, m);
+        channel_queue_unbind(ch, m);
         break;
     case AMQP_QUEUE_PURGE:
-        queue_purge(ch, m);
+        channel_queue_purge(ch, m);
         break;
     case AMQP_QUEUE_DELETE:
-        queue_delete(ch, m);
+        channel_queue_delete(ch, m);
         break;
     case AMQP_BASIC_QOS:
-        basic_qos(ch, m);
+        channel_basic_qos(ch, m);
         break;
     case AMQP_BASIC_CONSUME:
-        basic_consume(ch, m);
+        channel_basic_consume(ch, m);
         break;
     case AMQP_BASIC_CANCEL:
-        basic_cancel(ch, m);
+        channel_basic_cancel(ch, m);
         break;
     case AMQP_BASIC_CANCEL_OK:
         break; /* from a client that answers the server's basic.cancel */
     case AMQP_BASIC_GET:
-        basic_get(ch, m);
+        channel_basic_get(ch, m);
         break;
     case AMQP_BASIC_RECOVER:
     case AMQP_BASIC_RECOVER_ASYNC:
-        basic_recover(ch, m);
+        channel_basic_recover(ch, m);
         break;
     case AMQP_CONFIRM_SELECT:
         confirm_select(ch, m->confirm_select.no_wait);

@@ -3,7 +3,7 @@
 
 static void consume_reply_to(struct channel *ch, const struct amqp_method *m);
 
-void basic_qos(struct channel *ch, const struct amqp_method *m)
+void channel_basic_qos(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_basic_qos *qos = &m->basic_qos;
     const struct backend *backend = ch->session->backend;
@@ -33,10 +33,10 @@ static void attach(struct channel *ch, struct consumer *c, uint8_t flags, int32_
         .flags = (uint8_t)(flags | (c->no_ack ? ATTACH_NO_ACK : 0)),
         .prefetch = c->no_ack ? 0 : ch->prefetch, /* prefetch counts what is unacked, and here nothing ever is */
         .priority = priority,
-        .tag = consumer_tag(c),
+        .tag = channel_consumer_tag(c),
     };
     c->announced = no_wait;
-    question_open(ch, QUESTION_ATTACH, queue_name, no_wait);
+    channel_question_open(ch, QUESTION_ATTACH, queue_name, no_wait);
     ch->question.consumer = c->id;
     backend->attach(backend->self, ch->backend, c->group, &command);
 }
@@ -44,7 +44,7 @@ static void attach(struct channel *ch, struct consumer *c, uint8_t flags, int32_
 /* False: the channel failed. */
 static bool tag_is_free(struct channel *ch, struct slice tag)
 {
-    if (tag.size && consumer_by_tag(ch, tag)) {
+    if (tag.size && channel_consumer_by_tag(ch, tag)) {
         channel_fail(ch, AMQP_NOT_ALLOWED, "attempt to reuse consumer tag '%.*s'", SLICE_ARG(tag));
         return false;
     }
@@ -55,7 +55,7 @@ static bool tag_is_free(struct channel *ch, struct slice tag)
     return true;
 }
 
-void basic_consume(struct channel *ch, const struct amqp_method *m)
+void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_basic_consume *consume = &m->basic_consume;
     uint8_t space[NAME_SIZE_MAX];
@@ -65,14 +65,14 @@ void basic_consume(struct channel *ch, const struct amqp_method *m)
         consume_reply_to(ch, m);
         return;
     }
-    if (!queue_expand_name(ch, &name) || !tag_is_free(ch, tag)) return;
-    const struct queue_record *q = queue_find(ch, m, name);
+    if (!channel_queue_expand_name(ch, &name) || !tag_is_free(ch, tag)) return;
+    const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;
     uint64_t id = q->id;
-    if (!consumer_arguments_check(ch, name, consume->arguments, &priority)) return;
-    if (!tag.size) tag = name_generate(ch->session, "amq.ctag-", space);
-    struct consumer *c = consumer_create(ch, tag);
+    if (!channel_consumer_arguments_check(ch, name, consume->arguments, &priority)) return;
+    if (!tag.size) tag = session_name_generate(ch->session, "amq.ctag-", space);
+    struct consumer *c = channel_consumer_create(ch, tag);
     c->queue = id;
     c->group = group;
     c->no_ack = consume->no_ack;
@@ -96,38 +96,39 @@ static void consume_reply_to(struct channel *ch, const struct amqp_method *m)
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer already set");
         return;
     }
-    if (!tag.size) tag = name_generate(s, "amq.ctag-", tag_space);
-    struct consumer *c = consumer_create(ch, tag);
+    if (!tag.size) tag = session_name_generate(s, "amq.ctag-", tag_space);
+    struct consumer *c = channel_consumer_create(ch, tag);
     c->no_ack = true;
     ch->reply_consumer = c->id;
     struct topology_command command = {
         .type = TOPOLOGY_QUEUE_DECLARE,
         .vhost = buf_slice(&s->vhost),
-        .name = name_generate(s, "amq.rabbitmq.reply-to.", queue_space),
+        .name = session_name_generate(s, "amq.rabbitmq.reply-to.", queue_space),
         .exclusive = true,
         .auto_delete = true,
         .connection = s->token,
     };
     buf_clear(&ch->reply_queue);
     buf_put_slice(&ch->reply_queue, command.name);
-    question_open(ch, QUESTION_REPLY_QUEUE, command.name, consume->no_wait);
+    channel_question_open(ch, QUESTION_REPLY_QUEUE, command.name, consume->no_wait);
     s->backend->change(s->backend->self, ch->backend, &command, 0);
 }
 
-void basic_attach_reply_consumer(struct channel *ch, const struct question *q, const struct backend_reply *reply)
+void channel_basic_attach_reply_consumer(struct channel *ch, const struct question *q,
+                                         const struct backend_reply *reply)
 {
-    struct consumer *c = consumer_by_id(ch, ch->reply_consumer);
+    struct consumer *c = channel_consumer_by_id(ch, ch->reply_consumer);
     CHECK(c);
     c->queue = reply->queue_id;
     c->group = reply->group;
     attach(ch, c, ATTACH_EXCLUSIVE, 0, buf_slice(&q->name), q->no_wait);
 }
 
-void basic_cancel(struct channel *ch, const struct amqp_method *m)
+void channel_basic_cancel(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_basic_cancel *cancel = &m->basic_cancel;
     const struct backend *backend = ch->session->backend;
-    struct consumer *c = consumer_by_tag(ch, cancel->consumer_tag);
+    struct consumer *c = channel_consumer_by_tag(ch, cancel->consumer_tag);
     if (!c) {
         if (cancel->no_wait) return;
         struct amqp_method ok = amqp_method_of(AMQP_BASIC_CANCEL_OK);
@@ -136,32 +137,32 @@ void basic_cancel(struct channel *ch, const struct amqp_method *m)
         return;
     }
     c->detaching = true;
-    question_open(ch, QUESTION_DETACH, cancel->consumer_tag, cancel->no_wait);
+    channel_question_open(ch, QUESTION_DETACH, cancel->consumer_tag, cancel->no_wait);
     ch->question.consumer = c->id;
     backend->detach(backend->self, ch->backend, c->group, c->id);
 }
 
-void basic_get(struct channel *ch, const struct amqp_method *m)
+void channel_basic_get(struct channel *ch, const struct amqp_method *m)
 {
     const struct backend *backend = ch->session->backend;
     struct slice name = m->basic_get.queue;
-    if (!queue_expand_name(ch, &name)) return;
-    const struct queue_record *q = queue_find(ch, m, name);
+    if (!channel_queue_expand_name(ch, &name)) return;
+    const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;
     uint64_t id = q->id;
-    question_open(ch, QUESTION_GET, name, false);
+    channel_question_open(ch, QUESTION_GET, name, false);
     ch->question.no_ack = m->basic_get.no_ack;
     ch->question.queue = id;
     backend->get(backend->self, ch->backend, group, id);
 }
 
-void basic_recover(struct channel *ch, const struct amqp_method *m)
+void channel_basic_recover(struct channel *ch, const struct amqp_method *m)
 {
     if (!m->basic_recover.requeue) {
         channel_fail(ch, AMQP_NOT_IMPLEMENTED, "requeue=false");
         return;
     }
-    acks_requeue_all(ch);
+    channel_acks_requeue_all(ch);
     if (amqp_method_number(m) == AMQP_BASIC_RECOVER) channel_send_empty(ch, AMQP_BASIC_RECOVER_OK);
 }

@@ -1,8 +1,8 @@
 /* exchange.declare, delete, bind and unbind; and how changes of the topology are asked for. */
 #include "node/session/session_internal.h"
 
-void change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
-                   uint8_t delete_flags)
+void channel_change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
+                           uint8_t delete_flags)
 {
     struct session *s = ch->session;
     const struct backend *backend = s->backend;
@@ -18,7 +18,7 @@ void change_submit(struct channel *ch, enum question_kind kind, const struct top
             return;
         }
     }
-    question_open(ch, kind, c->name, no_wait);
+    channel_question_open(ch, kind, c->name, no_wait);
     backend->change(backend->self, ch->backend, c, delete_flags);
 }
 
@@ -50,17 +50,17 @@ static const struct exchange *find(struct channel *ch, struct slice name)
 static void declare_passive(struct channel *ch, const struct amqp_method *m, struct slice name)
 {
     if (!find(ch, name)) {
-        if (!question_refresh_first(ch, m)) channel_fail_no_exchange(ch, name);
+        if (!channel_question_refresh_first(ch, m)) channel_fail_no_exchange(ch, name);
         return;
     }
     if (!m->exchange_declare.no_wait) channel_send_empty(ch, AMQP_EXCHANGE_DECLARE_OK);
 }
 
-void exchange_declare(struct channel *ch, const struct amqp_method *m)
+void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_exchange_declare *d = &m->exchange_declare;
     uint8_t space[NAME_SIZE_MAX];
-    struct slice name = name_strip(d->exchange, space);
+    struct slice name = session_name_strip(d->exchange, space);
     struct amqp_value v;
     if (!d->passive && !type_is_known(d->type)) {
         channel_fail(ch, AMQP_COMMAND_INVALID, "unknown exchange type '%.*s'", SLICE_ARG(d->type));
@@ -74,7 +74,7 @@ void exchange_declare(struct channel *ch, const struct amqp_method *m)
         declare_passive(ch, m, name);
         return;
     }
-    if (name_is_reserved(name) && !find(ch, name)) {
+    if (session_name_is_reserved(name) && !find(ch, name)) {
         channel_fail(ch, AMQP_ACCESS_REFUSED, "exchange name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
         return;
     }
@@ -91,32 +91,32 @@ void exchange_declare(struct channel *ch, const struct amqp_method *m)
     c.auto_delete = d->auto_delete;
     c.internal = d->internal;
     c.arguments = d->arguments;
-    change_submit(ch, QUESTION_CHANGE, &c, d->no_wait, 0);
+    channel_change_submit(ch, QUESTION_CHANGE, &c, d->no_wait, 0);
 }
 
-void exchange_delete(struct channel *ch, const struct amqp_method *m)
+void channel_exchange_delete(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_exchange_delete *d = &m->exchange_delete;
     uint8_t space[NAME_SIZE_MAX];
-    struct slice name = name_strip(d->exchange, space);
+    struct slice name = session_name_strip(d->exchange, space);
     if (!name.size) {
         refuse_default_exchange(ch);
         return;
     }
-    if (name_is_reserved(name)) {
+    if (session_name_is_reserved(name)) {
         channel_fail(ch, AMQP_ACCESS_REFUSED, "deletion of system exchange '%.*s' in vhost '%.*s' not allowed",
                      SLICE_ARG(name), SLICE_ARG(ch->session->vhost));
         return;
     }
     if (!find(ch, name)) { /* deleting what is not there succeeds */
-        if (question_refresh_first(ch, m)) return;
+        if (channel_question_refresh_first(ch, m)) return;
         if (!d->no_wait) channel_send_empty(ch, AMQP_EXCHANGE_DELETE_OK);
         return;
     }
     struct topology_command c = command_of(ch, TOPOLOGY_EXCHANGE_DELETE);
     c.name = name;
     c.if_unused = d->if_unused;
-    change_submit(ch, QUESTION_CHANGE, &c, d->no_wait, 0);
+    channel_change_submit(ch, QUESTION_CHANGE, &c, d->no_wait, 0);
 }
 
 static void bind(struct channel *ch, uint8_t type, bool to_exchange, struct slice destination, struct slice source,
@@ -124,8 +124,8 @@ static void bind(struct channel *ch, uint8_t type, bool to_exchange, struct slic
 {
     uint8_t source_space[NAME_SIZE_MAX], destination_space[NAME_SIZE_MAX];
     struct topology_command c = command_of(ch, type);
-    c.source = name_strip(source, source_space);
-    c.name = name_strip(destination, destination_space);
+    c.source = session_name_strip(source, source_space);
+    c.name = session_name_strip(destination, destination_space);
     if (!c.source.size || (to_exchange && !c.name.size)) {
         refuse_default_exchange(ch);
         return;
@@ -133,10 +133,10 @@ static void bind(struct channel *ch, uint8_t type, bool to_exchange, struct slic
     c.to_exchange = to_exchange;
     c.routing_key = routing_key;
     c.arguments = arguments;
-    change_submit(ch, QUESTION_CHANGE, &c, no_wait, 0);
+    channel_change_submit(ch, QUESTION_CHANGE, &c, no_wait, 0);
 }
 
-void exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind)
+void channel_exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind)
 {
     const struct amqp_exchange_bind *b = &m->exchange_bind;
     bind(ch, unbind ? TOPOLOGY_UNBIND : TOPOLOGY_BIND, true, b->destination, b->source, b->routing_key, b->arguments,
@@ -148,18 +148,18 @@ static void bind_queue(struct channel *ch, uint8_t type, struct slice queue, str
                        struct slice routing_key, struct slice arguments, bool no_wait)
 {
     struct slice name = queue;
-    if (!queue_expand_name(ch, &name)) return;
+    if (!channel_queue_expand_name(ch, &name)) return;
     if (!queue.size && !routing_key.size) routing_key = name;
     bind(ch, type, false, name, source, routing_key, arguments, no_wait);
 }
 
-void queue_bind(struct channel *ch, const struct amqp_method *m)
+void channel_queue_bind(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_bind *b = &m->queue_bind;
     bind_queue(ch, TOPOLOGY_BIND, b->queue, b->exchange, b->routing_key, b->arguments, b->no_wait);
 }
 
-void queue_unbind(struct channel *ch, const struct amqp_method *m)
+void channel_queue_unbind(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_unbind *u = &m->queue_unbind;
     bind_queue(ch, TOPOLOGY_UNBIND, u->queue, u->exchange, u->routing_key, u->arguments, false);

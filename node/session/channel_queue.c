@@ -9,7 +9,7 @@ static void remember_queue(struct channel *ch, struct slice name)
     if (name.size) memcpy(ch->last_queue, name.data, name.size);
 }
 
-bool queue_expand_name(struct channel *ch, struct slice *name)
+bool channel_queue_expand_name(struct channel *ch, struct slice *name)
 {
     if (name->size) return true;
     if (!ch->last_queue_size) {
@@ -31,11 +31,11 @@ static bool is_locked(const struct channel *ch, const struct queue_record *q)
     return q->exclusive && q->owner != ch->session->token;
 }
 
-const struct queue_record *queue_find(struct channel *ch, const struct amqp_method *m, struct slice name)
+const struct queue_record *channel_queue_find(struct channel *ch, const struct amqp_method *m, struct slice name)
 {
     const struct queue_record *q = look_up(ch, name);
     if (!q) {
-        if (!question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
+        if (!channel_question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
         return NULL;
     }
     if (is_locked(ch, q)) {
@@ -54,7 +54,7 @@ static void send_declare_ok(struct channel *ch, struct slice name, uint64_t read
     channel_send(ch, &ok);
 }
 
-void queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply)
+void channel_queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply)
 {
     struct slice name = buf_slice(&q->name);
     remember_queue(ch, name);
@@ -72,7 +72,7 @@ static void stat(struct channel *ch, const struct queue_record *q, struct slice 
     }
     uint32_t group = q->group;
     uint64_t id = q->id;
-    question_open(ch, QUESTION_QUEUE_DECLARE, name, no_wait);
+    channel_question_open(ch, QUESTION_QUEUE_DECLARE, name, no_wait);
     s->backend->stat(s->backend->self, ch->backend, group, id);
 }
 
@@ -80,7 +80,7 @@ static void stat(struct channel *ch, const struct queue_record *q, struct slice 
 static void declare_reply_to(struct channel *ch, const struct amqp_method *m, struct slice name)
 {
     if (!slice_is(name, reply_to_prefix) && !look_up(ch, name)) {
-        if (!question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
+        if (!channel_question_refresh_first(ch, m)) channel_fail_no_queue(ch, name);
         return;
     }
     remember_queue(ch, name);
@@ -89,17 +89,17 @@ static void declare_reply_to(struct channel *ch, const struct amqp_method *m, st
 
 static void declare_passive(struct channel *ch, const struct amqp_method *m, struct slice name)
 {
-    const struct queue_record *q = queue_find(ch, m, name);
+    const struct queue_record *q = channel_queue_find(ch, m, name);
     if (q) stat(ch, q, name, m->queue_declare.no_wait);
 }
 
-void queue_declare(struct channel *ch, const struct amqp_method *m)
+void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_declare *d = &m->queue_declare;
     struct session *s = ch->session;
     uint8_t space[NAME_SIZE_MAX];
-    struct slice name = name_strip(d->queue, space);
-    if (slice_begins(name, reply_to_prefix)) {
+    struct slice name = session_name_strip(d->queue, space);
+    if (session_name_begins(name, reply_to_prefix)) {
         declare_reply_to(ch, m, name);
         return;
     }
@@ -107,12 +107,12 @@ void queue_declare(struct channel *ch, const struct amqp_method *m)
         declare_passive(ch, m, name);
         return;
     }
-    if (!name.size) name = name_generate(s, "amq.gen-", space);
-    else if (name_is_reserved(name)) {
+    if (!name.size) name = session_name_generate(s, "amq.gen-", space);
+    else if (session_name_is_reserved(name)) {
         channel_fail(ch, AMQP_ACCESS_REFUSED, "queue name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
         return;
     }
-    if (!queue_arguments_check(ch, name, d->arguments)) return;
+    if (!channel_queue_arguments_check(ch, name, d->arguments)) return;
     struct topology_command c = {
         .type = TOPOLOGY_QUEUE_DECLARE,
         .vhost = buf_slice(&s->vhost),
@@ -131,33 +131,33 @@ void queue_declare(struct channel *ch, const struct amqp_method *m)
         else stat(ch, q, name, d->no_wait);
         return;
     }
-    change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
+    channel_change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
 }
 
-void queue_purge(struct channel *ch, const struct amqp_method *m)
+void channel_queue_purge(struct channel *ch, const struct amqp_method *m)
 {
     struct session *s = ch->session;
     struct slice name = m->queue_purge.queue;
-    if (!queue_expand_name(ch, &name)) return;
-    const struct queue_record *q = queue_find(ch, m, name);
+    if (!channel_queue_expand_name(ch, &name)) return;
+    const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;
     uint64_t id = q->id;
-    question_open(ch, QUESTION_QUEUE_PURGE, name, m->queue_purge.no_wait);
+    channel_question_open(ch, QUESTION_QUEUE_PURGE, name, m->queue_purge.no_wait);
     s->backend->purge(s->backend->self, ch->backend, group, id);
 }
 
-void queue_delete(struct channel *ch, const struct amqp_method *m)
+void channel_queue_delete(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_delete *d = &m->queue_delete;
     struct session *s = ch->session;
     uint8_t space[NAME_SIZE_MAX];
     struct slice name = d->queue;
-    if (!queue_expand_name(ch, &name)) return;
-    name = name_strip(name, space);
+    if (!channel_queue_expand_name(ch, &name)) return;
+    name = session_name_strip(name, space);
     const struct queue_record *q = look_up(ch, name);
     if (!q) { /* deleting what is not there succeeds */
-        if (question_refresh_first(ch, m) || d->no_wait) return;
+        if (channel_question_refresh_first(ch, m) || d->no_wait) return;
         struct amqp_method ok = amqp_method_of(AMQP_QUEUE_DELETE_OK);
         channel_send(ch, &ok);
         return;
@@ -174,5 +174,5 @@ void queue_delete(struct channel *ch, const struct amqp_method *m)
         .queue_id = q->id,
     };
     uint8_t flags = (uint8_t)((d->if_unused ? DELETE_IF_UNUSED : 0) | (d->if_empty ? DELETE_IF_EMPTY : 0));
-    change_submit(ch, QUESTION_QUEUE_DELETE, &c, d->no_wait, flags);
+    channel_change_submit(ch, QUESTION_QUEUE_DELETE, &c, d->no_wait, flags);
 }

@@ -76,7 +76,7 @@ size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64
         }
         used += AMQP_FRAME_OVERHEAD + f.payload.size;
     }
-    if (s->borrower) publish_own(s->borrower);
+    if (s->borrower) channel_publish_own(s->borrower);
     s->borrower = NULL;
     if (s->deaf || s->phase == PHASE_CLOSED) used = size;
     s->kept = size - used;
@@ -89,12 +89,13 @@ static size_t take_header(struct session *s, struct slice input)
     case AMQP_PARSE_MORE:
         return 0;
     case AMQP_PARSE_DONE:
-        handshake_send_start(s);
+        session_handshake_send_start(s);
         s->phase = PHASE_START;
         return AMQP_PROTOCOL_HEADER_SIZE;
     default:
         amqp_protocol_header_put(&s->output);
-        if (slice_begins(input, "GET ") || slice_begins(input, "HEAD ") || slice_begins(input, "POST "))
+        if (session_name_begins(input, "GET ") || session_name_begins(input, "HEAD ") ||
+            session_name_begins(input, "POST "))
             snprintf(s->ended, sizeof s->ended, "HTTP request on the AMQP port");
         else if (input.data[0] == 0x16) snprintf(s->ended, sizeof s->ended, "TLS client hello on the plain AMQP port");
         else snprintf(s->ended, sizeof s->ended, "client did not start with the AMQP 0-9-1 protocol header");
@@ -143,7 +144,7 @@ static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
         s->class_id = m.class_id;
         s->method_id = m.method_id;
         if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
-        else handshake_method(s, &m);
+        else session_handshake_method(s, &m);
         break;
     }
     default:
@@ -176,9 +177,10 @@ void session_turn_end(struct session *s, uint64_t now_ms)
         list_remove(&ch->dirty_link);
         ch->dirty = false;
         if (ch->state != CHANNEL_OPEN) continue;
-        confirms_flush(ch);
-        settle_flush(ch);
-        if (ch->number == s->stalled_channel && !ch->question.kind && !confirms_full(&ch->confirms)) s->stalled = false;
+        channel_confirms_flush(ch);
+        channel_settle_flush(ch);
+        if (ch->number == s->stalled_channel && !ch->question.kind && !channel_confirms_full(&ch->confirms))
+            s->stalled = false;
     }
 }
 
@@ -213,7 +215,7 @@ void session_tick(struct session *s, uint64_t now_ms)
     if (s->phase == PHASE_CLOSED) return;
     if (s->phase == PHASE_CLOSING) {
         if (now_ms < s->close_deadline_ms) return;
-        if (s->farewell) farewell_end(s);
+        if (s->farewell) session_farewell_end(s);
         else session_end(s);
         return;
     }
@@ -246,7 +248,7 @@ static void check_publishes(struct session *s)
     for (size_t i = 0; i < s->channels_capacity && s->phase == PHASE_RUNNING; i++) {
         struct channel *ch = s->channels[i];
         if (!ch || ch->state != CHANNEL_OPEN) continue;
-        if (!confirms_expire(ch, s->now_ms, timeout)) {
+        if (!channel_confirms_expire(ch, s->now_ms, timeout)) {
             s->class_id = AMQP_CLASS_BASIC;
             s->method_id = (uint16_t)AMQP_BASIC_PUBLISH;
             session_fail(s, AMQP_INTERNAL_ERROR, "a publish on channel %u had no answer from its queues for %llu ms",

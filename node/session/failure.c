@@ -72,7 +72,7 @@ static void close_channel(struct channel *ch, uint16_t code, char text[SESSION_T
         return;
     }
     if (ch->state != CHANNEL_OPEN || s->phase != PHASE_RUNNING) return;
-    confirms_flush(ch); /* what is safe is told, though later publishes are lost */
+    channel_confirms_flush(ch); /* what is safe is told, though later publishes are lost */
     channel_release(ch);
     send_close(s, AMQP_CHANNEL_CLOSE, ch->number, code, cut(text));
 }
@@ -119,13 +119,13 @@ void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t 
     struct buf b = {0};
     struct slice shown = f->payload;
     if (shown.size > SNIPPET_SIZE) shown.size = SNIPPET_SIZE;
-    failure_print_bytes(&b, shown);
+    session_print_bytes(&b, shown);
     session_fail(s, code, "type %u, %s octets = %.*s%s%s", f->type, shown.size < f->payload.size ? "first 16" : "all",
                  SLICE_ARG(b), why ? ": " : "", why ? why : "");
     buf_close(&b);
 }
 
-void failure_print_bytes(struct buf *b, struct slice bytes)
+void session_print_bytes(struct buf *b, struct slice bytes)
 {
     bool text = bytes.size > 0;
     for (size_t i = 0; i < bytes.size; i++) text = text && bytes.data[i] >= ' ' && bytes.data[i] < 0x7f;

@@ -7,14 +7,14 @@
 
 static void delete_next(struct session *s);
 
-void farewell_begin(struct session *s)
+void session_farewell_begin(struct session *s)
 {
     const struct backend *backend = s->backend;
     uint64_t cursor = 0;
     session_close_channels(s);
     s->phase = PHASE_CLOSING;
     if (!topology_next_owned(backend->topology(backend->self), s->token, &cursor)) {
-        farewell_end(s);
+        session_farewell_end(s);
         return;
     }
     s->close_deadline_ms = s->now_ms + SESSION_FAREWELL_TIMEOUT_MS;
@@ -23,7 +23,7 @@ void farewell_begin(struct session *s)
     delete_next(s);
 }
 
-void farewell_end(struct session *s)
+void session_farewell_end(struct session *s)
 {
     struct amqp_method ok = amqp_method_of(AMQP_CONNECTION_CLOSE_OK);
     amqp_method_put(&s->output, 0, &ok);
@@ -37,7 +37,7 @@ static void delete_next(struct session *s)
     uint64_t cursor = 0;
     const struct queue_record *q = topology_next_owned(backend->topology(backend->self), s->token, &cursor);
     if (!q || q->id == s->farewell_queue) { /* none is left, or this one would not go */
-        farewell_end(s);
+        session_farewell_end(s);
         return;
     }
     s->farewell_queue = q->id;
@@ -51,7 +51,7 @@ static void delete_next(struct session *s)
     backend->change(backend->self, s->farewell, &c, 0);
 }
 
-void farewell_reply(struct session *s)
+void session_farewell_reply(struct session *s)
 {
     if (s->farewell) delete_next(s);
 }

@@ -11,7 +11,7 @@ static void send(struct session *s, const struct amqp_method *m)
     s->counters.sent_frames++;
 }
 
-void handshake_method(struct session *s, const struct amqp_method *m)
+void session_handshake_method(struct session *s, const struct amqp_method *m)
 {
     static const char *const names[] = {"pre_init", "starting", "tuning", "opening", "running", "closing", "closed"};
     struct amqp_method answer;
@@ -30,7 +30,7 @@ void handshake_method(struct session *s, const struct amqp_method *m)
         return;
     case AMQP_CONNECTION_CLOSE:
         if (s->phase != PHASE_RUNNING) break;
-        farewell_begin(s);
+        session_farewell_begin(s);
         return;
     case AMQP_CONNECTION_UPDATE_SECRET: /* users are checked when they log in: a new secret changes nothing they may do
                                          */
@@ -44,7 +44,7 @@ void handshake_method(struct session *s, const struct amqp_method *m)
     session_fail(s, AMQP_CHANNEL_ERROR, "unexpected method in connection state %s", names[s->phase]);
 }
 
-void handshake_send_start(struct session *s)
+void session_handshake_send_start(struct session *s)
 {
     static const char *const capabilities[] = {
         "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",

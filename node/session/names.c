@@ -2,18 +2,18 @@
 
 enum { RANDOM_SIZE = 16 /* bytes of a generated name, 22 characters */ };
 
-bool slice_begins(struct slice s, const char *prefix)
+bool session_name_begins(struct slice s, const char *prefix)
 {
     size_t size = strlen(prefix);
     return s.size >= size && memcmp(s.data, prefix, size) == 0;
 }
 
-bool name_is_reserved(struct slice name)
+bool session_name_is_reserved(struct slice name)
 {
-    return slice_begins(name, "amq.");
+    return session_name_begins(name, "amq.");
 }
 
-struct slice name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX])
+struct slice session_name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX])
 {
     size_t size = 0;
     for (size_t i = 0; i < name.size; i++)
@@ -21,7 +21,7 @@ struct slice name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX])
     return slice_of(space, size);
 }
 
-struct slice name_generate(struct session *s, const char *prefix, uint8_t space[NAME_SIZE_MAX])
+struct slice session_name_generate(struct session *s, const char *prefix, uint8_t space[NAME_SIZE_MAX])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint8_t random[RANDOM_SIZE];

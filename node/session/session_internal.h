@@ -36,7 +36,7 @@ enum {
  * close runs) or to CLOSED. */
 enum phase { PHASE_HEADER, PHASE_START, PHASE_TUNE, PHASE_OPEN, PHASE_RUNNING, PHASE_CLOSING, PHASE_CLOSED };
 
-/* --- acks.c: deliveries that the client holds unacked, and settlements on their way out --- */
+/* --- channel_acks.c: deliveries that the client holds unacked, and settlements on their way out --- */
 
 struct unacked_entry {
     uint64_t tag;
@@ -61,7 +61,7 @@ struct settle_run {
     uint64_t first, last;
 };
 
-/* --- confirms.c: publishes without an answer --- */
+/* --- channel_confirms.c: publishes without an answer --- */
 
 enum publish_state { PUBLISH_WAITING, PUBLISH_DONE, PUBLISH_REPORTED };
 
@@ -86,7 +86,7 @@ struct confirms {
     size_t early_count, early_capacity;
 };
 
-/* --- publish.c: content on its way in, and the route of the last message --- */
+/* --- channel_publish.c: content on its way in, and the route of the last message --- */
 
 enum content_state { CONTENT_NONE, CONTENT_HEADER, CONTENT_BODY };
 
@@ -238,17 +238,17 @@ void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t 
 /* Keeps the socket for a moment, deaf and dumb: a client that guesses passwords learns slowly. */
 void session_close_silently(struct session *s, const char *why);
 /* Bytes as RabbitMQ prints them: <<"text">> or <<1,2,3>>. */
-void failure_print_bytes(struct buf *b, struct slice bytes);
+void session_print_bytes(struct buf *b, struct slice bytes);
 
 /* --- handshake.c --- */
 /* Channel 0: a method frame's payload. */
-void handshake_method(struct session *s, const struct amqp_method *m);
-void handshake_send_start(struct session *s);
+void session_handshake_method(struct session *s, const struct amqp_method *m);
+void session_handshake_send_start(struct session *s);
 
 /* --- farewell.c --- */
-void farewell_begin(struct session *s); /* the client sent connection.close */
-void farewell_reply(struct session *s);
-void farewell_end(struct session *s); /* close-ok, whatever is left */
+void session_farewell_begin(struct session *s); /* the client sent connection.close */
+void session_farewell_reply(struct session *s);
+void session_farewell_end(struct session *s); /* close-ok, whatever is left */
 
 /* --- channel.c --- */
 /* False: the frame must wait. */
@@ -260,47 +260,48 @@ void channel_free(struct channel *ch);    /* and forgets the number */
 void channel_send(struct channel *ch, const struct amqp_method *m);
 void channel_send_empty(struct channel *ch, unsigned number); /* an -ok without fields */
 
-/* --- question.c --- */
+/* --- channel_question.c --- */
 /* Opens a question of the method in hand. `name` is copied. */
-void question_open(struct channel *ch, enum question_kind kind, struct slice name, bool no_wait);
-void question_close(struct question *q);
+void channel_question_open(struct channel *ch, enum question_kind kind, struct slice name, bool no_wait);
+void channel_question_close(struct question *q);
 /* The topology may be behind: asks for news and runs `m` again after it. False: it is up to date, judge now. */
-bool question_refresh_first(struct channel *ch, const struct amqp_method *m);
+bool channel_question_refresh_first(struct channel *ch, const struct amqp_method *m);
 
 /* --- channel_exchange.c, channel_queue.c, channel_basic.c --- */
-void exchange_declare(struct channel *ch, const struct amqp_method *m);
-void exchange_delete(struct channel *ch, const struct amqp_method *m);
-void exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind);
-void queue_declare(struct channel *ch, const struct amqp_method *m);
-void queue_bind(struct channel *ch, const struct amqp_method *m);
-void queue_unbind(struct channel *ch, const struct amqp_method *m);
-void queue_purge(struct channel *ch, const struct amqp_method *m);
-void queue_delete(struct channel *ch, const struct amqp_method *m);
-void queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply);
-void basic_qos(struct channel *ch, const struct amqp_method *m);
-void basic_consume(struct channel *ch, const struct amqp_method *m);
-void basic_attach_reply_consumer(struct channel *ch, const struct question *q, const struct backend_reply *reply);
-void basic_cancel(struct channel *ch, const struct amqp_method *m);
-void basic_get(struct channel *ch, const struct amqp_method *m);
-void basic_recover(struct channel *ch, const struct amqp_method *m);
+void channel_exchange_declare(struct channel *ch, const struct amqp_method *m);
+void channel_exchange_delete(struct channel *ch, const struct amqp_method *m);
+void channel_exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind);
+void channel_queue_declare(struct channel *ch, const struct amqp_method *m);
+void channel_queue_bind(struct channel *ch, const struct amqp_method *m);
+void channel_queue_unbind(struct channel *ch, const struct amqp_method *m);
+void channel_queue_purge(struct channel *ch, const struct amqp_method *m);
+void channel_queue_delete(struct channel *ch, const struct amqp_method *m);
+void channel_queue_declared(struct channel *ch, const struct question *q, const struct backend_reply *reply);
+void channel_basic_qos(struct channel *ch, const struct amqp_method *m);
+void channel_basic_consume(struct channel *ch, const struct amqp_method *m);
+void channel_basic_attach_reply_consumer(struct channel *ch, const struct question *q,
+                                         const struct backend_reply *reply);
+void channel_basic_cancel(struct channel *ch, const struct amqp_method *m);
+void channel_basic_get(struct channel *ch, const struct amqp_method *m);
+void channel_basic_recover(struct channel *ch, const struct amqp_method *m);
 /* Submits a change of the topology. What an up-to-date topology refuses, or need not change, is answered without a
  * commit. */
-void change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
-                   uint8_t delete_flags);
+void channel_change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
+                           uint8_t delete_flags);
 /* The queue that a method means ("" is the last one declared), looked up and free for this connection. NULL: the
  * channel failed, or the method waits for a refresh. */
-const struct queue_record *queue_find(struct channel *ch, const struct amqp_method *m, struct slice name);
+const struct queue_record *channel_queue_find(struct channel *ch, const struct amqp_method *m, struct slice name);
 /* False: the channel failed (404). An empty name becomes the last declared queue's. */
-bool queue_expand_name(struct channel *ch, struct slice *name);
+bool channel_queue_expand_name(struct channel *ch, struct slice *name);
 
-/* --- consumers.c --- */
-struct consumer *consumer_create(struct channel *ch, struct slice tag);
-struct consumer *consumer_by_id(struct channel *ch, uint32_t id);
-struct consumer *consumer_by_tag(struct channel *ch, struct slice tag);
-void consumer_destroy(struct channel *ch, struct consumer *c);
-void consumers_close(struct channel *ch);
-void consumer_announce(struct channel *ch, struct consumer *c); /* consume-ok, once */
-static inline struct slice consumer_tag(const struct consumer *c)
+/* --- channel_consumers.c --- */
+struct consumer *channel_consumer_create(struct channel *ch, struct slice tag);
+struct consumer *channel_consumer_by_id(struct channel *ch, uint32_t id);
+struct consumer *channel_consumer_by_tag(struct channel *ch, struct slice tag);
+void channel_consumer_destroy(struct channel *ch, struct consumer *c);
+void channel_consumers_close(struct channel *ch);
+void channel_consumer_announce(struct channel *ch, struct consumer *c); /* consume-ok, once */
+static inline struct slice channel_consumer_tag(const struct consumer *c)
 {
     return slice_of(c->tag, c->tag_size);
 }
@@ -308,56 +309,58 @@ static inline struct slice consumer_tag(const struct consumer *c)
 /* --- names.c --- */
 enum { NAME_SIZE_MAX = AMQP_SHORTSTR_MAX };
 /* Without CR and LF, into `space`; returns the name. */
-struct slice name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX]);
+struct slice session_name_strip(struct slice name, uint8_t space[NAME_SIZE_MAX]);
 /* prefix + 22 random characters */
-struct slice name_generate(struct session *s, const char *prefix, uint8_t space[NAME_SIZE_MAX]);
-bool name_is_reserved(struct slice name); /* begins with "amq." */
-bool slice_begins(struct slice s, const char *prefix);
+struct slice session_name_generate(struct session *s, const char *prefix, uint8_t space[NAME_SIZE_MAX]);
+bool session_name_is_reserved(struct slice name); /* begins with "amq." */
+bool session_name_begins(struct slice s, const char *prefix);
 
-/* --- queue_arguments.c --- */
+/* --- channel_arguments.c --- */
 /* Checks a declare's arguments; true: fine. Else the channel failed with 406 or, for what is not there yet, 540. */
-bool queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments);
-bool consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments, int32_t *priority);
+bool channel_queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments);
+bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments,
+                                      int32_t *priority);
 
-/* --- publish.c --- */
+/* --- channel_publish.c --- */
 /* False: too much is under way; the frame must wait. */
-bool publish_begin(struct channel *ch, const struct amqp_method *m);
-void publish_header(struct channel *ch, const struct amqp_frame *f);
-void publish_body(struct channel *ch, struct slice part);
-void publish_again(struct channel *ch); /* after a refresh */
-void publish_own(struct channel *ch);   /* copies what is borrowed from the input */
-void publishing_close(struct channel *ch);
+bool channel_publish_begin(struct channel *ch, const struct amqp_method *m);
+void channel_publish_header(struct channel *ch, const struct amqp_frame *f);
+void channel_publish_body(struct channel *ch, struct slice part);
+void channel_publish_again(struct channel *ch); /* after a refresh */
+void channel_publish_own(struct channel *ch);   /* copies what is borrowed from the input */
+void channel_publishing_close(struct channel *ch);
 
-/* --- publish_keys.c --- */
+/* --- channel_publish_keys.c --- */
 /* CC and BCC: adds the routes of their keys. False: the channel failed. */
-bool publish_route_copies(struct channel *ch, struct slice headers, struct route *route);
-bool publish_has_copies(struct slice headers);
+bool channel_publish_route_copies(struct channel *ch, struct slice headers, struct route *route);
+bool channel_publish_has_copies(struct slice headers);
 /* False: the channel failed. */
-bool publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);
+bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);
 /* The properties as they are delivered: without BCC, with the real address of a direct reply. `properties` points into
  * `rewritten` when something had to change. */
-void publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief, struct slice *properties,
-                                struct buf *rewritten);
+void channel_publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief,
+                                        struct slice *properties, struct buf *rewritten);
 
-/* --- confirms.c --- */
-void confirms_init(struct confirms *c);
-void confirms_close(struct confirms *c);
-bool confirms_full(const struct confirms *c);
-void confirms_select(struct confirms *c);
-uint64_t confirms_push(struct channel *ch, uint32_t bytes); /* the new tag; waits for confirms_expect() */
-void confirms_expect(struct channel *ch, uint64_t tag, unsigned groups);
-void confirms_answer(struct channel *ch, uint64_t tag, bool ok);
-void confirms_flush(struct channel *ch); /* writes acks and nacks */
+/* --- channel_confirms.c --- */
+void channel_confirms_init(struct confirms *c);
+void channel_confirms_close(struct confirms *c);
+bool channel_confirms_full(const struct confirms *c);
+void channel_confirms_select(struct confirms *c);
+uint64_t channel_confirms_push(struct channel *ch,
+                               uint32_t bytes); /* the new tag; waits for channel_confirms_expect() */
+void channel_confirms_expect(struct channel *ch, uint64_t tag, unsigned groups);
+void channel_confirms_answer(struct channel *ch, uint64_t tag, bool ok);
+void channel_confirms_flush(struct channel *ch); /* writes acks and nacks */
 /* Gives up what was published more than `timeout_ms` ago: nacks, or false when the client did not ask for confirms. */
-bool confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeout_ms);
+bool channel_confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeout_ms);
 
-/* --- acks.c --- */
-void unacked_close(struct unacked *u);
-void unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq);
+/* --- channel_acks.c --- */
+void channel_unacked_close(struct unacked *u);
+void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq);
 /* Settles what the client names; 406 for an unknown tag. */
-void acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome);
-void acks_requeue_all(struct channel *ch);
-void settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
-void settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
+void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome);
+void channel_acks_requeue_all(struct channel *ch);
+void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
+void channel_settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
 
 #endif

@@ -3,7 +3,7 @@
 
 static const char reply_to[] = "amq.rabbitmq.reply-to";
 
-bool publish_has_copies(struct slice headers)
+bool channel_publish_has_copies(struct slice headers)
 {
     struct amqp_value v;
     return amqp_table_find(headers, "CC", &v) || amqp_table_find(headers, "BCC", &v);
@@ -50,7 +50,7 @@ static bool add_keys(struct channel *ch, const char *header, struct slice header
     return !wrong;
 }
 
-bool publish_route_copies(struct channel *ch, struct slice headers, struct route *route)
+bool channel_publish_route_copies(struct channel *ch, struct slice headers, struct route *route)
 {
     struct route more = {0};
     bool fine = add_keys(ch, "CC", headers, route, &more) && add_keys(ch, "BCC", headers, route, &more);
@@ -58,7 +58,7 @@ bool publish_route_copies(struct channel *ch, struct slice headers, struct route
     return fine;
 }
 
-bool publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief)
+bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief)
 {
     if (!slice_is(brief->reply_to, reply_to) || ch->reply_consumer) return true;
     channel_fail(ch, AMQP_PRECONDITION_FAILED, "fast reply consumer does not exist");
@@ -74,8 +74,8 @@ static void copy_without_bcc(struct buf *to, struct slice headers)
         if (!slice_is(key, "BCC")) amqp_table_put_value(to, key, &v);
 }
 
-void publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief, struct slice *properties,
-                                struct buf *rewritten)
+void channel_publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief,
+                                        struct slice *properties, struct buf *rewritten)
 {
     struct amqp_value v;
     struct amqp_properties p;

@@ -3,11 +3,11 @@
 #include "node/session/session_internal.h"
 
 enum check {
-    CHECK_COUNT,    /* an integer >= 0 */
-    CHECK_LIMIT,    /* an integer >= -1 */
-    CHECK_BYTE,     /* 0 .. 255 */
-    CHECK_TTL,      /* 0 .. 2^32 - 1 milliseconds */
-    CHECK_EXPIRES,  /* the same, but not 0 */
+    CHECK_COUNT,   /* an integer >= 0 */
+    CHECK_LIMIT,   /* an integer >= -1 */
+    CHECK_BYTE,    /* 0 .. 255 */
+    CHECK_TTL,     /* 0 .. 2^32 - 1 milliseconds */
+    CHECK_EXPIRES, /* the same, but not 0 */
     CHECK_TEXT,
     CHECK_BOOL,
     CHECK_OVERFLOW,
@@ -127,7 +127,7 @@ static bool check(struct channel *ch, struct slice queue, struct slice arguments
     return true;
 }
 
-bool queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments)
+bool channel_queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments)
 {
     struct amqp_value v;
     if (!arguments.size) return true;
@@ -140,7 +140,7 @@ bool queue_arguments_check(struct channel *ch, struct slice queue, struct slice 
     return true;
 }
 
-bool consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments, int32_t *priority)
+bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments, int32_t *priority)
 {
     struct amqp_value v;
     int64_t n;

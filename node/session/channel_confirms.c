@@ -6,24 +6,24 @@ enum { CONFIRMS_CAPACITY_MIN = 64 };
 
 static void complete(struct channel *ch, uint64_t tag);
 
-void confirms_init(struct confirms *c)
+void channel_confirms_init(struct confirms *c)
 {
     *c = (struct confirms){.first = 1, .next = 1};
 }
 
-void confirms_close(struct confirms *c)
+void channel_confirms_close(struct confirms *c)
 {
     mem_free(c->ring);
     mem_free(c->early);
-    confirms_init(c);
+    channel_confirms_init(c);
 }
 
-bool confirms_full(const struct confirms *c)
+bool channel_confirms_full(const struct confirms *c)
 {
     return c->next - c->first >= SESSION_PUBLISHES_MAX || c->bytes >= SESSION_PUBLISH_BYTES_MAX;
 }
 
-void confirms_select(struct confirms *c)
+void channel_confirms_select(struct confirms *c)
 {
     if (c->enabled) return;
     c->enabled = true;
@@ -45,7 +45,7 @@ static void grow(struct confirms *c)
     *c = bigger;
 }
 
-uint64_t confirms_push(struct channel *ch, uint32_t bytes)
+uint64_t channel_confirms_push(struct channel *ch, uint32_t bytes)
 {
     struct confirms *c = &ch->confirms;
     struct session *s = ch->session;
@@ -57,7 +57,7 @@ uint64_t confirms_push(struct channel *ch, uint32_t bytes)
     return tag;
 }
 
-void confirms_expect(struct channel *ch, uint64_t tag, unsigned groups)
+void channel_confirms_expect(struct channel *ch, uint64_t tag, unsigned groups)
 {
     struct confirms *c = &ch->confirms;
     struct pending_publish *p = slot(c, tag);
@@ -65,7 +65,7 @@ void confirms_expect(struct channel *ch, uint64_t tag, unsigned groups)
     if (!p->remaining) complete(ch, tag);
 }
 
-void confirms_answer(struct channel *ch, uint64_t tag, bool ok)
+void channel_confirms_answer(struct channel *ch, uint64_t tag, bool ok)
 {
     struct confirms *c = &ch->confirms;
     if (tag < c->first || tag >= c->next) return;
@@ -104,7 +104,7 @@ static void send(struct channel *ch, uint64_t tag, bool refused, bool multiple)
     s->counters.sent_frames++;
 }
 
-void confirms_flush(struct channel *ch)
+void channel_confirms_flush(struct channel *ch)
 {
     struct confirms *c = &ch->confirms;
     uint64_t last = 0, count = 0; /* of the run of acks from the front */
@@ -135,7 +135,7 @@ void confirms_flush(struct channel *ch)
     c->early_count = 0;
 }
 
-bool confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeout_ms)
+bool channel_confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeout_ms)
 {
     struct confirms *c = &ch->confirms;
     for (uint64_t tag = c->first; tag < c->next; tag++) {
@@ -153,5 +153,5 @@ void session_confirm(struct session *s, uint16_t number, uint64_t tag, bool ok)
 {
     struct channel *ch = session_channel(s, number);
     if (!ch || ch->state != CHANNEL_OPEN) return;
-    confirms_answer(ch, tag, ok);
+    channel_confirms_answer(ch, tag, ok);
 }

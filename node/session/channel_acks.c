@@ -5,7 +5,7 @@ enum { UNACKED_CAPACITY_MIN = 64 };
 
 static void settle_run_flush(struct channel *ch, struct settle_run *run);
 
-void unacked_close(struct unacked *u)
+void channel_unacked_close(struct unacked *u)
 {
     mem_free(u->entries);
     *u = (struct unacked){0};
@@ -26,7 +26,7 @@ static void make_room(struct unacked *u)
     u->entries = mem_grow(u->entries, &u->capacity, wanted, sizeof *u->entries);
 }
 
-void unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq)
+void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq)
 {
     if (u->tail == u->capacity) make_room(u);
     u->entries[u->tail++] = (struct unacked_entry){tag, dseq, group, false};
@@ -62,10 +62,10 @@ static void settle_entry(struct channel *ch, struct unacked_entry *e, uint8_t ou
     e->settled = true;
     ch->unacked.live--;
     if (outcome == SETTLE_ACK) ch->session->counters.acked++;
-    settle_add(ch, e->group, e->dseq, outcome);
+    channel_settle_add(ch, e->group, e->dseq, outcome);
 }
 
-void acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome)
+void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome)
 {
     struct unacked *u = &ch->unacked;
     if (!tag && multiple) {
@@ -82,13 +82,13 @@ void acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcom
     trim(u);
 }
 
-void acks_requeue_all(struct channel *ch)
+void channel_acks_requeue_all(struct channel *ch)
 {
-    acks_settle(ch, 0, true, SETTLE_REQUEUE);
-    settle_flush(ch);
+    channel_acks_settle(ch, 0, true, SETTLE_REQUEUE);
+    channel_settle_flush(ch);
 }
 
-void settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome)
+void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome)
 {
     struct settle_run *run = &ch->runs[group % SETTLE_RUNS];
     if (run->open && run->group == group && run->outcome == outcome && dseq == run->last + 1) {
@@ -109,7 +109,7 @@ static void settle_run_flush(struct channel *ch, struct settle_run *run)
     backend->settle(backend->self, ch->backend, run->group, run->first, run->last, run->outcome);
 }
 
-void settle_flush(struct channel *ch)
+void channel_settle_flush(struct channel *ch)
 {
     for (size_t i = 0; ch->runs_open && i < SETTLE_RUNS; i++)
         if (ch->runs[i].open) settle_run_flush(ch, &ch->runs[i]);

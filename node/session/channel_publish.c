@@ -9,12 +9,12 @@ static void reset(struct channel *ch);
 
 enum { CONTENT_HEADER_WEIGHT_AT = 2 };
 
-bool publish_begin(struct channel *ch, const struct amqp_method *m)
+bool channel_publish_begin(struct channel *ch, const struct amqp_method *m)
 {
     struct session *s = ch->session;
     struct publishing *p = &ch->publishing;
     const struct amqp_basic_publish *publish = &m->basic_publish;
-    if (confirms_full(&ch->confirms)) return false;
+    if (channel_confirms_full(&ch->confirms)) return false;
     if (publish->immediate) {
         channel_fail(ch, AMQP_NOT_IMPLEMENTED, "immediate=true");
         return true;
@@ -25,7 +25,7 @@ bool publish_begin(struct channel *ch, const struct amqp_method *m)
     p->exchange = publish->exchange;
     p->routing_key = publish->routing_key;
     p->properties = p->body = slice_of(NULL, 0);
-    if (s->borrower && s->borrower != ch) publish_own(s->borrower);
+    if (s->borrower && s->borrower != ch) channel_publish_own(s->borrower);
     s->borrower = ch;
     return true;
 }
@@ -42,7 +42,7 @@ static void store(struct publishing *p, struct slice bytes, struct slice *member
     p->body.data = at + p->properties.size;
 }
 
-void publish_own(struct channel *ch)
+void channel_publish_own(struct channel *ch)
 {
     struct publishing *p = &ch->publishing;
     if (p->owned || (p->state == CONTENT_NONE && !p->held)) return;
@@ -57,7 +57,7 @@ void publish_own(struct channel *ch)
     store(p, borrowed.body, &p->body);
 }
 
-void publish_header(struct channel *ch, const struct amqp_frame *f)
+void channel_publish_header(struct channel *ch, const struct amqp_frame *f)
 {
     struct session *s = ch->session;
     struct publishing *p = &ch->publishing;
@@ -88,7 +88,7 @@ void publish_header(struct channel *ch, const struct amqp_frame *f)
     if (!header.body_size) complete(ch);
 }
 
-void publish_body(struct channel *ch, struct slice part)
+void channel_publish_body(struct channel *ch, struct slice part)
 {
     struct publishing *p = &ch->publishing;
     if (part.size > p->body_size - p->body.size) {
@@ -98,13 +98,13 @@ void publish_body(struct channel *ch, struct slice part)
     }
     if (part.size == p->body_size) p->body = part; /* in one piece: it may stay where it is */
     else {
-        publish_own(ch);
+        channel_publish_own(ch);
         store(p, part, &p->body);
     }
     if (p->body.size == p->body_size) complete(ch);
 }
 
-void publishing_close(struct channel *ch)
+void channel_publishing_close(struct channel *ch)
 {
     buf_close(&ch->publishing.store);
     ch->publishing = (struct publishing){0};
@@ -173,12 +173,12 @@ static bool hold(struct channel *ch)
     p->held = true;
     struct slice body = p->body;
     bool outside = p->owned && body.size && body.data != p->properties.data + p->properties.size;
-    publish_own(ch);
+    channel_publish_own(ch);
     if (outside) { /* the head was kept earlier, the body is still in the input */
         p->body.size = 0;
         store(p, body, &p->body);
     }
-    CHECK(question_refresh_first(ch, NULL));
+    CHECK(channel_question_refresh_first(ch, NULL));
     return true;
 }
 
@@ -204,7 +204,7 @@ static bool find_route(struct channel *ch, struct slice headers)
     struct publishing *p = &ch->publishing;
     struct route_memory *memory = &ch->memory;
     struct topology *topology = s->backend->topology(s->backend->self);
-    bool copies = headers.size && publish_has_copies(headers);
+    bool copies = headers.size && channel_publish_has_copies(headers);
     if (!copies && memory_fits(memory, topology_version(topology), p->exchange, p->routing_key))
         return memory->route.count || !hold(ch);
     struct slice vhost = buf_slice(&s->vhost);
@@ -220,7 +220,7 @@ static bool find_route(struct channel *ch, struct slice headers)
         if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
         return false;
     }
-    if (copies && !publish_route_copies(ch, headers, &memory->route)) return false;
+    if (copies && !channel_publish_route_copies(ch, headers, &memory->route)) return false;
     if (!memory->route.count && hold(ch)) return false;
     if (!copies && !memory->route.depends_on_headers)
         memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
@@ -251,16 +251,16 @@ static void hand_over(struct channel *ch, const struct amqp_properties_brief *br
     const struct route *route = &ch->memory.route;
     struct content content = {p->exchange, p->routing_key, p->properties, p->body};
     struct buf rewritten = {0};
-    publish_rewrite_properties(ch, brief, &content.properties, &rewritten);
+    channel_publish_rewrite_properties(ch, brief, &content.properties, &rewritten);
     s->counters.published++;
-    uint64_t tag = confirms_push(ch, (uint32_t)p->body.size);
+    uint64_t tag = channel_confirms_push(ch, (uint32_t)p->body.size);
     unsigned groups = 0;
     if (route->count) {
         uint8_t flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0;
         groups =
             s->backend->publish(s->backend->self, ch->backend, route, &content, flags, brief->priority, ttl_ms, tag);
     } else if (p->mandatory) send_return(ch);
-    confirms_expect(ch, tag, groups);
+    channel_confirms_expect(ch, tag, groups);
     buf_close(&rewritten);
 }
 
@@ -273,14 +273,14 @@ static void complete(struct channel *ch)
     uint64_t ttl_ms = UINT64_MAX;
     unsigned code = amqp_properties_brief(p->properties, &brief);
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
-    else if (find_route(ch, brief.headers) && publish_check_reply_to(ch, &brief) &&
+    else if (find_route(ch, brief.headers) && channel_publish_check_reply_to(ch, &brief) &&
              check_properties(ch, &brief, &ttl_ms))
         hand_over(ch, &brief, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);
     else p->state = CONTENT_NONE;
 }
 
-void publish_again(struct channel *ch)
+void channel_publish_again(struct channel *ch)
 {
     ch->publishing.held = false;
     complete(ch);

@@ -4,7 +4,7 @@
 static void answered(struct channel *ch, const struct question *q, const struct backend_reply *reply);
 static bool refused(struct channel *ch, struct question *q, const struct backend_reply *reply);
 
-void question_open(struct channel *ch, enum question_kind kind, struct slice name, bool no_wait)
+void channel_question_open(struct channel *ch, enum question_kind kind, struct slice name, bool no_wait)
 {
     struct question *q = &ch->question;
     CHECK(!q->kind);
@@ -20,16 +20,16 @@ void question_open(struct channel *ch, enum question_kind kind, struct slice nam
     }
 }
 
-void question_close(struct question *q)
+void channel_question_close(struct question *q)
 {
     q->kind = QUESTION_NONE;
 }
 
-bool question_refresh_first(struct channel *ch, const struct amqp_method *m)
+bool channel_question_refresh_first(struct channel *ch, const struct amqp_method *m)
 {
     const struct backend *backend = ch->session->backend;
     if (ch->refreshed || backend->topology_is_fresh(backend->self)) return false;
-    question_open(ch, QUESTION_REFRESH, slice_of(NULL, 0), false);
+    channel_question_open(ch, QUESTION_REFRESH, slice_of(NULL, 0), false);
     buf_clear(&ch->question.held);
     if (m) amqp_method_encode(&ch->question.held, m);
     backend->refresh(backend->self, ch->backend);
@@ -39,10 +39,10 @@ bool question_refresh_first(struct channel *ch, const struct amqp_method *m)
 void session_reply(struct session *s, uint16_t number, const struct backend_reply *reply)
 {
     struct channel *ch = session_channel(s, number);
-    if (!number) farewell_reply(s);
+    if (!number) session_farewell_reply(s);
     if (!ch || ch->state != CHANNEL_OPEN || !ch->question.kind) return;
     struct question q = ch->question; /* answering may open the next one; the buffers stay the channel's */
-    question_close(&ch->question);
+    channel_question_close(&ch->question);
     if (s->stalled_channel == number) s->stalled = false;
     s->class_id = (uint16_t)(q.method >> 16);
     s->method_id = (uint16_t)q.method;
@@ -54,7 +54,7 @@ static void after_refresh(struct channel *ch, const struct question *q)
 {
     struct amqp_method m;
     ch->refreshed = true;
-    if (ch->publishing.held) publish_again(ch);
+    if (ch->publishing.held) channel_publish_again(ch);
     else {
         CHECK(amqp_method_decode(buf_slice(&q->held), &m) == 0);
         channel_method(ch, &m);
@@ -81,13 +81,13 @@ static void answer_change(struct channel *ch, const struct question *q)
 
 static void answer_detach(struct channel *ch, const struct question *q)
 {
-    struct consumer *c = consumer_by_id(ch, q->consumer);
+    struct consumer *c = channel_consumer_by_id(ch, q->consumer);
     if (!q->no_wait) {
         struct amqp_method ok = amqp_method_of(AMQP_BASIC_CANCEL_OK);
         ok.basic_cancel_ok.consumer_tag = buf_slice(&q->name);
         channel_send(ch, &ok);
     }
-    if (c) consumer_destroy(ch, c);
+    if (c) channel_consumer_destroy(ch, c);
 }
 
 static void answered(struct channel *ch, const struct question *q, const struct backend_reply *reply)
@@ -100,7 +100,7 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         after_refresh(ch, q);
         break;
     case QUESTION_QUEUE_DECLARE:
-        queue_declared(ch, q, reply);
+        channel_queue_declared(ch, q, reply);
         break;
     case QUESTION_QUEUE_DELETE:
         answer_count(ch, q, AMQP_QUEUE_DELETE_OK, reply->a);
@@ -112,8 +112,8 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         answer_change(ch, q);
         break;
     case QUESTION_ATTACH:
-        c = consumer_by_id(ch, q->consumer);
-        if (c) consumer_announce(ch, c);
+        c = channel_consumer_by_id(ch, q->consumer);
+        if (c) channel_consumer_announce(ch, c);
         break;
     case QUESTION_DETACH:
         answer_detach(ch, q);
@@ -122,7 +122,7 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         if (!q->delivered) channel_send_empty(ch, AMQP_BASIC_GET_EMPTY);
         break;
     case QUESTION_REPLY_QUEUE:
-        basic_attach_reply_consumer(ch, q, reply);
+        channel_basic_attach_reply_consumer(ch, q, reply);
         break;
     }
 }
@@ -134,8 +134,8 @@ static bool refused(struct channel *ch, struct question *q, const struct backend
     if (!reply->reply_code && (reply->code == REPLY_OK || reply->code == REPLY_EMPTY)) return false;
     if (q->kind == QUESTION_DETACH) return false; /* gone already is as good as cancelled */
     if (q->kind == QUESTION_ATTACH) {
-        struct consumer *c = consumer_by_id(ch, q->consumer);
-        if (c) consumer_destroy(ch, c);
+        struct consumer *c = channel_consumer_by_id(ch, q->consumer);
+        if (c) channel_consumer_destroy(ch, c);
     }
     uint16_t code = reply->reply_code;
     if (!code && reply->code == REPLY_REFUSED) code = (uint16_t)reply->a;

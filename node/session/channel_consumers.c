@@ -1,7 +1,7 @@
 /* The consumers of a channel, by id (the broker's word) and by tag (the client's). */
 #include "node/session/session_internal.h"
 
-struct consumer *consumer_create(struct channel *ch, struct slice tag)
+struct consumer *channel_consumer_create(struct channel *ch, struct slice tag)
 {
     CHECK(tag.size <= AMQP_SHORTSTR_MAX);
     struct consumer *c = mem_zalloc(sizeof *c + tag.size);
@@ -9,11 +9,11 @@ struct consumer *consumer_create(struct channel *ch, struct slice tag)
     c->tag_size = (uint8_t)tag.size;
     if (tag.size) memcpy(c->tag, tag.data, tag.size);
     map_u64_set(&ch->consumers, c->id, c);
-    map_str_set(&ch->consumer_tags, consumer_tag(c), c);
+    map_str_set(&ch->consumer_tags, channel_consumer_tag(c), c);
     return c;
 }
 
-struct consumer *consumer_by_id(struct channel *ch, uint32_t id)
+struct consumer *channel_consumer_by_id(struct channel *ch, uint32_t id)
 {
     if (ch->last_consumer && ch->last_consumer->id == id) return ch->last_consumer;
     struct consumer *c = map_u64_get(&ch->consumers, id);
@@ -21,21 +21,21 @@ struct consumer *consumer_by_id(struct channel *ch, uint32_t id)
     return c;
 }
 
-struct consumer *consumer_by_tag(struct channel *ch, struct slice tag)
+struct consumer *channel_consumer_by_tag(struct channel *ch, struct slice tag)
 {
     return map_str_get(&ch->consumer_tags, tag);
 }
 
-void consumer_destroy(struct channel *ch, struct consumer *c)
+void channel_consumer_destroy(struct channel *ch, struct consumer *c)
 {
     map_u64_remove(&ch->consumers, c->id);
-    map_str_remove(&ch->consumer_tags, consumer_tag(c));
+    map_str_remove(&ch->consumer_tags, channel_consumer_tag(c));
     if (ch->last_consumer == c) ch->last_consumer = NULL;
     if (ch->reply_consumer == c->id) ch->reply_consumer = 0;
     mem_free(c);
 }
 
-void consumers_close(struct channel *ch)
+void channel_consumers_close(struct channel *ch)
 {
     size_t at = 0;
     uint64_t id;
@@ -47,12 +47,12 @@ void consumers_close(struct channel *ch)
     ch->reply_consumer = 0;
 }
 
-void consumer_announce(struct channel *ch, struct consumer *c)
+void channel_consumer_announce(struct channel *ch, struct consumer *c)
 {
     if (c->announced) return;
     c->announced = true;
     struct amqp_method ok = amqp_method_of(AMQP_BASIC_CONSUME_OK);
-    ok.basic_consume_ok.consumer_tag = consumer_tag(c);
+    ok.basic_consume_ok.consumer_tag = channel_consumer_tag(c);
     channel_send(ch, &ok);
 }
 
@@ -66,8 +66,8 @@ void session_consumer_cancelled(struct session *s, uint16_t number, uint32_t gro
     if (!c->announced) return; /* the reply to its attach says what happened */
     if (s->cancel_notify) {
         struct amqp_method m = amqp_method_of(AMQP_BASIC_CANCEL);
-        m.basic_cancel = (struct amqp_basic_cancel){consumer_tag(c), true};
+        m.basic_cancel = (struct amqp_basic_cancel){channel_consumer_tag(c), true};
         channel_send(ch, &m);
     }
-    consumer_destroy(ch, c);
+    channel_consumer_destroy(ch, c);
 }

@@ -12,15 +12,15 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
         answer_get(ch, d);
         return;
     }
-    struct consumer *c = consumer_by_id(ch, d->consumer);
+    struct consumer *c = channel_consumer_by_id(ch, d->consumer);
     if (!c) { /* cancelled while the message was under way: it goes back */
-        settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
+        channel_settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
         return;
     }
-    if (!c->announced) consumer_announce(ch, c); /* a delivery says that the attach was carried out */
+    if (!c->announced) channel_consumer_announce(ch, c); /* a delivery says that the attach was carried out */
     uint64_t tag = ch->next_delivery_tag++;
     struct amqp_delivery out = {
-        .consumer_tag = consumer_tag(c),
+        .consumer_tag = channel_consumer_tag(c),
         .delivery_tag = tag,
         .redelivered = d->redelivered,
         .exchange = d->content.exchange,
@@ -38,7 +38,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     struct session *s = ch->session;
     struct question *q = &ch->question;
     if (q->kind != QUESTION_GET || q->delivered) {
-        settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
+        channel_settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
         return;
     }
     q->delivered = true;
@@ -62,6 +62,6 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack)
 {
     ch->session->counters.sent_frames++;
-    if (no_ack) settle_add(ch, d->group, d->dseq, SETTLE_ACK);
-    else unacked_push(&ch->unacked, tag, d->group, d->dseq);
+    if (no_ack) channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
+    else channel_unacked_push(&ch->unacked, tag, d->group, d->dseq);
 }
