@@ -1,5 +1,6 @@
 /* An executor with a thread of its own; reports on a libuv loop. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <uv.h>
 
 #include "base/check.h"

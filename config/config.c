@@ -1,0 +1,239 @@
+/* Parses files and assignments against the table of keys. */
+#include "config/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/keys.h"
+
+enum { CONFIG_FILE_MAX = 1 << 20 };
+
+/* --- values --- */
+
+static int parse_integer(const char *value, int64_t *out)
+{
+    static const struct {
+        const char *name;
+        int64_t factor;
+    } units[] = {{"", 1},           {"k", 1000},       {"KB", 1000},      {"kB", 1000},      {"M", 1000000},        {"MB", 1000000},
+                 {"G", 1000000000}, {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", INT64_C(1) << 30}};
+    char *end;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (end == value || errno) return ERR_INVALID;
+    while (isspace((unsigned char)*end)) end++;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (!strcmp(end, units[i].name)) return __builtin_mul_overflow((int64_t)number, units[i].factor, out) ? ERR_INVALID : 0;
+    return ERR_INVALID;
+}
+
+static bool is_address(const char *value)
+{
+    const char *colon = strrchr(value, ':'), *port = colon ? colon + 1 : value;
+    char *end;
+    long number = strtol(port, &end, 10);
+    return *port && !*end && number >= 0 && number <= 65535 && colon != value;
+}
+
+static int set_text(char *to, const char *value, struct err *err, const char *name)
+{
+    if (strlen(value) >= CONFIG_TEXT_MAX) return (int)err_set(err, ERR_INVALID, "%s: longer than %d bytes", name, CONFIG_TEXT_MAX - 1);
+    strcpy(to, value);
+    return 0;
+}
+
+static int set_list(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
+{
+    const char *suffix = name + strlen(key->name);
+    char *end;
+    long at = strcmp(suffix, "default") ? strtol(suffix, &end, 10) : 0;
+    if (strcmp(suffix, "default") && (!*suffix || *end || at < key->low || at > key->high))
+        return (int)err_set(err, ERR_INVALID, "%s: the last part must be a number from %lld to %lld", name, (long long)key->low, (long long)key->high);
+    if (*value && !is_address(value)) return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
+    return set_text((char *)c + key->offset + (size_t)at * CONFIG_TEXT_MAX, value, err, name);
+}
+
+static int set_key(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
+{
+    void *place = (char *)c + key->offset;
+    int64_t number;
+    switch (key->type) {
+    case KEY_INTEGER:
+        if (parse_integer(value, &number)) return (int)err_set(err, ERR_INVALID, "%s = %s: give a whole number (units KB, MB, GB, KiB, MiB, GiB)", name, value);
+        if (number < key->low || number > key->high)
+            return (int)err_set(err, ERR_INVALID, "%s = %s: allowed is %lld to %lld", name, value, (long long)key->low, (long long)key->high);
+        *(int64_t *)place = number;
+        return 0;
+    case KEY_BOOLEAN:
+        if (strcmp(value, "true") && strcmp(value, "false")) return (int)err_set(err, ERR_INVALID, "%s = %s: give true or false", name, value);
+        *(bool *)place = *value == 't';
+        return 0;
+    case KEY_ADDRESS:
+        if (*value && !is_address(value)) return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
+        return set_text(place, value, err, name);
+    case KEY_LIST: return set_list(c, key, name, value, err);
+    case KEY_TEXT: break;
+    }
+    return set_text(place, value, err, name);
+}
+
+/* --- names --- */
+
+static const struct key *find_key(const char *name)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        bool list = keys[i].type == KEY_LIST;
+        if (list ? !strncmp(name, keys[i].name, strlen(keys[i].name)) : !strcmp(name, keys[i].name)) return &keys[i];
+    }
+    return NULL;
+}
+
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[CONFIG_TEXT_MAX + 1], length = strlen(b);
+    for (size_t j = 0; j <= length; j++) row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t before = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < length; j++) {
+            size_t change = before + (a[i] != b[j]);
+            before = row[j + 1];
+            if (row[j] + 1 < change) change = row[j] + 1;
+            if (row[j + 1] + 1 < change) change = row[j + 1] + 1;
+            row[j + 1] = change;
+        }
+    }
+    return row[length];
+}
+
+static void warn_unknown(struct config *c, const char *name, const char *where)
+{
+    if (c->warning_count == CONFIG_WARNINGS_MAX) return;
+    const char *nearest = NULL;
+    size_t best = 6;
+    for (size_t i = 0; i < key_count; i++)
+        if (distance(name, keys[i].name) < best) best = distance(name, keys[i].name), nearest = keys[i].name;
+    snprintf(c->warnings[c->warning_count++], sizeof c->warnings[0], "%s: unknown key %s%s%s%s", where, name, nearest ? " (did you mean " : "",
+             nearest ? nearest : "", nearest ? "?)" : "");
+}
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text)) text++;
+    char *end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1])) *--end = '\0';
+    return text;
+}
+
+static int assign(struct config *c, char *line, const char *where, struct err *err)
+{
+    char *equals = strchr(line, '=');
+    if (!equals) return (int)err_set(err, ERR_FORMAT, "%s: expected `key = value`, found \"%.80s\"", where, line);
+    *equals = '\0';
+    char *name = trim(line), *value = trim(equals + 1);
+    size_t size = strlen(value);
+    if (size >= 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0]) {
+        value[size - 1] = '\0';
+        value++;
+    }
+    if (strlen(name) >= CONFIG_TEXT_MAX) return (int)err_set(err, ERR_FORMAT, "%s: the key is longer than %d bytes", where, CONFIG_TEXT_MAX - 1);
+    const struct key *key = find_key(name);
+    if (!key) {
+        warn_unknown(c, name, where);
+        return 0;
+    }
+    int code = set_key(c, key, name, value, err);
+    return code ? (int)err_wrap(err, "%s", where) : 0;
+}
+
+/* --- the door --- */
+
+void config_init(struct config *c)
+{
+    *c = (struct config){0};
+    struct err err;
+    for (size_t i = 0; i < key_count; i++)
+        if (keys[i].type != KEY_LIST && *keys[i].initial && set_key(c, &keys[i], keys[i].name, keys[i].initial, &err)) abort();
+}
+
+/* A `#` begins a comment at the start of a line or after white space, so that a password may hold one. */
+static void strip_comment(char *line)
+{
+    for (char *at = line; *at; at++)
+        if (*at == '#' && (at == line || isspace((unsigned char)at[-1]))) {
+            *at = '\0';
+            return;
+        }
+}
+
+int config_parse(struct config *c, struct slice text, const char *origin, struct err *err)
+{
+    char *copy = mem_strndup((const char *)text.data, text.size), *next = copy;
+    int code = 0;
+    if (text.size && memchr(text.data, 0, text.size)) code = (int)err_set(err, ERR_FORMAT, "%s: has a zero byte", origin);
+    for (unsigned number = 1; next && !code; number++) {
+        char *line = next, where[CONFIG_TEXT_MAX + 32];
+        next = strchr(line, '\n');
+        if (next) *next++ = '\0';
+        strip_comment(line);
+        line = trim(line);
+        snprintf(where, sizeof where, "%s:%u", origin, number);
+        if (*line) code = assign(c, line, where, err);
+    }
+    mem_free(copy);
+    return code;
+}
+
+int config_load(struct config *c, const char *path, struct err *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) return (int)err_set_errno(err, errno, "open %s", path);
+    struct buf text = {0};
+    size_t got;
+    while ((got = fread(buf_reserve(&text, 4096), 1, 4096, f)) > 0 && text.size < CONFIG_FILE_MAX) text.size += got;
+    fclose(f);
+    int code = text.size >= CONFIG_FILE_MAX ? (int)err_set(err, ERR_FORMAT, "%s: longer than %d bytes", path, CONFIG_FILE_MAX)
+                                            : config_parse(c, buf_slice(&text), path, err);
+    buf_close(&text);
+    return code;
+}
+
+int config_set(struct config *c, const char *assignment, struct err *err)
+{
+    char *copy = mem_strdup(assignment);
+    int code = assign(c, copy, "--set", err);
+    mem_free(copy);
+    return code;
+}
+
+int config_check(struct config *c, struct err *err)
+{
+    bool peers = false, listens = false;
+    for (int i = 0; i < CONFIG_LIST_MAX; i++) peers |= *c->cluster_peers[i] != 0, listens |= *c->listeners_tcp[i] != 0;
+    if (!listens) strcpy(c->listeners_tcp[0], "5672");
+    if (!*c->node_name) {
+        char host[128] = "localhost";
+        gethostname(host, sizeof host - 1);
+        snprintf(c->node_name, sizeof c->node_name, "warren@%s", host);
+    }
+    if (peers && !*c->cluster_listen) return (int)err_set(err, ERR_INVALID, "cluster.listen is needed because there are cluster.peers");
+    if (peers && !*c->cluster_peers[c->node_id])
+        return (int)err_set(err, ERR_INVALID, "cluster.peers has no entry for this node: add cluster.peers.%lld", (long long)c->node_id);
+    if (peers && !*c->cluster_secret_file) return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
+    if (c->heartbeat_ms * 3 > c->election_timeout_ms)
+        return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
+    return 0;
+}
+
+void config_print_keys(FILE *out)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &keys[i];
+        fprintf(out, "# %s\n", k->sentence);
+        if (k->type == KEY_INTEGER) fprintf(out, "# %lld to %lld\n", (long long)k->low, (long long)k->high);
+        fprintf(out, "# %s%s = %s\n\n", k->name, k->type == KEY_LIST ? "1" : "", k->type == KEY_LIST ? "127.0.0.1:5672" : k->initial);
+    }
+}

@@ -1,0 +1,46 @@
+/* Configuration: RabbitMQ's sysctl form, `key = value`, `#` comments; every key in one table (keys.c).
+ *
+ * Thread: the main thread, before the node starts; constant afterwards. Lifetime: config_init() .. config_close().
+ * Errors name file, line and key; a key that is not known is a warning with the nearest known name. */
+#ifndef WARREN_CONFIG_CONFIG_H
+#define WARREN_CONFIG_CONFIG_H
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { CONFIG_LIST_MAX = 64, CONFIG_TEXT_MAX = 256, CONFIG_WARNINGS_MAX = 64 };
+
+struct config {
+    int64_t node_id;
+    char node_name[CONFIG_TEXT_MAX];
+    char data_dir[CONFIG_TEXT_MAX];
+    char listeners_tcp[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* [0] is listeners.tcp.default, [N] listeners.tcp.N */
+    char management_tcp[CONFIG_TEXT_MAX];
+    char cluster_listen[CONFIG_TEXT_MAX];
+    char cluster_peers[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* by node id */
+    char cluster_name[CONFIG_TEXT_MAX];
+    char cluster_secret_file[CONFIG_TEXT_MAX];
+    int64_t cluster_groups, cluster_replicas, cluster_node_timeout_ms, cluster_transfer_rate;
+    int64_t election_timeout_ms, heartbeat_ms;
+    int64_t shards;
+    int64_t wal_file_size, wal_cache_size, checkpoint_log_bytes;
+    int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
+    int64_t tcp_backlog;
+    char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
+    bool loopback_users_guest;
+    char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
+    char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX];
+    char warnings[CONFIG_WARNINGS_MAX][CONFIG_TEXT_MAX * 2];
+    size_t warning_count;
+};
+
+void config_init(struct config *c); /* defaults */
+int config_load(struct config *c, const char *path, struct err *err);
+int config_parse(struct config *c, struct slice text, const char *origin, struct err *err);
+int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
+int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
+void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
+
+#endif
