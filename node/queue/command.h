@@ -130,6 +130,9 @@ struct command_dead_lettered {
     uint64_t last;
 };
 
+void queue_settings_encode(struct buf *b, const struct queue_settings *s);
+bool queue_settings_decode(struct reader *r, struct queue_settings *s);
+
 /* --- reading --- */
 struct chunk {
     uint32_t size;

@@ -58,7 +58,6 @@ struct effects {
     struct blob **blobs; /* one reference each */
     size_t blob_count;
     size_t blob_capacity;
-    struct buf *texts;   /* NULL until one is added; see effects_text */
 };
 
 void effects_init(struct effects *e);

@@ -12,6 +12,8 @@
 #include "node/queue/command.h"
 #include "node/queue/effect.h"
 
+enum { PORT_REFUSED_KEPT = 65536 /* numbers behind the newest whose refusal may still be asked for: a session's open publishes */ };
+
 /* What every port has; the queue machine embeds it in its own struct. */
 struct port_base {
     uint64_t id;
@@ -31,7 +33,7 @@ struct port_base {
 struct port_table_ops {
     struct port_base *(*create)(void *machine);
     void (*destroy)(void *machine, struct port_base *port); /* requeues, detaches, frees */
-    /* One command of a port, in order and once. */
+    /* One command of a port, in order and once; of the system with `port` NULL. */
     void (*apply)(void *machine, struct port_base *port, const struct command *command, struct part chunk, struct effects *effects);
 };
 
@@ -53,6 +55,11 @@ void port_table_reply(struct port_base *port, uint64_t number, uint8_t code, uin
 void port_table_refuse(struct port_base *port, uint64_t number, struct effects *effects);
 void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch);
 void port_table_remove(struct port_table *t, struct port_base *port); /* COMMAND_CLOSE; later chunks of it give GONE */
+
+/* The part of a HELLO's answer that every machine shares: GONE (false), or last reply, refused numbers and APPLIED into `effects`. */
+bool port_table_hello(struct port_table *t, uint64_t port, bool known, struct effects *effects);
+/* Calls back each node that has ports here, with its highest epoch. */
+void port_table_nodes(const struct port_table *t, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg);
 
 /* The common part of a port in a manifest, and in a digest. */
 void port_base_encode(const struct port_base *port, struct buf *b);
