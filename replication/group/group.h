@@ -73,6 +73,9 @@ struct group_params {
     struct group_faults faults;
 };
 
+/* Once per process, before any group is opened: gives the Raft library its heap. */
+void group_library_init(void);
+
 /* Opens the replica. The log must have been opened (its state is taken from it). ERR_CORRUPT and its kin say what and where. */
 int group_open(struct group **group, const struct group_params *params, uint64_t now_ms, struct err *err);
 void group_close(struct group *g); /* group_idle() must be true */

@@ -1,0 +1,214 @@
+/* warrend: reads the configuration, builds the node, starts services, waits. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/config.h"
+#include "node/http/http.h"
+#include "node/shard/node.h"
+#include "replication/group/group.h"
+
+enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
+
+static const char help[] =
+    "usage: warrend --config FILE [--set KEY=VALUE ...]\n"
+    "\n"
+    "Runs one node of a Warren cluster: an AMQP 0-9-1 broker whose queues are mirrored by Raft.\n"
+    "\n"
+    "  --config FILE      configuration, `key = value` a line, # comments\n"
+    "  --set KEY=VALUE    one more line, after the file; may be repeated\n"
+    "  --check-config     read the configuration, say what is wrong, and leave\n"
+    "  --print-keys       every key with its default, range and meaning, as an example file\n"
+    "  --version, --help\n"
+    "\n"
+    "A broker on its own, for a first try:\n"
+    "  warrend --set data_dir=./data --set listeners.tcp.default=127.0.0.1:5672 --set management.tcp=127.0.0.1:15672\n"
+    "A cluster of three on this machine: ha/cluster up\n"
+    "\n"
+    "SIGTERM stops in order: leaderships are handed over, clients are told (320), everything is synced.\n";
+
+struct options {
+    bool check_only;
+    struct config config;
+};
+
+static int usage(const char *word)
+{
+    fprintf(stderr, "warrend: %s\nTry: warrend --help\n", word);
+    return EXIT_USAGE;
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+                                          {"check-config", no_argument, NULL, 'k'}, {"print-keys", no_argument, NULL, 'p'},
+                                          {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    const char *sets[argc + 1], *file = NULL;
+    int set_count = 0, option;
+    struct err err;
+    config_init(&o->config);
+    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+        switch (option) {
+        case 'c': file = optarg; break;
+        case 's': sets[set_count++] = optarg; break;
+        case 'k': o->check_only = true; break;
+        case 'p': config_print_keys(stdout); return 0;
+        case 'v': printf("warrend %s\n", WARREN_VERSION); return 0;
+        case 'h': fputs(help, stdout); return 0;
+        default: return usage("an option is not known");
+        }
+    }
+    if (optind < argc) return usage("only options are expected");
+    if (!file && !set_count) return usage("give --config FILE, or --set KEY=VALUE");
+    int code = file ? config_load(&o->config, file, &err) : 0;
+    for (int i = 0; i < set_count && !code; i++) code = config_set(&o->config, sets[i], &err);
+    if (!code) code = config_check(&o->config, &err);
+    for (size_t i = 0; i < o->config.warning_count; i++) fprintf(stderr, "warrend: warning: %s\n", o->config.warnings[i]);
+    if (!code) return -1;
+    fprintf(stderr, "warrend: configuration: %s\n", err.text);
+    return EXIT_CONFIG;
+}
+
+static void fill_placement(struct placement *p, const struct config *c)
+{
+    for (unsigned id = 1; id < 64; id++)
+        if (*c->cluster_peers[id]) p->nodes[p->node_count++] = (uint8_t)id;
+    if (!p->node_count) p->nodes[p->node_count++] = (uint8_t)c->node_id;
+    p->group_count = (uint32_t)c->cluster_groups + 1;
+    p->replicas = (uint32_t)c->cluster_replicas < p->node_count ? (uint32_t)c->cluster_replicas : p->node_count;
+}
+
+static void fill_settings(struct node_settings *s, const struct config *c)
+{
+    *s = (struct node_settings){
+        .node = (uint8_t)c->node_id,
+        .name = c->node_name,
+        .data_dir = c->data_dir,
+        .shard_count = (uint16_t)c->shards,
+        .session = {.channel_max = (uint16_t)c->channel_max,
+                    .frame_max = (uint32_t)c->frame_max,
+                    .heartbeat_s = (uint16_t)c->heartbeat,
+                    .handshake_timeout_ms = (uint32_t)c->handshake_timeout_ms,
+                    .message_size_max = (uint64_t)c->max_message_size,
+                    .publish_timeout_ms = (uint64_t)c->publish_timeout_ms,
+                    .product = c->product_name,
+                    .version = c->product_version,
+                    .cluster_name = c->cluster_name,
+                    .node_name = c->node_name,
+                    .output_high_water = 1 << 20},
+        .cluster_listen = *c->cluster_listen ? c->cluster_listen : NULL,
+        .election_timeout_ms = (uint32_t)c->election_timeout_ms,
+        .heartbeat_ms = (uint32_t)c->heartbeat_ms,
+        .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
+        .log_file_size = (uint64_t)c->wal_file_size,
+        .log_cache_size = (uint64_t)c->wal_cache_size,
+        .checkpoint_log_bytes = (uint64_t)c->checkpoint_log_bytes,
+        .transfer_rate = (uint64_t)c->cluster_transfer_rate,
+        .user = c->default_user,
+        .password = c->default_pass,
+        .loopback_only = c->loopback_users_guest && !strcmp(c->default_user, "guest"),
+    };
+    for (unsigned id = 1; id < 64; id++) s->peers[id] = *c->cluster_peers[id] ? c->cluster_peers[id] : NULL;
+    fill_placement(&s->placement, c);
+}
+
+static int read_secret(struct node_settings *s, const struct config *c, struct err *err)
+{
+    uint8_t *data;
+    if (!*c->cluster_secret_file) return 0;
+    int code = fs_read_file(fs_posix(), c->cluster_secret_file, &data, &s->secret_size, err);
+    if (code) return (int)err_wrap(err, "cluster.secret_file");
+    while (s->secret_size && (data[s->secret_size - 1] == '\n' || data[s->secret_size - 1] == '\r')) s->secret_size--;
+    s->secret = data;
+    if (s->secret_size < 16) code = (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than 16 bytes", c->cluster_secret_file);
+    return code;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_logger(struct node_settings *s, const struct config *c, struct err *err)
+{
+    int level = logger_level(c->log_level);
+    if (level < 0) return (int)err_set(err, ERR_INVALID, "log.level = %s: give error, warning, info or debug", c->log_level);
+    return logger_open(&s->logger, c->log_file, level, err);
+}
+
+static void wait_for_signal(sigset_t *signals, struct logger *logger)
+{
+    int number = 0;
+    while (sigwait(signals, &number) == 0)
+        if (number == SIGTERM || number == SIGINT) break;
+    logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", number);
+}
+
+static int serve(struct node_settings *settings, const struct config *c, struct err *err)
+{
+    struct node *node;
+    struct http *http = NULL;
+    struct node_listeners listeners = {.backlog = (int)c->tcp_backlog};
+    for (int i = 0; i < CONFIG_LIST_MAX && listeners.count < NODE_LISTENERS_MAX; i++)
+        if (*c->listeners_tcp[i]) listeners.addresses[listeners.count++] = c->listeners_tcp[i];
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads start: they inherit it */
+    signal(SIGPIPE, SIG_IGN);
+    group_library_init();
+    int code = node_open(&node, settings, &listeners, err);
+    if (!code) code = node_start(node, err);
+    if (code) return code;
+    struct http_params http_params = {
+        .node = node, .address = c->management_tcp, .product = c->product_name, .version = c->product_version, .cluster_name = c->cluster_name};
+    if (*c->management_tcp) code = http_open(&http, &http_params, err);
+    if (!code) {
+        logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u", settings->node, settings->name,
+                      listeners.addresses[0], *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
+                      settings->placement.group_count - 1);
+        wait_for_signal(&signals, settings->logger);
+    }
+    if (http) http_close(http);
+    node_stop(node);
+    node_close(node);
+    logger_printf(settings->logger, LOG_INFO, -1, "node stopped");
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options *o = mem_zalloc(sizeof *o);
+    struct node_settings settings;
+    struct err err;
+    int code = read_options(argc, argv, o);
+    if (code >= 0) {
+        mem_free(o);
+        return code;
+    }
+    fill_settings(&settings, &o->config);
+    code = read_secret(&settings, &o->config, &err);
+    if (!code) code = open_logger(&settings, &o->config, &err);
+    if (!code && o->check_only) puts("the configuration is sound");
+    if (!code && !o->check_only) {
+        raise_file_limit();
+        code = serve(&settings, &o->config, &err);
+    }
+    if (code) fprintf(stderr, "warrend: %s\n", err.text);
+    if (settings.logger) logger_close(settings.logger);
+    mem_free((void *)settings.secret);
+    mem_free(o);
+    return code ? EXIT_SOFTWARE : 0;
+}
