@@ -233,6 +233,7 @@ void session_tick(struct session *s, uint64_t now_ms)
         }
         /* what is waiting to be written tells the client as much as a heartbeat would */
         if (!s->output.size && now_ms >= s->sent_ms + interval / 2) {
+            if (s->output.capacity > SESSION_IDLE_OUTPUT_MAX) buf_close(&s->output); /* a burst's room, long idle */
             amqp_heartbeat_put(&s->output);
             s->counters.sent_frames++;
             s->sent_ms = now_ms;

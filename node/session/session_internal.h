@@ -26,6 +26,7 @@ enum {
     SESSION_PUBLISHES_MAX = 65536,        /* of one channel without an answer; above, the input waits */
     SESSION_PUBLISH_BYTES_MAX = 64 << 20, /* their bodies together */
     SESSION_CONTENT_KEPT_MAX = 1 << 20,   /* bytes of a content buffer that a channel keeps for its next message */
+    SESSION_IDLE_OUTPUT_MAX = 16 << 10,   /* bytes of output buffer that a silent connection keeps */
     SESSION_TEXT_SIZE = 1024,             /* of a reply text before it is cut to a short string */
     SETTLE_RUNS = 16,                     /* groups whose settlements are gathered side by side */
 };
