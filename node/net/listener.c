@@ -1,32 +1,20 @@
-/* Listeners: take connections in small handfuls, and wait a moment when the process has no descriptor left. */
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+/* Where clients knock. The work is done by replication/sys/listener.h, which the node-to-node link uses too. */
+#include "replication/sys/listener.h"
 #include "base/mem.h"
 #include "node/net/net.h"
-#include "replication/sys/loop.h"
-#include "replication/sys/socket.h"
-
-enum {
-    NET_ACCEPTS_PER_TURN = 64, /* so that a storm of connects does not starve the clients that are in */
-    NET_ACCEPT_PAUSE_MS = 100, /* out of descriptors or memory: those who knock wait in the backlog */
-};
 
 struct net_listener {
-    struct loop_watch *watch;
-    struct loop_timer *pause;
-    int fd;
+    struct listener *listener;
     void (*accepted)(void *self, int fd);
     void (*closed)(void *self);
     void *self;
-    char address[SOCKET_TEXT_MAX];
 };
 
-static void on_ready(void *self, unsigned events);
-static void on_pause_over(void *self);
+static void on_accepted(void *self, int fd)
+{
+    struct net_listener *l = self;
+    l->accepted(l->self, fd);
+}
 
 int net_listen(struct net_listener **out, struct uv_loop_s *loop, const char *address, int backlog,
                void (*accepted)(void *self, int fd), void *self, struct err *err)
@@ -34,73 +22,26 @@ int net_listen(struct net_listener **out, struct uv_loop_s *loop, const char *ad
     struct net_listener *l = mem_zalloc(sizeof *l);
     l->accepted = accepted;
     l->self = self;
-    int code = socket_listen(address, backlog, &l->fd, err);
-    if (code) goto free_listener;
-    int failed = loop_watch_open(&l->watch, loop, l->fd, on_ready, l);
-    if (failed) {
-        code = (int)err_set_errno(err, failed, "listen on %s", address);
-        goto close_fd;
-    }
-    l->pause = loop_timer_open(loop, on_pause_over, l);
-    socket_name(l->fd, false, l->address);
-    loop_watch_want(l->watch, LOOP_READ);
-    *out = l;
-    return 0;
-close_fd:
-    close(l->fd);
-free_listener:
-    mem_free(l);
+    int code = listener_open(&l->listener, loop, address, backlog, on_accepted, l, err);
+    if (code) mem_free(l);
+    else *out = l;
     return code;
 }
 
 static void on_closed(void *self)
 {
     struct net_listener *l = self;
-    void (*closed)(void *) = l->closed;
-    void *owner = l->self;
+    if (l->closed) l->closed(l->self);
     mem_free(l);
-    if (closed) closed(owner);
 }
 
 void net_listener_close(struct net_listener *l, void (*closed)(void *self))
 {
     l->closed = closed;
-    loop_watch_close(l->watch);
-    close(l->fd);
-    loop_timer_close(l->pause, on_closed, l);
+    listener_close(l->listener, on_closed);
 }
 
 const char *net_listener_address(const struct net_listener *l)
 {
-    return l->address;
-}
-
-static void on_pause_over(void *self)
-{
-    struct net_listener *l = self;
-    loop_watch_want(l->watch, LOOP_READ);
-}
-
-/* A client that went away between its connect and our accept is no reason to stop; nor is anything else that concerns
- * one connection only (accept(2) passes its network errors on). */
-static void on_ready(void *self, unsigned events)
-{
-    struct net_listener *l = self;
-    (void)events;
-    for (int i = 0; i < NET_ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            int on = 1;
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-            l->accepted(l->self, fd);
-            continue;
-        }
-        if (errno == EAGAIN) return;
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            loop_watch_want(l->watch, 0);
-            loop_timer_start(l->pause, NET_ACCEPT_PAUSE_MS, 0);
-            return;
-        }
-    }
+    return listener_address(l->listener);
 }
