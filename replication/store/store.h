@@ -34,8 +34,9 @@ struct location {
 
 struct store_params {
     struct fs *fs;
-    struct executor *executor;
-    const char *directory; /* of this group replica */
+    struct executor *executor;      /* checkpoints */
+    struct executor *read_executor; /* reads: they must not stand behind a long checkpoint; may be the same in tests */
+    const char *directory;          /* of this group replica */
 };
 
 /* What the current manifest says; manifest.size == 0: there is none. Slices borrow from the store until the next checkpoint. */
