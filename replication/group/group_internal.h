@@ -1,0 +1,109 @@
+/* Inside the group: what its files share. */
+#ifndef WARREN_REPLICATION_GROUP_GROUP_INTERNAL_H
+#define WARREN_REPLICATION_GROUP_GROUP_INTERNAL_H
+
+#include "base/mem.h"
+#include "replication/group/message.h"
+#include "replication/group/raft_core.h"
+
+enum {
+    GROUP_CONGESTION_MAX = 32 << 20,        /* bytes waiting on a link above which entries are not loaded for it */
+    GROUP_TRAILING_BYTES = 8 << 20,         /* log kept behind a checkpoint, so that a brief absence needs no transfer */
+    GROUP_TRAILING_ENTRIES = 1024,
+    GROUP_DEAD_BYTES_MIN = 8 << 20,         /* dead bytes in segments worth a checkpoint of their own */
+    GROUP_DEAD_CHECK_MS = 2000,
+    GROUP_SEAL_BYTES = 128 << 10,           /* a batch of so much does not wait for the write before it */
+};
+
+/* A write that the log has not made durable yet. */
+struct write {
+    uint64_t first, last; /* indexes; first > last: nothing is left of it */
+    uint64_t lsn;
+};
+
+/* A message that must not leave before a vote is durable. */
+struct held_message {
+    uint64_t lsn;
+    uint8_t to;
+    struct buf head;
+};
+
+/* The fast way to a new leader when the old one's process is known dead. */
+struct takeover {
+    bool wanted;
+    uint8_t leader;
+    uint64_t term;
+    uint64_t at_ms;
+    unsigned tries;
+};
+
+struct group {
+    struct group_params params;
+    struct raft_core *core;
+    uint64_t now_ms;
+    uint64_t clock_ms; /* of the last entry: never goes back */
+
+    /* submit: what the core's append of our own entry is made of */
+    struct part batch[ENTRY_PART_COUNT_MAX];
+    uint32_t batch_count;
+    uint64_t batch_bytes;
+    bool submitting;
+    uint64_t in_flight_bytes; /* of entries not committed */
+
+    struct write *writes; /* ring */
+    size_t write_head, write_count, write_capacity;
+    struct held_message *held;
+    size_t held_count, held_capacity;
+    uint64_t hold_lsn; /* messages wait while this is not durable */
+
+    uint64_t commit, applied;
+    uint64_t commit_told; /* pushed to followers */
+    bool leading;         /* told to the owner */
+    bool was_leader;
+    uint64_t lead_term, barrier_index; /* index of our barrier in this term; 0: not submitted */
+    uint64_t sent_at_ms[64];           /* last AppendEntries per node */
+    uint8_t hint_leader;               /* for status */
+
+    struct group_member members[GROUP_MEMBERS_MAX]; /* committed configuration */
+    uint32_t member_count;
+    uint64_t conf_index;
+    struct buf conf;
+
+    struct takeover takeover;
+
+    bool checkpoint_running;
+    uint64_t checkpoint_index, checkpoint_term;
+    uint64_t snapshot_index;
+    uint64_t dead_check_at_ms;
+    struct installs *installs; /* snapshot.c */
+};
+
+void note(struct group *g, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* send.c */
+void send_core_message(struct group *g, const struct core_message *m);
+void send_held(struct group *g);
+void push_commit(struct group *g);
+
+/* apply.c */
+void apply_committed(struct group *g);
+
+/* batch.c */
+void batch_seal(struct group *g, uint64_t clock_ms);
+void batch_drop(struct group *g);
+void writes_push(struct group *g, uint64_t first, uint64_t last, uint64_t lsn);
+void writes_durable(struct group *g);
+void writes_clear(struct group *g);
+
+/* election.c */
+void election_turn(struct group *g);
+
+/* snapshot.c */
+void checkpoint_policy(struct group *g);
+void snapshot_offer(struct group *g, uint8_t node);
+void snapshot_receive(struct group *g, uint8_t from, struct slice bytes);
+void snapshot_turn(struct group *g);
+void snapshot_close(struct group *g);
+bool snapshot_idle(const struct group *g);
+
+#endif
