@@ -3,8 +3,8 @@
 import re
 import time
 
-from amqp_codec import (FRAME_BODY, FRAME_HEADER, FRAME_METHOD, PROTOCOL_HEADER, Typed, encode_frame, encode_header,
-                        encode_message, encode_method, to_bytes)
+from amqp_codec import (FRAME_BODY, FRAME_HEADER, PROTOCOL_HEADER, Typed, encode_frame, encode_header, encode_message,
+                        to_bytes)
 from language import Repeated, Variable
 from peer import Peer
 
@@ -176,26 +176,27 @@ class Script:
             if name == "body":
                 got = message.body
             elif name.startswith("."):
-                got = (message.properties or {}).get(name[1:])
+                head, *path = name[1:].split("/")
+                got = self.step_down((message.properties or {}).get(head), path, name)
             else:
                 head, *path = name.split("/")
                 if head not in message.fields:
                     raise Mismatch(f"{message.name} has no field {head}")
-                got = message.fields[head]
-                for step in path:
-                    got = self.step_into(got, step, name)
+                got = self.step_down(message.fields[head], path, name)
             if operator == ">":
                 self.variables[wanted] = got
             elif not self.agrees(got, operator, self.resolve(wanted)):
                 raise Mismatch(f"{message.name}: {name} is {got!r}, expected {operator} {self.resolve(wanted)!r}")
 
     @staticmethod
-    def step_into(table, key, name):
+    def step_down(table, path, name):
         """Tables are looked into with a path: server-properties/capabilities/basic.nack."""
-        for candidate in (key, key.replace("_", "-")):
-            if isinstance(table, dict) and candidate in table:
-                return table[candidate]
-        raise Mismatch(f"there is no {name}")
+        for key in path:
+            names = [there for there in table if there.replace("-", "_") == key] if isinstance(table, dict) else []
+            if not names:
+                raise Mismatch(f"there is no {name}")
+            table = table[names[0]]
+        return table
 
     def agrees(self, got, operator, wanted):
         if operator == "~":
@@ -323,6 +324,3 @@ def plain(value):
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     return value
-
-
-__all__ = ["Script", "Mismatch", "Skipped", "FRAME_METHOD", "encode_method"]
