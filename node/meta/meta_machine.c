@@ -22,9 +22,10 @@ static struct port_base *create_port(void *machine)
     return mem_zalloc(sizeof(struct port_base));
 }
 
-static void destroy_port(void *machine, struct port_base *port)
+static void destroy_port(void *machine, struct port_base *port, struct effects *effects)
 {
     (void)machine;
+    (void)effects;
     mem_free(port);
 }
 
@@ -50,7 +51,7 @@ static void apply_topology(struct meta_machine *m, struct port_base *port, const
         port_table_reply(port, command->number, REPLY_OK, result.queue_id, (uint64_t)result.group << 1 | result.created, (struct slice){0}, effects);
 }
 
-static void node_down(struct meta_machine *m, struct slice payload)
+static void node_down(struct meta_machine *m, struct slice payload, struct effects *effects)
 {
     struct command_node_down down;
     if (!command_node_down_decode(payload, &down)) return;
@@ -60,7 +61,7 @@ static void node_down(struct meta_machine *m, struct slice payload)
     topology_command_encode(&bytes, &c);
     change(m, &c, buf_slice(&bytes), &result);
     buf_close(&bytes);
-    port_table_node_down(&m->ports, down.node, down.epoch);
+    port_table_node_down(&m->ports, down.node, down.epoch, effects);
 }
 
 /* `port` is NULL for the system's commands. */
@@ -74,10 +75,10 @@ static void apply_command(void *machine, struct port_base *port, const struct co
         if (port) port_table_reply(port, command->number, REPLY_OK, 0, 0, (struct slice){0}, effects);
         return;
     case COMMAND_CLOSE:
-        if (port) port_table_remove(&m->ports, port);
+        if (port) port_table_remove(&m->ports, port, effects);
         return;
     case COMMAND_NODE_DOWN:
-        if (!port) node_down(m, command->payload);
+        if (!port) node_down(m, command->payload, effects);
         return;
     case COMMAND_RECEIPT: return;
     default:

@@ -9,18 +9,18 @@ void port_table_init(struct port_table *t, const struct port_table_ops *ops, voi
     list_init(&t->order);
 }
 
-static void forget(struct port_table *t, struct port_base *port)
+static void forget(struct port_table *t, struct port_base *port, struct effects *effects)
 {
     map_u64_remove(&t->ports, port->id);
     list_remove(&port->link);
     mem_free(port->reply_text);
     mem_free(port->refused);
-    t->ops->destroy(t->machine, port);
+    t->ops->destroy(t->machine, port, effects);
 }
 
 void port_table_close(struct port_table *t)
 {
-    while (!list_empty(&t->order)) forget(t, LIST_ITEM(t->order.next, struct port_base, link));
+    while (!list_empty(&t->order)) forget(t, LIST_ITEM(t->order.next, struct port_base, link), NULL);
     map_u64_close(&t->ports);
 }
 
@@ -35,9 +35,9 @@ void port_table_insert(struct port_table *t, struct port_base *port)
     list_append(&t->order, &port->link);
 }
 
-void port_table_remove(struct port_table *t, struct port_base *port)
+void port_table_remove(struct port_table *t, struct port_base *port, struct effects *effects)
 {
-    forget(t, port);
+    forget(t, port, effects);
 }
 
 static bool closed_for_ever(const struct port_table *t, uint64_t id)
@@ -99,7 +99,10 @@ void port_table_apply(struct port_table *t, struct part bytes, struct effects *e
         say(effects, EFFECT_RESYNC, chunk.port, port->applied);
         return;
     }
-    if (chunk.received > port->received) port->received = chunk.received;
+    if (chunk.received > port->received) {
+        port->received = chunk.received;
+        if (t->ops->received) t->ops->received(t->machine, port, effects);
+    }
     if (port->refused_count && chunk.previous > PORT_REFUSED_KEPT) trim_refused(port, chunk.previous - PORT_REFUSED_KEPT);
     struct chunk_cursor cursor;
     struct command command;
@@ -149,14 +152,14 @@ void port_table_refuse(struct port_base *port, uint64_t number, struct effects *
     say(effects, EFFECT_REFUSED, port->id, number);
 }
 
-void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch)
+void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch, struct effects *effects)
 {
     if (node == PORT_NODE_SYSTEM || node == PORT_NODE_GROUP) return;
     if (t->floor[node] <= epoch) t->floor[node] = epoch + 1;
     LIST_FOR_SAFE(&t->order, link)
     {
         struct port_base *port = LIST_ITEM(link, struct port_base, link);
-        if (port_id_node(port->id) == node && port_id_epoch(port->id) <= epoch) forget(t, port);
+        if (port_id_node(port->id) == node && port_id_epoch(port->id) <= epoch) forget(t, port, effects);
     }
 }
 

@@ -32,9 +32,10 @@ struct port_base {
 
 struct port_table_ops {
     struct port_base *(*create)(void *machine);
-    void (*destroy)(void *machine, struct port_base *port); /* requeues, detaches, frees */
+    void (*destroy)(void *machine, struct port_base *port, struct effects *effects); /* requeues, detaches, frees */
     /* One command of a port, in order and once; of the system with `port` NULL. */
     void (*apply)(void *machine, struct port_base *port, const struct command *command, struct part chunk, struct effects *effects);
+    void (*received)(void *machine, struct port_base *port, struct effects *effects); /* `received` grew; may be NULL */
 };
 
 struct port_table {
@@ -53,8 +54,8 @@ void port_table_apply(struct port_table *t, struct part chunk, struct effects *e
 /* Remembers the reply and emits it. Text is copied. */
 void port_table_reply(struct port_base *port, uint64_t number, uint8_t code, uint64_t a, uint64_t b, struct slice text, struct effects *effects);
 void port_table_refuse(struct port_base *port, uint64_t number, struct effects *effects);
-void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch);
-void port_table_remove(struct port_table *t, struct port_base *port); /* COMMAND_CLOSE; later chunks of it give GONE */
+void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch, struct effects *effects);
+void port_table_remove(struct port_table *t, struct port_base *port, struct effects *effects); /* COMMAND_CLOSE; later chunks of it give GONE */
 
 /* The part of a HELLO's answer that every machine shares: GONE (false), or last reply, refused numbers and APPLIED into `effects`. */
 bool port_table_hello(struct port_table *t, uint64_t port, bool known, struct effects *effects);

@@ -59,6 +59,11 @@ class Warren:
     def leader(self, queue):
         return self.cluster.leader(queue).number - 1
 
+    def online(self, queue):
+        """How many replicas of the queue are up and with its leader."""
+        node = self.cluster.nodes[self.leader(queue)]
+        return len(node.get_json(f"/api/queues/%2F/{queue}").get("online") or [])
+
     def kill(self, index):
         self.cluster.nodes[index].process.send(signal.SIGKILL)
         self.cluster.nodes[index].process.wait_gone(10)
@@ -177,13 +182,19 @@ class Rabbit:
     def pids(self):
         return [pid for node in self.nodes for pid in node.pids()]
 
-    def leader(self, queue):
+    def column(self, queue, column):
         alive = next(node for node in self.nodes if node.process.pid())
-        for line in alive.control("list_queues", "--no-table-headers", "name", "leader").splitlines():
-            name, _, leader = line.partition("\t")
+        for line in alive.control("list_queues", "--no-table-headers", "name", column).splitlines():
+            name, _, value = line.partition("\t")
             if name == queue:
-                return [node.name for node in self.nodes].index(leader)
+                return value
         raise warren_cluster.Problem(f"RabbitMQ has no queue {queue}")
+
+    def leader(self, queue):
+        return [node.name for node in self.nodes].index(self.column(queue, "leader"))
+
+    def online(self, queue):
+        return self.column(queue, "online").count("@")
 
     def kill(self, index):
         kill_all(self.nodes[index].pids())

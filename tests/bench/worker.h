@@ -14,7 +14,7 @@
 
 enum {
     BENCH_PAUSES_MAX = 4096,   /* noted per producer */
-    BENCH_PAUSE_MIN_MS = 20,   /* shorter ones are not noted */
+    BENCH_PAUSE_MIN_MS = 5,    /* shorter ones are not noted */
     BENCH_RETRY_MS = 20,       /* between two attempts to connect */
     BENCH_ACK_LATE_MS = 5,     /* acks that wait for --multi-ack-every go out after so long */
     BENCH_OUT_MAX = 128 << 10, /* bytes that a producer puts up before it writes */

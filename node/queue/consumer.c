@@ -1,0 +1,90 @@
+/* Consumers come and go. */
+#include "node/queue/machine_internal.h"
+
+struct consumer *consumer_find(struct machine_port *port, uint32_t id)
+{
+    LIST_FOR(&port->consumers, link)
+    {
+        struct consumer *c = LIST_ITEM(link, struct consumer, port_link);
+        if (c->id == id) return c;
+    }
+    return NULL;
+}
+
+void consumer_insert(struct queue *q, struct consumer *c)
+{
+    struct list *at = q->consumers.previous;
+    while (at != &q->consumers && LIST_ITEM(at, struct consumer, queue_link)->priority < c->priority) at = at->previous;
+    list_insert_before(at->next, &c->queue_link);
+}
+
+static void choose_active(struct queue *q)
+{
+    q->active = list_empty(&q->consumers) ? NULL : LIST_ITEM(q->consumers.next, struct consumer, queue_link);
+}
+
+static uint8_t refusal(const struct queue *q, const struct command_attach *a)
+{
+    if (q->exclusive || ((a->flags & ATTACH_EXCLUSIVE) && q->consumer_count)) return REPLY_EXCLUSIVE;
+    return REPLY_OK;
+}
+
+void attach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    struct command_attach a;
+    bool sound = command_attach_decode(command->payload, &a) && !consumer_find(port, a.consumer);
+    struct queue *q = sound ? queue_find(m, a.queue) : NULL;
+    uint8_t code = !sound ? REPLY_INVALID : !q ? REPLY_NOT_FOUND : refusal(q, &a);
+    port_table_reply(&port->base, command->number, code, 0, 0, (struct slice){0}, effects);
+    if (code) return;
+    struct consumer *c = mem_zalloc(sizeof *c);
+    c->port = port;
+    c->queue = q;
+    c->id = a.consumer;
+    c->flags = a.flags;
+    c->prefetch = a.prefetch;
+    c->priority = a.priority;
+    c->tag = slice_of(mem_strndup((const char *)a.tag.data, a.tag.size), a.tag.size);
+    list_append(&port->consumers, &c->port_link);
+    consumer_insert(q, c);
+    q->consumer_count++;
+    q->had_consumers = true;
+    q->unused_told = false;
+    if (a.flags & ATTACH_EXCLUSIVE) q->exclusive = c;
+    if (!q->active) q->active = c;
+    q->blocked = false;
+    queue_used(m, q);
+    pump(m, q, effects);
+}
+
+static void now_unused(struct queue_machine *m, struct queue *q, struct effects *effects)
+{
+    queue_used(m, q);
+    if (!q->settings.auto_delete || !q->had_consumers) return;
+    q->unused_told = true;
+    if (effects) effects_add(effects, EFFECT_QUEUE_UNUSED, 0)->queue = q->id;
+}
+
+void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects)
+{
+    struct queue *q = c->queue;
+    list_remove(&c->queue_link);
+    list_remove(&c->port_link);
+    q->consumer_count--;
+    if (q->exclusive == c) q->exclusive = NULL;
+    if (q->active == c) choose_active(q);
+    q->blocked = false;
+    mem_free((void *)c->tag.data);
+    mem_free(c);
+    if (!q->consumer_count) now_unused(m, q, effects);
+}
+
+void detach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    struct command_detach d;
+    struct consumer *c = command_detach_decode(command->payload, &d) ? consumer_find(port, d.consumer) : NULL;
+    struct queue *q = c ? c->queue : NULL;
+    if (c) consumer_remove(m, c, effects);
+    port_table_reply(&port->base, command->number, c ? REPLY_OK : REPLY_NOT_FOUND, 0, 0, (struct slice){0}, effects);
+    if (q && q->ready && q->consumer_count) pump(m, q, effects);
+}

@@ -1,0 +1,74 @@
+/* Messages that leave their queue without an ack. With a dead-letter exchange they wait in the group's list until the
+ * targets have them (at least once); the leader's shell publishes them (node/broker/dead_letter.c). */
+#include "node/queue/machine_internal.h"
+
+static void emit(const struct dead_letter_record *d, struct effects *effects)
+{
+    struct effect *e = effects_add(effects, EFFECT_DEAD_LETTER, 0);
+    e->number = d->number;
+    e->queue = d->queue;
+    e->code = d->reason;
+    e->content = stored_part(&d->content);
+    e->location = d->content.where;
+    if (e->content.blob) effects_hold(effects, e->content.blob);
+}
+
+void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason, struct effects *effects)
+{
+    if (!q->settings.has_dead_letter_exchange) {
+        stored_drop(&content, m->store);
+        return;
+    }
+    struct dead_letter_record *d = mem_zalloc(sizeof *d);
+    d->number = ++m->dead_number;
+    d->queue = q->id;
+    d->reason = reason;
+    d->content = content;
+    list_append(&m->dead, &d->link);
+    q->dead_pending++;
+    if (effects) emit(d, effects);
+}
+
+void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason, struct effects *effects)
+{
+    struct level *l = q->levels[level];
+    CHECK(slot->state == SLOT_READY);
+    q->ready--;
+    q->ready_bytes -= slot->content.size;
+    q->expiring -= slot->expires_ms != 0;
+    struct stored content = level_take(l, number, slot);
+    level_trim(l);
+    bury_content(m, q, content, reason, effects);
+}
+
+void dead_lettered(struct queue_machine *m, const struct command *command)
+{
+    struct command_dead_lettered c;
+    if (!command_dead_lettered_decode(command->payload, &c)) return;
+    LIST_FOR_SAFE(&m->dead, link)
+    {
+        struct dead_letter_record *d = LIST_ITEM(link, struct dead_letter_record, link);
+        if (d->number > c.last) return;
+        if (d->number < c.first) continue;
+        struct queue *q = queue_find(m, d->queue);
+        if (q) q->dead_pending--;
+        stored_drop(&d->content, m->store);
+        list_remove(&d->link);
+        if (d->pending)
+            d->number = 0; /* a checkpoint is still at it, which frees it */
+        else
+            mem_free(d);
+    }
+}
+
+void queue_machine_dead_letters(struct queue_machine *m, uint64_t after, size_t count_max, struct effects *effects)
+{
+    size_t count = 0;
+    LIST_FOR(&m->dead, link)
+    {
+        struct dead_letter_record *d = LIST_ITEM(link, struct dead_letter_record, link);
+        if (d->number <= after) continue;
+        if (count++ == count_max) return;
+        emit(d, effects);
+    }
+}

@@ -1,0 +1,104 @@
+/* Who gets the next message: prefetch, priorities, single active consumer, the port's window. */
+#include "node/queue/machine_internal.h"
+
+static bool port_has_room(const struct machine_port *p)
+{
+    uint64_t outstanding = p->next_dseq - 1 > p->base.received ? p->next_dseq - 1 - p->base.received : 0;
+    if (outstanding >= PORT_WINDOW_MESSAGES) return false;
+    return outstanding == 0 || p->window_bytes < PORT_WINDOW_BYTES;
+}
+
+static bool can_take(const struct consumer *c)
+{
+    const struct machine_port *p = c->port;
+    if (c->queue->settings.single_active_consumer && c->queue->active != c) return false;
+    if (c->prefetch && c->unacked >= c->prefetch) return false;
+    if (p->limit && p->unacked >= p->limit) return false;
+    return port_has_room(p);
+}
+
+static struct consumer *next_consumer(struct queue *q)
+{
+    LIST_FOR(&q->consumers, link)
+    {
+        struct consumer *c = LIST_ITEM(link, struct consumer, queue_link);
+        if (can_take(c)) return c;
+    }
+    return NULL;
+}
+
+/* Behind the last of its own priority: round robin among equals. */
+static void rotate(struct queue *q, struct consumer *c)
+{
+    if (q->consumer_count < 2) return;
+    list_remove(&c->queue_link);
+    consumer_insert(q, c);
+}
+
+void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item, struct effects *effects)
+{
+    struct queue *q = queue_find(m, item->queue);
+    struct slot *slot = q && item->level < q->level_count && q->levels[item->level] ? level_slot(q->levels[item->level], item->number, m->store) : NULL;
+    if (!slot) return;
+    struct effect *e = effects_add(effects, EFFECT_DELIVER, port->base.id);
+    e->dseq = dseq;
+    e->consumer = item->consumer;
+    e->queue = item->queue;
+    e->redelivered = slot->redelivered;
+    e->a = q->ready;
+    e->b = slot->delivery_count;
+    e->content = stored_part(&slot->content);
+    e->location = slot->content.where;
+    if (e->content.blob) effects_hold(effects, e->content.blob);
+}
+
+uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer, uint8_t level, uint64_t number,
+                  struct slot *slot)
+{
+    (void)m;
+    uint64_t dseq = port->next_dseq++;
+    struct unacked_item *item = unacked_add(port, dseq);
+    *item = (struct unacked_item){.queue = q->id, .number = number, .consumer = consumer ? consumer->id : 0, .level = level, .live = true};
+    level_set_unacked(q->levels[level], number, slot);
+    window_add(port, dseq, slot->content.size);
+    port->unacked++;
+    if (consumer) consumer->unacked++;
+    q->ready--;
+    q->ready_bytes -= slot->content.size;
+    q->unacked++;
+    q->unacked_bytes += slot->content.size;
+    q->delivered++;
+    q->redelivered += slot->redelivered;
+    return dseq;
+}
+
+void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
+{
+    uint8_t level;
+    uint64_t number;
+    struct slot *slot;
+    while (queue_front(m, q, &level, &number, &slot)) {
+        if (slot->expires_ms && slot->expires_ms < m->now_ms) {
+            bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
+            continue;
+        }
+        struct consumer *c = next_consumer(q);
+        if (!c) {
+            q->blocked = true;
+            return;
+        }
+        uint64_t dseq = hand_out(m, q, c->port, c, level, number, slot);
+        if (effects) emit_delivery(m, c->port, dseq, unacked_at(c->port, dseq), effects);
+        rotate(q, c);
+    }
+}
+
+void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects)
+{
+    LIST_FOR(&port->consumers, link)
+    {
+        struct queue *q = LIST_ITEM(link, struct consumer, port_link)->queue;
+        q->blocked = false;
+        if (q->ready) pump(m, q, effects);
+    }
+}

@@ -1,0 +1,87 @@
+/* A message comes in: into each of its queues of this group, its content held once. */
+#include "node/queue/machine_internal.h"
+
+static uint64_t expiry(const struct queue_machine *m, const struct queue *q, uint64_t ttl_ms)
+{
+    uint64_t ttl = q->settings.message_ttl_ms >= 0 ? (uint64_t)q->settings.message_ttl_ms : UINT64_MAX;
+    if (ttl_ms < ttl) ttl = ttl_ms;
+    return ttl == UINT64_MAX ? 0 : m->now_ms + ttl;
+}
+
+static bool is_full(const struct queue *q, uint32_t size)
+{
+    const struct queue_settings *s = &q->settings;
+    return (s->max_length >= 0 && q->ready + 1 > (uint64_t)s->max_length) ||
+           (s->max_length_bytes >= 0 && q->ready_bytes + size > (uint64_t)s->max_length_bytes);
+}
+
+static bool over_length(const struct queue *q)
+{
+    const struct queue_settings *s = &q->settings;
+    return (s->max_length >= 0 && q->ready > (uint64_t)s->max_length) ||
+           (s->max_length_bytes >= 0 && q->ready_bytes > (uint64_t)s->max_length_bytes);
+}
+
+/* drop-head: the oldest of the lowest priority goes first. */
+static void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects)
+{
+    while (q->ready && over_length(q)) {
+        bool found = false;
+        for (unsigned i = 0; i < q->level_count && !found; i++) {
+            uint64_t number;
+            struct slot *slot;
+            if (!q->levels[i] || !level_front(q->levels[i], m->store, &number, &slot)) continue;
+            bury(m, q, (uint8_t)i, number, slot, DEAD_MAXLEN, effects);
+            found = true;
+        }
+        if (!found) return;
+    }
+}
+
+static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content, struct effects *effects)
+{
+    uint8_t level = c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
+    uint64_t number;
+    struct level *l = queue_level(q, level);
+    struct slot *slot = level_append(l, &number);
+    slot->content = (struct stored){.blob = blob_ref(content.blob), .offset = content.offset, .size = content.size};
+    slot->expires_ms = expiry(m, q, c->ttl_ms);
+    q->ready++;
+    q->ready_bytes += content.size;
+    q->enqueued++;
+    if (slot->expires_ms) {
+        q->expiring++;
+        level_page(l, number)->touched = true;
+        timer_set(m, q);
+    }
+    if (!q->blocked) pump(m, q, effects);
+    drop_heads(m, q, effects);
+}
+
+/* False: the queue refuses it. */
+static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content, struct effects *effects)
+{
+    if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content.size)) {
+        put(m, q, c, content, effects);
+        return true;
+    }
+    if (q->settings.overflow == OVERFLOW_REJECT_PUBLISH_DLX) {
+        struct stored copy = {.blob = blob_ref(content.blob), .offset = content.offset, .size = content.size};
+        bury_content(m, q, copy, DEAD_MAXLEN, effects);
+    }
+    return false;
+}
+
+void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk, struct effects *effects)
+{
+    struct command_enqueue c;
+    if (!command_enqueue_decode(command->payload, &c)) return;
+    struct part content = {chunk.blob, (uint32_t)(c.content.data - chunk.blob->data), (uint32_t)c.content.size};
+    bool refused = false;
+    struct reader ids = reader_of(c.queue_ids);
+    for (uint32_t i = 0; i < c.queue_count; i++) {
+        struct queue *q = queue_find(m, reader_le64(&ids));
+        refused |= !q || !put_or_refuse(m, q, &c, content, effects);
+    }
+    if (refused && port) port_table_refuse(&port->base, command->number, effects);
+}

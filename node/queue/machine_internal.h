@@ -1,0 +1,168 @@
+/* Inside the queue machine: what its files share. */
+#ifndef WARREN_NODE_QUEUE_MACHINE_INTERNAL_H
+#define WARREN_NODE_QUEUE_MACHINE_INTERNAL_H
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "node/queue/page.h"
+#include "node/queue/port_table.h"
+#include "node/queue/queue_machine.h"
+
+struct machine_port;
+
+struct consumer {
+    struct machine_port *port;
+    struct queue *queue;
+    uint32_t id;
+    uint8_t flags;
+    uint32_t prefetch;
+    int32_t priority;
+    uint32_t unacked;
+    struct slice tag; /* owned */
+    struct list queue_link; /* queue.consumers: by priority, then round robin */
+    struct list port_link;  /* machine_port.consumers */
+};
+
+struct queue {
+    uint64_t id;
+    struct queue_settings settings; /* slices owned */
+    struct level **levels;          /* level_count of them, by priority, NULL until used */
+    unsigned level_count;
+    uint64_t ready, unacked, ready_bytes, unacked_bytes, dead_pending;
+    uint64_t enqueued, delivered, redelivered, acked;
+    struct list consumers;
+    uint32_t consumer_count;
+    struct consumer *active;     /* single active consumer */
+    struct consumer *exclusive;
+    bool blocked;                /* no consumer can take more: set by a vain search, cleared when one can again */
+    bool had_consumers, unused_told;
+    uint64_t expiring;           /* messages with a TTL */
+    uint64_t used_ms;            /* x-expires counts from here */
+    uint64_t timer_ms;           /* earliest time in the heap for this queue; 0: none */
+};
+
+/* Unacked deliveries of a port by dseq, in chunks, so that one old delivery keeps its chunk and no more. */
+enum { UNACKED_CHUNK = 256 };
+struct unacked_item {
+    uint64_t queue;
+    uint64_t number;
+    uint32_t consumer; /* 0: a get */
+    uint8_t level;
+    bool live;
+};
+struct unacked_chunk {
+    uint32_t live;
+    struct unacked_item items[UNACKED_CHUNK];
+};
+
+struct machine_port {
+    struct port_base base;
+    uint64_t next_dseq; /* of the next delivery; the first is 1 */
+    uint32_t limit;
+    uint64_t unacked;
+    struct map_u64 chunks; /* dseq / UNACKED_CHUNK -> struct unacked_chunk */
+    uint64_t oldest_chunk; /* no lower one exists */
+    struct list consumers;
+    uint32_t *window_sizes; /* ring by dseq: content sizes of what is not received */
+    uint32_t window_capacity;
+    uint64_t window_from;   /* dseq up to which sizes were taken off */
+    uint64_t window_bytes;
+};
+
+struct dead_letter_record {
+    uint64_t number;
+    uint64_t queue;
+    uint8_t reason;
+    struct stored content;
+    uint32_t pending;
+    struct list link; /* queue_machine.dead, rising numbers */
+};
+
+struct timer {
+    uint64_t at_ms;
+    uint64_t queue;
+};
+
+/* A content that the running checkpoint stores; `before` is where it was. */
+struct pending_content {
+    struct page *page; /* NULL: a dead letter */
+    uint16_t offset;   /* of the slot within the page's numbers */
+    struct dead_letter_record *dead;
+    struct location before;
+};
+
+struct queue_machine {
+    uint32_t group;
+    struct store *store;
+    struct port_table ports;
+    struct map_u64 queues;
+    struct queue **order; /* by id */
+    size_t queue_count, order_capacity;
+    struct queue *last; /* found last */
+    uint64_t now_ms;
+    uint64_t dead_number;
+    struct list dead;
+    struct timer *timers; /* heap */
+    size_t timer_count, timer_capacity;
+    struct pending_content *pending;
+    size_t pending_count, pending_capacity;
+    struct page **indexed; /* pages whose index the running checkpoint writes */
+    size_t indexed_count, indexed_capacity;
+};
+
+/* queue.c */
+struct queue *queue_find(struct queue_machine *m, uint64_t id);
+struct queue *queue_make(struct queue_machine *m, uint64_t id);
+void queue_set(struct queue *q, const struct queue_settings *s);
+void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effects); /* cancels, releases, frees */
+struct level *queue_level(struct queue *q, uint8_t priority);
+/* The next ready message: highest level first. */
+bool queue_front(struct queue_machine *m, struct queue *q, uint8_t *level, uint64_t *number, struct slot **slot);
+void queue_used(struct queue_machine *m, struct queue *q);
+
+/* enqueue.c */
+void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk, struct effects *effects);
+
+/* deliver.c */
+void pump(struct queue_machine *m, struct queue *q, struct effects *effects);
+void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects);
+void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item, struct effects *effects);
+uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer, uint8_t level, uint64_t number, struct slot *slot);
+
+/* consumer.c */
+void attach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
+void detach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
+void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects);
+struct consumer *consumer_find(struct machine_port *port, uint32_t id);
+void consumer_insert(struct queue *q, struct consumer *c);
+
+/* settle.c */
+void settle(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
+void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome, struct effects *effects);
+struct unacked_item *unacked_add(struct machine_port *port, uint64_t dseq);
+struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq);
+void window_add(struct machine_port *port, uint64_t dseq, uint32_t size);
+void window_received(struct machine_port *port);
+
+/* expire.c */
+void timers_run(struct queue_machine *m, struct effects *effects);
+void timer_set(struct queue_machine *m, struct queue *q);
+
+/* dead_letter.c */
+/* Takes a message out of its queue: to the dead letters if the queue has an exchange for them, else away. */
+void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason, struct effects *effects);
+void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason, struct effects *effects);
+void dead_lettered(struct queue_machine *m, const struct command *command);
+
+/* checkpoint.c, restore.c */
+void machine_checkpoint(void *self, struct checkpoint *c);
+void machine_checkpoint_done(void *self, bool durable);
+int machine_restore(void *self, struct slice manifest, struct err *err);
+uint64_t machine_digest(void *self);
+bool machine_check(void *self, struct err *err);
+
+/* machine.c */
+struct port_base *machine_port_create(void *machine);
+void machine_clear(struct queue_machine *m, bool release);
+
+#endif

@@ -1,0 +1,275 @@
+#include "node/queue/page.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+struct part stored_part(const struct stored *s)
+{
+    return (struct part){s->blob, s->offset, s->size};
+}
+
+void stored_drop(struct stored *s, struct store *store)
+{
+    blob_unref(s->blob);
+    s->blob = NULL;
+    if (s->where.segment) store_release(store, s->where);
+    s->where = (struct location){0};
+}
+
+void level_init(struct level *l)
+{
+    *l = (struct level){0};
+}
+
+static struct page **at(const struct level *l, size_t i)
+{
+    return &l->pages[(l->head + i) & (l->capacity - 1)];
+}
+
+static void add_page(struct level *l)
+{
+    if (l->page_count == l->capacity) {
+        size_t capacity = l->capacity ? l->capacity * 2 : 4;
+        struct page **bigger = mem_alloc(capacity * sizeof(struct page *));
+        for (size_t i = 0; i < l->page_count; i++) bigger[i] = *at(l, i);
+        mem_free(l->pages);
+        l->pages = bigger;
+        l->capacity = capacity;
+        l->head = 0;
+    }
+    if (!l->page_count) l->first_page = l->next / PAGE_SLOTS;
+    l->page_count++;
+    *at(l, l->page_count - 1) = mem_zalloc(sizeof(struct page));
+}
+
+struct page *level_page(const struct level *l, uint64_t number)
+{
+    uint64_t page = number / PAGE_SLOTS;
+    if (page < l->first_page || page >= l->first_page + l->page_count) return NULL;
+    return *at(l, page - l->first_page);
+}
+
+static struct slot *slot_in(struct page *p, uint64_t number)
+{
+    uint32_t offset = number % PAGE_SLOTS;
+    if (!p->slots || offset < p->base || offset >= (uint32_t)p->base + p->count) return NULL;
+    struct slot *s = &p->slots[offset - p->base];
+    return s->state == SLOT_GONE ? NULL : s;
+}
+
+struct slot *level_slot(struct level *l, uint64_t number, struct store *store)
+{
+    struct page *p = level_page(l, number);
+    if (!p || (p->paged_out && !page_in(p, store))) return NULL;
+    return slot_in(p, number);
+}
+
+struct slot *level_append(struct level *l, uint64_t *number)
+{
+    *number = l->next;
+    struct page *p = level_page(l, l->next);
+    if (!p) {
+        add_page(l);
+        p = level_page(l, l->next);
+    }
+    uint16_t offset = (uint16_t)(l->next % PAGE_SLOTS);
+    if (!p->live && !p->pending) { /* a shallow queue costs a few slots, wherever in the page it is */
+        p->base = offset;
+        p->count = 0;
+    }
+    if (p->count == p->capacity) {
+        uint16_t capacity = p->capacity ? (uint16_t)(p->capacity * 2) : 4;
+        p->capacity = capacity > PAGE_SLOTS ? PAGE_SLOTS : capacity;
+        p->slots = mem_realloc(p->slots, p->capacity * sizeof *p->slots);
+    }
+    CHECK(offset == p->base + p->count);
+    struct slot *s = &p->slots[p->count++];
+    *s = (struct slot){.state = SLOT_READY};
+    p->ready++;
+    p->live++;
+    l->ready++;
+    if (l->next < l->front || l->ready == 1) l->front = l->next;
+    l->next++;
+    return s;
+}
+
+bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot)
+{
+    if (!l->ready) return false;
+    if (l->front < l->first_page * PAGE_SLOTS) l->front = l->first_page * PAGE_SLOTS;
+    while (l->front < l->next) {
+        struct page *p = level_page(l, l->front);
+        if (!p || !p->ready) {
+            l->front = (l->front / PAGE_SLOTS + 1) * PAGE_SLOTS;
+            continue;
+        }
+        if (p->paged_out && !page_in(p, store)) return false;
+        struct slot *s = slot_in(p, l->front);
+        if (s && s->state == SLOT_READY) {
+            *number = l->front;
+            *slot = s;
+            return true;
+        }
+        l->front++;
+    }
+    return false;
+}
+
+void level_set_unacked(struct level *l, uint64_t number, struct slot *slot)
+{
+    struct page *p = level_page(l, number);
+    CHECK(slot->state == SLOT_READY);
+    slot->state = SLOT_UNACKED;
+    p->touched = true;
+    p->ready--;
+    l->ready--;
+}
+
+void level_set_ready(struct level *l, uint64_t number, struct slot *slot)
+{
+    struct page *p = level_page(l, number);
+    CHECK(slot->state == SLOT_UNACKED);
+    slot->state = SLOT_READY;
+    p->ready++;
+    l->ready++;
+    if (number < l->front || l->ready == 1) l->front = number;
+}
+
+struct stored level_take(struct level *l, uint64_t number, struct slot *slot)
+{
+    struct page *p = level_page(l, number);
+    CHECK(slot->state != SLOT_GONE);
+    struct stored content = slot->content;
+    if (slot->state == SLOT_READY) {
+        p->ready--;
+        l->ready--;
+    }
+    p->touched = true;
+    slot->state = SLOT_GONE;
+    slot->content.blob = NULL;
+    slot->content.where = (struct location){0};
+    if (--p->live == 0 && !p->pending) {
+        mem_free(p->slots);
+        p->slots = NULL;
+        p->count = p->capacity = 0;
+    }
+    return content;
+}
+
+void level_remove(struct level *l, uint64_t number, struct slot *slot, struct store *store)
+{
+    struct stored content = level_take(l, number, slot);
+    stored_drop(&content, store);
+    level_trim(l);
+}
+
+void level_trim(struct level *l)
+{
+    while (l->page_count) {
+        struct page *p = *at(l, 0);
+        bool full = (l->first_page + 1) * PAGE_SLOTS <= l->next;
+        if (p->live || p->pending || p->index.segment || !full) return;
+        mem_free(p->slots);
+        mem_free(p);
+        l->head = (l->head + 1) & (l->capacity - 1);
+        l->page_count--;
+        l->first_page++;
+    }
+}
+
+static void release_paged_out(struct page *p, struct store *store)
+{
+    for (unsigned i = 0; i < PAGE_SEGMENTS_MAX; i++)
+        if (p->segments[i].segment) store_release_bytes(store, p->segments[i].segment, p->segments[i].bytes);
+}
+
+void level_close(struct level *l, struct store *store)
+{
+    for (size_t i = 0; i < l->page_count; i++) {
+        struct page *p = *at(l, i);
+        if (p->paged_out) release_paged_out(p, store);
+        page_drop_index(p, store);
+        for (uint16_t s = 0; p->slots && s < p->count; s++)
+            if (p->slots[s].state != SLOT_GONE) stored_drop(&p->slots[s].content, store);
+        mem_free(p->slots);
+        mem_free(p);
+    }
+    mem_free(l->pages);
+    level_init(l);
+}
+
+/* --- out and in --- */
+
+bool page_may_go_out(const struct page *p)
+{
+    return !p->touched && !p->paged_out && p->slots && p->base == 0 && p->count == PAGE_SLOTS && p->ready == PAGE_SLOTS && p->live == PAGE_SLOTS;
+}
+
+static bool note_segments(struct page *p)
+{
+    memset(p->segments, 0, sizeof p->segments);
+    p->bytes = 0;
+    for (uint16_t i = 0; i < p->count; i++) {
+        struct location w = p->slots[i].content.where;
+        unsigned at_segment = 0;
+        while (at_segment < PAGE_SEGMENTS_MAX && p->segments[at_segment].segment && p->segments[at_segment].segment != w.segment) at_segment++;
+        if (!w.segment || at_segment == PAGE_SEGMENTS_MAX) return false;
+        p->segments[at_segment].segment = w.segment;
+        p->segments[at_segment].bytes += w.size;
+        p->bytes += w.size;
+    }
+    return true;
+}
+
+void page_write_index(struct page *p, struct checkpoint *c, struct store *store)
+{
+    if (p->index.segment || !page_may_go_out(p) || !note_segments(p)) return;
+    struct buf b = {0};
+    for (uint16_t i = 0; i < p->count; i++) {
+        struct location w = p->slots[i].content.where;
+        buf_put_le32(&b, w.segment);
+        buf_put_le32(&b, w.offset);
+        buf_put_le32(&b, w.size);
+    }
+    p->index = checkpoint_add_raw(c, buf_slice(&b));
+    store_retain_bytes(store, p->index.segment, p->index.size);
+    buf_close(&b);
+}
+
+void page_drop_index(struct page *p, struct store *store)
+{
+    if (!p->index.segment) return;
+    store_release_bytes(store, p->index.segment, p->index.size);
+    p->index = (struct location){0};
+}
+
+void page_out(struct page *p)
+{
+    for (uint16_t i = 0; i < p->count; i++) blob_unref(p->slots[i].content.blob);
+    mem_free(p->slots);
+    p->slots = NULL;
+    p->count = p->capacity = 0;
+    p->paged_out = true;
+}
+
+bool page_in(struct page *p, struct store *store)
+{
+    uint8_t bytes[PAGE_SLOTS * PAGE_INDEX_ITEM];
+    struct err err;
+    CHECK(p->paged_out && p->index.size == sizeof bytes);
+    if (store_read_now(store, p->index.segment, p->index.offset, bytes, sizeof bytes, &err)) return false;
+    p->slots = mem_zalloc(PAGE_SLOTS * sizeof *p->slots);
+    p->base = 0;
+    p->count = p->capacity = PAGE_SLOTS;
+    struct reader r = reader_of(slice_of(bytes, sizeof bytes));
+    for (uint16_t i = 0; i < PAGE_SLOTS; i++) {
+        struct slot *s = &p->slots[i];
+        s->state = SLOT_READY;
+        s->content.where.segment = reader_le32(&r);
+        s->content.where.offset = reader_le32(&r);
+        s->content.where.size = s->content.size = reader_le32(&r);
+    }
+    p->paged_out = false;
+    page_drop_index(p, store);
+    return true;
+}

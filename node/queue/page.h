@@ -1,0 +1,80 @@
+/* Pages: where messages are, by their number. A level of a queue is a run of pages of PAGE_SLOTS numbers each; a page that is wholly
+ * ready, never delivered and stored in segments can be paged out to a few words, and is read back when the head comes to it. */
+#ifndef WARREN_NODE_QUEUE_PAGE_H
+#define WARREN_NODE_QUEUE_PAGE_H
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "base/reader.h"
+#include "replication/store/store.h"
+
+enum { PAGE_SLOTS = 1024, PAGE_SEGMENTS_MAX = 4, PAGE_INDEX_ITEM = 12 /* bytes per slot of a paged-out index */ };
+
+/* A message's content: in memory, in a segment, or both. */
+struct stored {
+    struct blob *blob; /* a reference; NULL: only in the segment */
+    uint32_t offset;
+    uint32_t size;
+    struct location where; /* segment 0: nowhere yet */
+};
+struct part stored_part(const struct stored *s); /* .blob NULL: not in memory */
+void stored_drop(struct stored *s, struct store *store);
+
+enum slot_state { SLOT_GONE, SLOT_READY, SLOT_UNACKED };
+struct slot {
+    struct stored content;
+    uint64_t expires_ms; /* 0: never */
+    uint32_t delivery_count;
+    uint8_t state;
+    bool redelivered;
+};
+
+struct page {
+    struct slot *slots; /* offsets base .. base + count - 1; NULL: nothing live, or paged out */
+    uint16_t base, count, capacity;
+    uint16_t ready, live;
+    bool paged_out;
+    bool touched;            /* something was delivered, removed or has a TTL: it stays in memory */
+    uint32_t pending;        /* contents a running checkpoint is storing */
+    struct location index;   /* of its slots' places, if written; segment 0: not */
+    struct {
+        uint32_t segment;
+        uint32_t bytes;
+    } segments[PAGE_SEGMENTS_MAX]; /* where its contents lie; filled when the index is written */
+    uint64_t bytes;          /* of the contents that are ready */
+};
+
+/* A level: numbers first_page * PAGE_SLOTS .. next - 1 */
+struct level {
+    struct page **pages; /* ring */
+    size_t head, page_count, capacity;
+    uint64_t first_page; /* number of pages[head] */
+    uint64_t next;       /* number of the next message */
+    uint64_t front;      /* no ready message has a lower number */
+    uint64_t ready;
+};
+
+void level_init(struct level *l);
+void level_close(struct level *l, struct store *store); /* releases what lies in segments */
+struct page *level_page(const struct level *l, uint64_t number); /* NULL: gone */
+struct slot *level_slot(struct level *l, uint64_t number, struct store *store); /* NULL: gone; pages in */
+struct slot *level_append(struct level *l, uint64_t *number);    /* a new slot, zeroed, READY and counted */
+/* The ready message with the lowest number; false: none. */
+bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot);
+/* State changes keep the counts. `remove` drops the content. */
+void level_set_unacked(struct level *l, uint64_t number, struct slot *slot);
+void level_set_ready(struct level *l, uint64_t number, struct slot *slot);
+void level_remove(struct level *l, uint64_t number, struct slot *slot, struct store *store);
+/* Takes the content out of the slot instead of dropping it. */
+struct stored level_take(struct level *l, uint64_t number, struct slot *slot);
+/* Drops pages at the head that have nothing live. */
+void level_trim(struct level *l);
+
+bool page_in(struct page *p, struct store *store); /* false: the segment cannot be read: the content is lost to us */
+void page_out(struct page *p);
+bool page_may_go_out(const struct page *p);
+/* Writes the index of a page that may go out into the checkpoint, if it has none. */
+void page_write_index(struct page *p, struct checkpoint *c, struct store *store);
+void page_drop_index(struct page *p, struct store *store);
+
+#endif

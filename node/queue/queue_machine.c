@@ -1,0 +1,333 @@
+/* The queue machine's door: entries in, each command to its file. */
+#include "node/queue/queue_machine.h"
+
+#include "node/queue/machine_internal.h"
+
+/* --- ports --- */
+
+struct port_base *machine_port_create(void *machine)
+{
+    (void)machine;
+    struct machine_port *p = mem_zalloc(sizeof *p);
+    p->next_dseq = 1;
+    list_init(&p->consumers);
+    return &p->base;
+}
+
+/* What it held goes back to its old place, then what waits there goes to others. */
+static void port_destroy(void *machine, struct port_base *base, struct effects *effects)
+{
+    struct queue_machine *m = machine;
+    struct machine_port *p = (struct machine_port *)base;
+    while (!list_empty(&p->consumers)) consumer_remove(m, LIST_ITEM(p->consumers.next, struct consumer, port_link), effects);
+    uint64_t *queues = NULL;
+    size_t count = 0, capacity = 0;
+    for (uint64_t dseq = p->oldest_chunk * UNACKED_CHUNK; p->unacked && dseq < p->next_dseq; dseq++) {
+        struct unacked_item *item = unacked_at(p, dseq);
+        if (!item || (count && queues[count - 1] == item->queue)) continue;
+        queues = mem_grow(queues, &capacity, count + 1, sizeof *queues);
+        queues[count++] = item->queue;
+    }
+    settle_range(m, p, 1, UINT64_MAX - 1, SETTLE_REQUEUE, effects);
+    for (size_t i = 0; i < count; i++) {
+        struct queue *q = queue_find(m, queues[i]);
+        if (!q) continue;
+        q->blocked = false;
+        timer_set(m, q);
+        pump(m, q, effects);
+    }
+    mem_free(queues);
+    map_u64_close(&p->chunks);
+    mem_free(p->window_sizes);
+    mem_free(p);
+}
+
+/* --- small commands --- */
+
+static void reply(struct machine_port *port, const struct command *command, uint8_t code, uint64_t a, uint64_t b, struct effects *effects)
+{
+    if (port) port_table_reply(&port->base, command->number, code, a, b, (struct slice){0}, effects);
+}
+
+static void get(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    uint64_t id, number;
+    uint8_t level;
+    struct slot *slot;
+    struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
+    if (!q) {
+        reply(port, command, REPLY_NOT_FOUND, 0, 0, effects);
+        return;
+    }
+    queue_used(m, q);
+    while (queue_front(m, q, &level, &number, &slot) && slot->expires_ms && slot->expires_ms <= m->now_ms)
+        bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
+    if (!queue_front(m, q, &level, &number, &slot)) {
+        reply(port, command, REPLY_EMPTY, 0, 0, effects);
+        return;
+    }
+    uint64_t dseq = hand_out(m, q, port, NULL, level, number, slot);
+    if (effects) emit_delivery(m, port, dseq, unacked_at(port, dseq), effects);
+    reply(port, command, REPLY_OK, q->ready, 0, effects);
+}
+
+static uint64_t purge_level(struct queue_machine *m, struct queue *q, struct level *l)
+{
+    uint64_t number, count = 0;
+    struct slot *slot;
+    while (level_front(l, m->store, &number, &slot)) {
+        q->ready--;
+        q->ready_bytes -= slot->content.size;
+        q->expiring -= slot->expires_ms != 0;
+        level_remove(l, number, slot, m->store);
+        count++;
+    }
+    return count;
+}
+
+static void purge(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    uint64_t id, count = 0;
+    struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
+    for (unsigned i = 0; q && i < q->level_count; i++)
+        if (q->levels[i]) count += purge_level(m, q, q->levels[i]);
+    reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, count, 0, effects);
+}
+
+static void delete(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    struct command_delete d;
+    struct queue *q = command_delete_decode(command->payload, &d) ? queue_find(m, d.queue) : NULL;
+    if (!q) {
+        reply(port, command, REPLY_NOT_FOUND, 0, 0, effects);
+    } else if ((d.flags & DELETE_IF_UNUSED) && q->consumer_count) {
+        reply(port, command, REPLY_IN_USE, 0, 0, effects);
+    } else if ((d.flags & DELETE_IF_EMPTY) && q->ready) {
+        reply(port, command, REPLY_NOT_EMPTY, 0, 0, effects);
+    } else {
+        uint64_t ready = q->ready;
+        queue_drop(m, q, effects);
+        reply(port, command, REPLY_OK, ready, 0, effects);
+    }
+}
+
+static void configure(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    struct command_configure c;
+    if (!command_configure_decode(command->payload, &c)) {
+        reply(port, command, REPLY_INVALID, 0, 0, effects);
+        return;
+    }
+    struct queue *q = queue_find(m, c.queue);
+    if (!q) q = queue_make(m, c.queue);
+    queue_set(q, &c.settings);
+    queue_used(m, q);
+    reply(port, command, REPLY_OK, q->ready, q->consumer_count, effects);
+}
+
+static void stat(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    uint64_t id;
+    struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
+    if (q) queue_used(m, q);
+    reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, q ? q->ready : 0, q ? q->consumer_count : 0, effects);
+}
+
+static void limit(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+{
+    struct command_limit l;
+    if (!command_limit_decode(command->payload, &l)) return;
+    port->limit = l.prefetch;
+    port_may_take_more(m, port, effects);
+}
+
+static void system_command(struct queue_machine *m, const struct command *command, struct part chunk, struct effects *effects)
+{
+    struct command_node_down down;
+    (void)chunk;
+    switch (command->type) {
+    case COMMAND_NODE_DOWN:
+        if (command_node_down_decode(command->payload, &down)) port_table_node_down(&m->ports, down.node, down.epoch, effects);
+        return;
+    case COMMAND_DEAD_LETTERED: dead_lettered(m, command); return;
+    case COMMAND_DELETE: delete (m, NULL, command, effects); return;
+    case COMMAND_CONFIGURE: configure(m, NULL, command, effects); return;
+    default: return;
+    }
+}
+
+static void apply_command(void *machine, struct port_base *base, const struct command *command, struct part chunk, struct effects *effects)
+{
+    struct queue_machine *m = machine;
+    struct machine_port *port = (struct machine_port *)base;
+    if (!port) {
+        system_command(m, command, chunk, effects);
+        return;
+    }
+    switch (command->type) {
+    case COMMAND_ENQUEUE: enqueue(m, port, command, chunk, effects); return;
+    case COMMAND_SETTLE: settle(m, port, command, effects); return;
+    case COMMAND_ATTACH: attach(m, port, command, effects); return;
+    case COMMAND_DETACH: detach(m, port, command, effects); return;
+    case COMMAND_LIMIT: limit(m, port, command, effects); return;
+    case COMMAND_GET: get(m, port, command, effects); return;
+    case COMMAND_PURGE: purge(m, port, command, effects); return;
+    case COMMAND_DELETE: delete (m, port, command, effects); return;
+    case COMMAND_CONFIGURE: configure(m, port, command, effects); return;
+    case COMMAND_STAT: stat(m, port, command, effects); return;
+    case COMMAND_CLOSE: port_table_remove(&m->ports, base, effects); return;
+    case COMMAND_RECEIPT: return;
+    default: reply(port, command, REPLY_INVALID, 0, 0, effects);
+    }
+}
+
+static void received(void *machine, struct port_base *base, struct effects *effects)
+{
+    struct machine_port *port = (struct machine_port *)base;
+    window_received(port);
+    port_may_take_more(machine, port, effects);
+}
+
+static const struct port_table_ops port_ops = {.create = machine_port_create, .destroy = port_destroy, .apply = apply_command, .received = received};
+
+/* --- the machine --- */
+
+static void machine_apply(void *self, const struct entry *entry, struct effects *effects)
+{
+    struct queue_machine *m = self;
+    struct entry_cursor cursor;
+    struct part chunk;
+    if (entry_cursor_init(&cursor, entry)) return;
+    if (cursor.time_ms > m->now_ms) m->now_ms = cursor.time_ms;
+    timers_run(m, effects);
+    while (entry_cursor_next(&cursor, &chunk)) port_table_apply(&m->ports, chunk, effects);
+    timers_run(m, effects); /* what came with no time to live and found no consumer */
+}
+
+static uint64_t machine_deadline(void *self)
+{
+    struct queue_machine *m = self;
+    return m->timer_count ? m->timers[0].at_ms : UINT64_MAX;
+}
+
+struct queue_machine *queue_machine_create(uint32_t group, struct store *store)
+{
+    struct queue_machine *m = mem_zalloc(sizeof *m);
+    m->group = group;
+    m->store = store;
+    list_init(&m->dead);
+    port_table_init(&m->ports, &port_ops, m);
+    return m;
+}
+
+void machine_clear(struct queue_machine *m, bool release)
+{
+    if (!release) store_forget_counts(m->store);
+    while (m->queue_count) queue_drop(m, m->order[m->queue_count - 1], NULL);
+    port_table_close(&m->ports);
+    while (!list_empty(&m->dead)) {
+        struct dead_letter_record *d = LIST_ITEM(m->dead.next, struct dead_letter_record, link);
+        list_remove(&d->link);
+        stored_drop(&d->content, m->store);
+        mem_free(d);
+    }
+    m->timer_count = 0;
+    port_table_init(&m->ports, &port_ops, m);
+}
+
+void queue_machine_destroy(struct queue_machine *m)
+{
+    machine_clear(m, true);
+    port_table_close(&m->ports);
+    map_u64_close(&m->queues);
+    mem_free(m->order);
+    mem_free(m->timers);
+    mem_free(m->pending);
+    mem_free(m->indexed);
+    mem_free(m);
+}
+
+struct machine queue_machine_as_machine(struct queue_machine *m)
+{
+    static const struct machine_ops ops = {.apply = machine_apply,
+                                           .checkpoint = machine_checkpoint,
+                                           .checkpoint_done = machine_checkpoint_done,
+                                           .restore = machine_restore,
+                                           .digest = machine_digest,
+                                           .check = machine_check,
+                                           .deadline_ms = machine_deadline};
+    return (struct machine){&ops, m};
+}
+
+void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint64_t in_hand, struct effects *effects)
+{
+    if (!port_table_hello(&m->ports, id, known, effects)) return;
+    struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
+    for (uint64_t dseq = in_hand + 1; port && dseq < port->next_dseq; dseq++) {
+        struct unacked_item *item = unacked_at(port, dseq);
+        if (item) emit_delivery(m, port, dseq, item, effects);
+    }
+}
+
+void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg)
+{
+    port_table_nodes(&m->ports, each, arg);
+}
+
+/* --- listings --- */
+
+static void fill(const struct queue *q, struct queue_stat *s)
+{
+    *s = (struct queue_stat){.id = q->id,
+                             .ready = q->ready,
+                             .unacked = q->unacked,
+                             .ready_bytes = q->ready_bytes,
+                             .unacked_bytes = q->unacked_bytes,
+                             .consumers = q->consumer_count,
+                             .dead_letters_pending = q->dead_pending,
+                             .enqueued = q->enqueued,
+                             .delivered = q->delivered,
+                             .redelivered = q->redelivered,
+                             .acked = q->acked};
+}
+
+bool queue_machine_stat(const struct queue_machine *m, uint64_t id, struct queue_stat *s)
+{
+    const struct queue *q = map_u64_get(&m->queues, id);
+    if (q) fill(q, s);
+    return q != NULL;
+}
+
+bool queue_machine_next(const struct queue_machine *m, uint64_t *cursor, struct queue_stat *s)
+{
+    size_t low = 0, high = m->queue_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->order[middle]->id < *cursor)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == m->queue_count) return false;
+    fill(m->order[low], s);
+    *cursor = s->id + 1;
+    return true;
+}
+
+bool queue_machine_next_consumer(const struct queue_machine *m, uint64_t id, uint64_t *cursor, struct consumer_stat *s)
+{
+    const struct queue *q = map_u64_get(&m->queues, id);
+    uint64_t at = 0;
+    if (!q) return false;
+    LIST_FOR(&q->consumers, link)
+    {
+        if (at++ < *cursor) continue;
+        const struct consumer *c = LIST_ITEM(link, struct consumer, queue_link);
+        *cursor = at;
+        *s = (struct consumer_stat){.port = c->port->base.id, .consumer = c->id, .queue = id, .tag = c->tag, .prefetch = c->prefetch,
+                                    .unacked = c->unacked, .flags = c->flags, .priority = c->priority,
+                                    .active = !q->settings.single_active_consumer || q->active == c};
+        return true;
+    }
+    return false;
+}
