@@ -43,6 +43,8 @@ static int usage(const char *word)
     return EXIT_USAGE;
 }
 
+enum { SETS_MAX = 256 };
+
 /* Returns -1 to go on, else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -50,14 +52,17 @@ static int read_options(int argc, char **argv, struct options *o)
                                           {"check-config", no_argument, NULL, 'k'}, {"print-keys", no_argument, NULL, 'p'},
                                           {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
                                           {0}};
-    const char *sets[argc + 1], *file = NULL;
+    const char *file = NULL, *sets[SETS_MAX];
     int set_count = 0, option;
     struct err err;
     config_init(&o->config);
     while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
         switch (option) {
         case 'c': file = optarg; break;
-        case 's': sets[set_count++] = optarg; break;
+        case 's':
+            if (set_count == SETS_MAX) return usage("too many --set: put them into the file");
+            sets[set_count++] = optarg;
+            break;
         case 'k': o->check_only = true; break;
         case 'p': config_print_keys(stdout); return 0;
         case 'v': printf("warrend %s\n", WARREN_VERSION); return 0;

@@ -2,7 +2,12 @@
 #include "node/queue/command.h"
 
 enum { NUMBER_SIZE = 8 };
-enum { SETTING_AUTO_DELETE = 1, SETTING_SINGLE_ACTIVE = 2, SETTING_DEAD_LETTER_EXCHANGE = 4, SETTING_DEAD_LETTER_KEY = 8 };
+enum {
+    SETTING_AUTO_DELETE = 1,
+    SETTING_SINGLE_ACTIVE = 2,
+    SETTING_DEAD_LETTER_EXCHANGE = 4,
+    SETTING_DEAD_LETTER_KEY = 8
+};
 
 /* --- contents --- */
 
@@ -42,7 +47,8 @@ static size_t varint_size(uint64_t v)
 
 size_t content_size(const struct content *c)
 {
-    return 2 + c->exchange.size + c->routing_key.size + varint_size(c->properties.size) + c->properties.size + c->body.size;
+    return 2 + c->exchange.size + c->routing_key.size + varint_size(c->properties.size) + c->properties.size +
+           c->body.size;
 }
 
 /* --- chunks --- */
@@ -129,8 +135,8 @@ static void begin(struct chunk_writer *w, uint64_t number, uint8_t type, size_t 
 
 /* --- enqueue --- */
 
-void command_enqueue_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority, uint64_t ttl_ms, const uint64_t *queues,
-                            uint32_t queue_count, const struct content *content)
+void command_enqueue_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
+                            const uint64_t *queues, uint32_t queue_count, const struct content *content)
 {
     size_t size = 2 + 8 + varint_size(queue_count) + queue_count * 8u + content_size(content);
     begin(w, number, COMMAND_ENQUEUE, size);
@@ -255,8 +261,10 @@ bool command_delete_decode(struct slice payload, struct command_delete *c)
 
 void queue_settings_encode(struct buf *b, const struct queue_settings *s)
 {
-    uint8_t flags = (s->auto_delete ? SETTING_AUTO_DELETE : 0) | (s->single_active_consumer ? SETTING_SINGLE_ACTIVE : 0) |
-                    (s->has_dead_letter_exchange ? SETTING_DEAD_LETTER_EXCHANGE : 0) | (s->dead_letter_routing_key.data ? SETTING_DEAD_LETTER_KEY : 0);
+    uint8_t flags = (s->auto_delete ? SETTING_AUTO_DELETE : 0) |
+                    (s->single_active_consumer ? SETTING_SINGLE_ACTIVE : 0) |
+                    (s->has_dead_letter_exchange ? SETTING_DEAD_LETTER_EXCHANGE : 0) |
+                    (s->dead_letter_routing_key.data ? SETTING_DEAD_LETTER_KEY : 0);
     buf_put_u8(b, flags);
     buf_put_u8(b, s->max_priority);
     buf_put_u8(b, s->overflow);

@@ -6,9 +6,9 @@
  *     le64 port | le64 previous (number before the first command) | le64 received (highest dseq the port has in hand)
  *     command ...
  *
- * A command: u8 type | varint size of the payload | payload. The n-th command of a chunk has the number previous + n; in a
- * SPARSE chunk each command starts with a le64 number of its own (rising), and `previous` is the number of the last command
- * sent to this group before. Pure; any thread. */
+ * A command: u8 type | varint size of the payload | payload. The n-th command of a chunk has the number previous + n;
+ * in a SPARSE chunk each command starts with a le64 number of its own (rising), and `previous` is the number of the
+ * last command sent to this group before. Pure; any thread. */
 #ifndef WARREN_NODE_QUEUE_COMMAND_H
 #define WARREN_NODE_QUEUE_COMMAND_H
 
@@ -41,7 +41,8 @@ enum command_type {
 };
 
 /* A message's content travels and is stored as one run of bytes:
- *     u8 len, exchange | u8 len, routing key | varint len, properties (flags and values, as the client sent them) | body */
+ *     u8 len, exchange | u8 len, routing key | varint len, properties (flags and values, as the client sent them) |
+ * body */
 struct content {
     struct slice exchange;
     struct slice routing_key;
@@ -56,11 +57,11 @@ enum { ENQUEUE_PERSISTENT = 1, ENQUEUE_QUEUES_MAX = 4096 /* queues of one group 
 
 struct command_enqueue {
     uint8_t flags;
-    uint8_t priority;        /* 0 when the message has none */
-    uint64_t ttl_ms;         /* UINT64_MAX: none */
+    uint8_t priority; /* 0 when the message has none */
+    uint64_t ttl_ms;  /* UINT64_MAX: none */
     uint32_t queue_count;
-    struct slice queue_ids;  /* queue_count times le64 */
-    struct slice content;    /* encoded content */
+    struct slice queue_ids; /* queue_count times le64 */
+    struct slice content;   /* encoded content */
 };
 
 enum settle_outcome { SETTLE_ACK = 0, SETTLE_REJECT = 1 /* dead-letter or drop */, SETTLE_REQUEUE = 2 };

@@ -13,7 +13,8 @@ static void emit(const struct dead_letter_record *d, struct effects *effects)
     if (e->content.blob) effects_hold(effects, e->content.blob);
 }
 
-void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason, struct effects *effects)
+void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
+                  struct effects *effects)
 {
     if (!q->settings.has_dead_letter_exchange) {
         stored_drop(&content, m->store);
@@ -29,7 +30,8 @@ void bury_content(struct queue_machine *m, struct queue *q, struct stored conten
     if (effects) emit(d, effects);
 }
 
-void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason, struct effects *effects)
+void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason,
+          struct effects *effects)
 {
     struct level *l = q->levels[level];
     CHECK(slot->state == SLOT_READY);
@@ -54,10 +56,8 @@ void dead_lettered(struct queue_machine *m, const struct command *command)
         if (q) q->dead_pending--;
         stored_drop(&d->content, m->store);
         list_remove(&d->link);
-        if (d->pending)
-            d->number = 0; /* a checkpoint is still at it, which frees it */
-        else
-            mem_free(d);
+        if (d->pending) d->number = 0; /* a checkpoint is still at it, which frees it */
+        else mem_free(d);
     }
 }
 

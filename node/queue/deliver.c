@@ -35,10 +35,13 @@ static void rotate(struct queue *q, struct consumer *c)
     consumer_insert(q, c);
 }
 
-void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item, struct effects *effects)
+void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item,
+                   struct effects *effects)
 {
     struct queue *q = queue_find(m, item->queue);
-    struct slot *slot = q && item->level < q->level_count && q->levels[item->level] ? level_slot(q->levels[item->level], item->number, m->store) : NULL;
+    struct slot *slot = q && item->level < q->level_count && q->levels[item->level]
+                            ? level_slot(q->levels[item->level], item->number, m->store)
+                            : NULL;
     if (!slot) return;
     struct effect *e = effects_add(effects, EFFECT_DELIVER, port->base.id);
     e->dseq = dseq;
@@ -52,13 +55,13 @@ void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t 
     if (e->content.blob) effects_hold(effects, e->content.blob);
 }
 
-uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer, uint8_t level, uint64_t number,
-                  struct slot *slot)
+uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer,
+                  uint8_t level, uint64_t number, struct slot *slot)
 {
-    (void)m;
     uint64_t dseq = port->next_dseq++;
     struct unacked_item *item = unacked_add(port, dseq);
-    *item = (struct unacked_item){.queue = q->id, .number = number, .consumer = consumer ? consumer->id : 0, .level = level, .live = true};
+    *item = (struct unacked_item){
+        .queue = q->id, .number = number, .consumer = consumer ? consumer->id : 0, .level = level, .live = true};
     level_set_unacked(q->levels[level], number, slot);
     window_add(port, dseq, slot->content.size);
     port->unacked++;
@@ -69,6 +72,7 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     q->unacked_bytes += slot->content.size;
     q->delivered++;
     q->redelivered += slot->redelivered;
+    if (q->expiring) timer_set(m, q); /* another message is at the head */
     return dseq;
 }
 

@@ -1,5 +1,5 @@
-/* Effects: what a machine asks the outside to do after an apply. Plain data in one growing array per group and turn; carried
- * out by the leader only. Each is safe to repeat, and whoever waits for one asks again (HELLO).
+/* Effects: what a machine asks the outside to do after an apply. Plain data in one growing array per group and turn;
+ * carried out by the leader only. Each is safe to repeat, and whoever waits for one asks again (HELLO).
  *
  * Ownership: parts in effects borrow from the machine's messages; the list holds one reference per distinct blob
  * (effects_add_* takes it), dropped by effects_clear(). Thread: the group's shard. */
@@ -11,27 +11,28 @@
 #include "replication/store/store.h"
 
 enum effect_type {
-    EFFECT_APPLIED = 1, /* port: every command up to `number` was applied */
-    EFFECT_REFUSED,     /* port: the publish `number` was refused (overflow, queue gone); comes before its APPLIED */
-    EFFECT_DELIVER,     /* port: a message for a consumer (or a get: consumer 0) */
-    EFFECT_REPLY,       /* port: the reply to command `number` */
-    EFFECT_CANCELLED,   /* port: this consumer is gone because its queue is */
-    EFFECT_RESYNC,      /* port: a chunk did not follow; send again from `number` + 1 */
-    EFFECT_GONE,        /* port: the group does not know this port (any more) */
-    EFFECT_DEAD_LETTER, /* broker: publish this to the queue's dead-letter exchange, then COMMAND_DEAD_LETTERED(number) */
-    EFFECT_QUEUE_UNUSED,/* broker: an auto-delete queue lost its last consumer, or x-expires ran out: delete it */
-    EFFECT_TOPOLOGY,    /* meta group, on EVERY replica: this topology command was applied at `number` = index */
+    EFFECT_APPLIED = 1,  /* port: every command up to `number` was applied */
+    EFFECT_REFUSED,      /* port: the publish `number` was refused (overflow, queue gone); comes before its APPLIED */
+    EFFECT_DELIVER,      /* port: a message for a consumer (or a get: consumer 0) */
+    EFFECT_REPLY,        /* port: the reply to command `number` */
+    EFFECT_CANCELLED,    /* port: this consumer is gone because its queue is */
+    EFFECT_RESYNC,       /* port: a chunk did not follow; send again from `number` + 1 */
+    EFFECT_GONE,         /* port: the group does not know this port (any more) */
+    EFFECT_DEAD_LETTER,  /* broker: publish this to the queue's dead-letter exchange, then COMMAND_DEAD_LETTERED(number)
+                          */
+    EFFECT_QUEUE_UNUSED, /* broker: an auto-delete queue lost its last consumer, or x-expires ran out: delete it */
+    EFFECT_TOPOLOGY,     /* meta group, on EVERY replica: this topology command was applied at `number` = index */
 };
 
 enum reply_code {
     REPLY_OK = 0,
-    REPLY_EMPTY,          /* get: nothing ready */
-    REPLY_NOT_FOUND,      /* no such queue in the group */
-    REPLY_EXCLUSIVE,      /* attach: an exclusive consumer holds the queue, or others are there */
-    REPLY_IN_USE,         /* delete if-unused */
-    REPLY_NOT_EMPTY,      /* delete if-empty */
-    REPLY_INVALID,        /* bytes that are no command: only a peer's fault */
-    REPLY_REFUSED,        /* topology: `text` says why, `a` is AMQP's reply code */
+    REPLY_EMPTY,     /* get: nothing ready */
+    REPLY_NOT_FOUND, /* no such queue in the group */
+    REPLY_EXCLUSIVE, /* attach: an exclusive consumer holds the queue, or others are there */
+    REPLY_IN_USE,    /* delete if-unused */
+    REPLY_NOT_EMPTY, /* delete if-empty */
+    REPLY_INVALID,   /* bytes that are no command: only a peer's fault */
+    REPLY_REFUSED,   /* topology: `text` says why, `a` is AMQP's reply code */
 };
 
 enum dead_letter_reason { DEAD_REJECTED = 0, DEAD_EXPIRED = 1, DEAD_MAXLEN = 2, DEAD_DELIVERY_LIMIT = 3 };
@@ -45,7 +46,8 @@ struct effect {
     uint64_t number; /* command number, dead-letter number, or topology index */
     uint64_t dseq;
     uint64_t queue;
-    uint64_t a, b;   /* reply: counts (ready, consumers) or topology results; deliver: a = ready messages left in the queue (get-ok), b = delivery count */
+    uint64_t a, b; /* reply: counts (ready, consumers) or topology results; deliver: a = ready messages left in the
+                      queue (get-ok), b = delivery count */
     struct part content;      /* deliver, dead letter: encoded content; .blob NULL: it lies in a segment ... */
     struct location location; /* ... here. topology: content is the command's bytes */
     struct slice text;        /* reply: borrowed until effects_clear() */
@@ -64,7 +66,7 @@ void effects_init(struct effects *e);
 void effects_clear(struct effects *e); /* keeps the arrays */
 void effects_close(struct effects *e);
 struct effect *effects_add(struct effects *e, uint8_t type, uint64_t port); /* zeroed; valid until the next add */
-void effects_hold(struct effects *e, struct blob *blob);                   /* keeps the blob alive until clear */
-struct slice effects_text(struct effects *e, struct slice text);          /* copies; alive until clear */
+void effects_hold(struct effects *e, struct blob *blob);                    /* keeps the blob alive until clear */
+struct slice effects_text(struct effects *e, struct slice text);            /* copies; alive until clear */
 
 #endif

@@ -38,7 +38,8 @@ static void drop_heads(struct queue_machine *m, struct queue *q, struct effects 
     }
 }
 
-static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content, struct effects *effects)
+static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content,
+                struct effects *effects)
 {
     uint8_t level = c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
     uint64_t number;
@@ -59,7 +60,8 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
 }
 
 /* False: the queue refuses it. */
-static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content, struct effects *effects)
+static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c,
+                          struct part content, struct effects *effects)
 {
     if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content.size)) {
         put(m, q, c, content, effects);
@@ -72,7 +74,8 @@ static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct
     return false;
 }
 
-void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk, struct effects *effects)
+void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
+             struct effects *effects)
 {
     struct command_enqueue c;
     if (!command_enqueue_decode(command->payload, &c)) return;

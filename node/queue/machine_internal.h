@@ -18,7 +18,7 @@ struct consumer {
     uint32_t prefetch;
     int32_t priority;
     uint32_t unacked;
-    struct slice tag; /* owned */
+    struct slice tag;       /* owned */
     struct list queue_link; /* queue.consumers: by priority, then round robin */
     struct list port_link;  /* machine_port.consumers */
 };
@@ -32,13 +32,13 @@ struct queue {
     uint64_t enqueued, delivered, redelivered, acked;
     struct list consumers;
     uint32_t consumer_count;
-    struct consumer *active;     /* single active consumer */
+    struct consumer *active; /* single active consumer */
     struct consumer *exclusive;
-    bool blocked;                /* no consumer can take more: set by a vain search, cleared when one can again */
+    bool blocked; /* no consumer can take more: set by a vain search, cleared when one can again */
     bool had_consumers, unused_told;
-    uint64_t expiring;           /* messages with a TTL */
-    uint64_t used_ms;            /* x-expires counts from here */
-    uint64_t timer_ms;           /* earliest time in the heap for this queue; 0: none */
+    uint64_t expiring; /* messages with a TTL */
+    uint64_t used_ms;  /* x-expires counts from here */
+    uint64_t timer_ms; /* earliest time in the heap for this queue; 0: none */
 };
 
 /* Unacked deliveries of a port by dseq, in chunks, so that one old delivery keeps its chunk and no more. */
@@ -65,7 +65,7 @@ struct machine_port {
     struct list consumers;
     uint32_t *window_sizes; /* ring by dseq: content sizes of what is not received */
     uint32_t window_capacity;
-    uint64_t window_from;   /* dseq up to which sizes were taken off */
+    uint64_t window_from; /* dseq up to which sizes were taken off */
     uint64_t window_bytes;
 };
 
@@ -121,13 +121,16 @@ bool queue_front(struct queue_machine *m, struct queue *q, uint8_t *level, uint6
 void queue_used(struct queue_machine *m, struct queue *q);
 
 /* enqueue.c */
-void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk, struct effects *effects);
+void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
+             struct effects *effects);
 
 /* deliver.c */
 void pump(struct queue_machine *m, struct queue *q, struct effects *effects);
 void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects);
-void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item, struct effects *effects);
-uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer, uint8_t level, uint64_t number, struct slot *slot);
+void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item,
+                   struct effects *effects);
+uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer,
+                  uint8_t level, uint64_t number, struct slot *slot);
 
 /* consumer.c */
 void attach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
@@ -138,30 +141,36 @@ void consumer_insert(struct queue *q, struct consumer *c);
 
 /* settle.c */
 void settle(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
-void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome, struct effects *effects);
+void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome,
+                  struct effects *effects);
 struct unacked_item *unacked_add(struct machine_port *port, uint64_t dseq);
 struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq);
 void window_add(struct machine_port *port, uint64_t dseq, uint32_t size);
 void window_received(struct machine_port *port);
 
 /* expire.c */
+void timer_restore(struct queue_machine *m, struct queue *q, uint64_t at_ms);
 void timers_run(struct queue_machine *m, struct effects *effects);
 void timer_set(struct queue_machine *m, struct queue *q);
 
 /* dead_letter.c */
 /* Takes a message out of its queue: to the dead letters if the queue has an exchange for them, else away. */
-void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason, struct effects *effects);
-void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason, struct effects *effects);
+void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason,
+          struct effects *effects);
+void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
+                  struct effects *effects);
 void dead_lettered(struct queue_machine *m, const struct command *command);
 
 /* checkpoint.c, restore.c */
 void machine_checkpoint(void *self, struct checkpoint *c);
 void machine_checkpoint_done(void *self, bool durable);
 int machine_restore(void *self, struct slice manifest, struct err *err);
+
+/* digest.c */
 uint64_t machine_digest(void *self);
 bool machine_check(void *self, struct err *err);
 
-/* machine.c */
+/* queue_machine.c */
 struct port_base *machine_port_create(void *machine);
 void machine_clear(struct queue_machine *m, bool release);
 

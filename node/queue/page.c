@@ -177,6 +177,24 @@ void level_trim(struct level *l)
     }
 }
 
+static void free_page(struct page *p)
+{
+    mem_free(p->slots);
+    mem_free(p);
+}
+
+void page_unpin(struct page *p)
+{
+    if (--p->pending) return;
+    if (p->orphan) {
+        free_page(p);
+    } else if (!p->live) {
+        mem_free(p->slots);
+        p->slots = NULL;
+        p->count = p->capacity = 0;
+    }
+}
+
 static void release_paged_out(struct page *p, struct store *store)
 {
     for (unsigned i = 0; i < PAGE_SEGMENTS_MAX; i++)
@@ -189,10 +207,13 @@ void level_close(struct level *l, struct store *store)
         struct page *p = *at(l, i);
         if (p->paged_out) release_paged_out(p, store);
         page_drop_index(p, store);
-        for (uint16_t s = 0; p->slots && s < p->count; s++)
+        for (uint16_t s = 0; p->slots && s < p->count; s++) {
             if (p->slots[s].state != SLOT_GONE) stored_drop(&p->slots[s].content, store);
-        mem_free(p->slots);
-        mem_free(p);
+            p->slots[s].state = SLOT_GONE;
+        }
+        p->live = p->ready = 0;
+        p->orphan = true;
+        if (!p->pending) free_page(p);
     }
     mem_free(l->pages);
     level_init(l);
@@ -202,7 +223,8 @@ void level_close(struct level *l, struct store *store)
 
 bool page_may_go_out(const struct page *p)
 {
-    return !p->touched && !p->paged_out && p->slots && p->base == 0 && p->count == PAGE_SLOTS && p->ready == PAGE_SLOTS && p->live == PAGE_SLOTS;
+    return !p->touched && !p->paged_out && p->slots && p->base == 0 && p->count == PAGE_SLOTS &&
+           p->ready == PAGE_SLOTS && p->live == PAGE_SLOTS;
 }
 
 static bool note_segments(struct page *p)
@@ -212,7 +234,9 @@ static bool note_segments(struct page *p)
     for (uint16_t i = 0; i < p->count; i++) {
         struct location w = p->slots[i].content.where;
         unsigned at_segment = 0;
-        while (at_segment < PAGE_SEGMENTS_MAX && p->segments[at_segment].segment && p->segments[at_segment].segment != w.segment) at_segment++;
+        while (at_segment < PAGE_SEGMENTS_MAX && p->segments[at_segment].segment &&
+               p->segments[at_segment].segment != w.segment)
+            at_segment++;
         if (!w.segment || at_segment == PAGE_SEGMENTS_MAX) return false;
         p->segments[at_segment].segment = w.segment;
         p->segments[at_segment].bytes += w.size;
@@ -257,7 +281,10 @@ bool page_in(struct page *p, struct store *store)
     uint8_t bytes[PAGE_SLOTS * PAGE_INDEX_ITEM];
     struct err err;
     CHECK(p->paged_out && p->index.size == sizeof bytes);
-    if (store_read_now(store, p->index.segment, p->index.offset, bytes, sizeof bytes, &err)) return false;
+    if (store_read_now(store, p->index.segment, p->index.offset, bytes, sizeof bytes, &err)) {
+        store_fail(store, &err);
+        return false;
+    }
     p->slots = mem_zalloc(PAGE_SLOTS * sizeof *p->slots);
     p->base = 0;
     p->count = p->capacity = PAGE_SLOTS;
@@ -272,4 +299,38 @@ bool page_in(struct page *p, struct store *store)
     p->paged_out = false;
     page_drop_index(p, store);
     return true;
+}
+
+/* --- restore --- */
+
+struct page *level_restore_page(struct level *l, uint64_t page)
+{
+    if (!l->page_count) l->next = page * PAGE_SLOTS; /* add_page() begins there */
+    do add_page(l);
+    while (l->first_page + l->page_count <= page);
+    return *at(l, l->page_count - 1);
+}
+
+void level_restore_end(struct level *l, uint64_t next)
+{
+    while (l->page_count && l->first_page + l->page_count < next / PAGE_SLOTS) add_page(l);
+    l->next = next;
+    l->front = l->page_count ? l->first_page * PAGE_SLOTS : next;
+    struct page *tail = level_page(l, next); /* it goes on where it stopped */
+    uint16_t offset = (uint16_t)(next % PAGE_SLOTS);
+    if (tail && tail->slots && offset > tail->base + tail->count) page_restore_slot(tail, (uint16_t)(offset - 1));
+}
+
+struct slot *page_restore_slot(struct page *p, uint16_t offset)
+{
+    if (!p->count) p->base = offset;
+    uint16_t needed = (uint16_t)(offset - p->base + 1);
+    if (needed > p->capacity) {
+        uint16_t capacity = p->capacity ? p->capacity : 4;
+        while (capacity < needed) capacity = (uint16_t)(capacity * 2);
+        p->slots = mem_realloc(p->slots, capacity * sizeof *p->slots);
+        p->capacity = capacity;
+    }
+    while (p->count < needed) p->slots[p->count++] = (struct slot){.state = SLOT_GONE};
+    return &p->slots[needed - 1];
 }

@@ -1,5 +1,6 @@
-/* Pages: where messages are, by their number. A level of a queue is a run of pages of PAGE_SLOTS numbers each; a page that is wholly
- * ready, never delivered and stored in segments can be paged out to a few words, and is read back when the head comes to it. */
+/* Pages: where messages are, by their number. A level of a queue is a run of pages of PAGE_SLOTS numbers each; a page
+ * that is wholly ready, never delivered and stored in segments can be paged out to a few words, and is read back when
+ * the head comes to it. */
 #ifndef WARREN_NODE_QUEUE_PAGE_H
 #define WARREN_NODE_QUEUE_PAGE_H
 
@@ -34,14 +35,15 @@ struct page {
     uint16_t base, count, capacity;
     uint16_t ready, live;
     bool paged_out;
-    bool touched;            /* something was delivered, removed or has a TTL: it stays in memory */
-    uint32_t pending;        /* contents a running checkpoint is storing */
-    struct location index;   /* of its slots' places, if written; segment 0: not */
+    bool touched;          /* something was delivered, removed or has a TTL: it stays in memory */
+    bool orphan;           /* its queue went while a checkpoint was at it, which frees it */
+    uint32_t pending;      /* what a running checkpoint holds of it: contents, and its index */
+    struct location index; /* of its slots' places, if written; segment 0: not */
     struct {
         uint32_t segment;
         uint32_t bytes;
     } segments[PAGE_SEGMENTS_MAX]; /* where its contents lie; filled when the index is written */
-    uint64_t bytes;          /* of the contents that are ready */
+    uint64_t bytes;                /* of the contents that are ready */
 };
 
 /* A level: numbers first_page * PAGE_SLOTS .. next - 1 */
@@ -55,10 +57,10 @@ struct level {
 };
 
 void level_init(struct level *l);
-void level_close(struct level *l, struct store *store); /* releases what lies in segments */
-struct page *level_page(const struct level *l, uint64_t number); /* NULL: gone */
+void level_close(struct level *l, struct store *store);                         /* releases what lies in segments */
+struct page *level_page(const struct level *l, uint64_t number);                /* NULL: gone */
 struct slot *level_slot(struct level *l, uint64_t number, struct store *store); /* NULL: gone; pages in */
-struct slot *level_append(struct level *l, uint64_t *number);    /* a new slot, zeroed, READY and counted */
+struct slot *level_append(struct level *l, uint64_t *number); /* a new slot, zeroed, READY and counted */
 /* The ready message with the lowest number; false: none. */
 bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot);
 /* State changes keep the counts. `remove` drops the content. */
@@ -70,11 +72,19 @@ struct stored level_take(struct level *l, uint64_t number, struct slot *slot);
 /* Drops pages at the head that have nothing live. */
 void level_trim(struct level *l);
 
-bool page_in(struct page *p, struct store *store); /* false: the segment cannot be read: the content is lost to us */
+bool page_in(struct page *p, struct store *store); /* false: the segment is damaged, and the store has said so */
 void page_out(struct page *p);
 bool page_may_go_out(const struct page *p);
 /* Writes the index of a page that may go out into the checkpoint, if it has none. */
 void page_write_index(struct page *p, struct checkpoint *c, struct store *store);
 void page_drop_index(struct page *p, struct store *store);
+/* The running checkpoint lets go of one thing of it. */
+void page_unpin(struct page *p);
+
+/* --- restore --- */
+/* A page of a level under restore, numbers rising; gaps are filled. */
+struct page *level_restore_page(struct level *l, uint64_t page);
+void level_restore_end(struct level *l, uint64_t next); /* the next message's number */
+struct slot *page_restore_slot(struct page *p, uint16_t offset);
 
 #endif

@@ -2,8 +2,8 @@
  *
  *     node (8 bits) | epoch of the node (24) | counter (32)
  *
- * node 0 is the system (commands without numbers, each safe to repeat); node 255 is a group as sender (dead letters), with the
- * group in the counter and epoch 0. */
+ * node 0 is the system (commands without numbers, each safe to repeat); node 255 is a group as sender (dead letters),
+ * with the group in the counter and epoch 0. */
 #ifndef WARREN_NODE_QUEUE_PORT_ID_H
 #define WARREN_NODE_QUEUE_PORT_ID_H
 

@@ -75,8 +75,8 @@ static struct port_base *port_of(struct port_table *t, const struct chunk *chunk
     return port;
 }
 
-/* Refused numbers are kept until the port cannot ask for them again: it has told a later chunk's `previous` ... which it sends only in order,
- * so what lies well behind is known. */
+/* Refused numbers are kept until the port cannot ask for them again: it has told a later chunk's `previous` ... which
+ * it sends only in order, so what lies well behind is known. */
 static void trim_refused(struct port_base *port, uint64_t acknowledged)
 {
     uint32_t to = 0;
@@ -103,7 +103,8 @@ void port_table_apply(struct port_table *t, struct part bytes, struct effects *e
         port->received = chunk.received;
         if (t->ops->received) t->ops->received(t->machine, port, effects);
     }
-    if (port->refused_count && chunk.previous > PORT_REFUSED_KEPT) trim_refused(port, chunk.previous - PORT_REFUSED_KEPT);
+    if (port->refused_count && chunk.previous > PORT_REFUSED_KEPT)
+        trim_refused(port, chunk.previous - PORT_REFUSED_KEPT);
     struct chunk_cursor cursor;
     struct command command;
     chunk_cursor_init(&cursor, &chunk);
@@ -131,7 +132,8 @@ static void emit_reply(const struct port_base *port, struct effects *effects)
     e->text = text;
 }
 
-void port_table_reply(struct port_base *port, uint64_t number, uint8_t code, uint64_t a, uint64_t b, struct slice text, struct effects *effects)
+void port_table_reply(struct port_base *port, uint64_t number, uint8_t code, uint64_t a, uint64_t b, struct slice text,
+                      struct effects *effects)
 {
     port->reply_number = number;
     port->reply_code = code;

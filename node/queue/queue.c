@@ -14,10 +14,8 @@ static size_t place_of(const struct queue_machine *m, uint64_t id)
     size_t low = 0, high = m->queue_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (m->order[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
+        if (m->order[middle]->id < id) low = middle + 1;
+        else high = middle;
     }
     return low;
 }

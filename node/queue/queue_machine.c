@@ -19,7 +19,8 @@ static void port_destroy(void *machine, struct port_base *base, struct effects *
 {
     struct queue_machine *m = machine;
     struct machine_port *p = (struct machine_port *)base;
-    while (!list_empty(&p->consumers)) consumer_remove(m, LIST_ITEM(p->consumers.next, struct consumer, port_link), effects);
+    while (!list_empty(&p->consumers))
+        consumer_remove(m, LIST_ITEM(p->consumers.next, struct consumer, port_link), effects);
     uint64_t *queues = NULL;
     size_t count = 0, capacity = 0;
     for (uint64_t dseq = p->oldest_chunk * UNACKED_CHUNK; p->unacked && dseq < p->next_dseq; dseq++) {
@@ -44,12 +45,14 @@ static void port_destroy(void *machine, struct port_base *base, struct effects *
 
 /* --- small commands --- */
 
-static void reply(struct machine_port *port, const struct command *command, uint8_t code, uint64_t a, uint64_t b, struct effects *effects)
+static void reply(struct machine_port *port, const struct command *command, uint8_t code, uint64_t a, uint64_t b,
+                  struct effects *effects)
 {
     if (port) port_table_reply(&port->base, command->number, code, a, b, (struct slice){0}, effects);
 }
 
-static void get(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void get(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                struct effects *effects)
 {
     uint64_t id, number;
     uint8_t level;
@@ -85,7 +88,8 @@ static uint64_t purge_level(struct queue_machine *m, struct queue *q, struct lev
     return count;
 }
 
-static void purge(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void purge(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                  struct effects *effects)
 {
     uint64_t id, count = 0;
     struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
@@ -94,7 +98,8 @@ static void purge(struct queue_machine *m, struct machine_port *port, const stru
     reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, count, 0, effects);
 }
 
-static void delete(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void delete (struct queue_machine *m, struct machine_port *port, const struct command *command,
+                    struct effects *effects)
 {
     struct command_delete d;
     struct queue *q = command_delete_decode(command->payload, &d) ? queue_find(m, d.queue) : NULL;
@@ -111,7 +116,8 @@ static void delete(struct queue_machine *m, struct machine_port *port, const str
     }
 }
 
-static void configure(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void configure(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                      struct effects *effects)
 {
     struct command_configure c;
     if (!command_configure_decode(command->payload, &c)) {
@@ -125,7 +131,8 @@ static void configure(struct queue_machine *m, struct machine_port *port, const 
     reply(port, command, REPLY_OK, q->ready, q->consumer_count, effects);
 }
 
-static void stat(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void stat(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                 struct effects *effects)
 {
     uint64_t id;
     struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
@@ -133,7 +140,8 @@ static void stat(struct queue_machine *m, struct machine_port *port, const struc
     reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, q ? q->ready : 0, q ? q->consumer_count : 0, effects);
 }
 
-static void limit(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
+static void limit(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                  struct effects *effects)
 {
     struct command_limit l;
     if (!command_limit_decode(command->payload, &l)) return;
@@ -141,22 +149,32 @@ static void limit(struct queue_machine *m, struct machine_port *port, const stru
     port_may_take_more(m, port, effects);
 }
 
-static void system_command(struct queue_machine *m, const struct command *command, struct part chunk, struct effects *effects)
+static void system_command(struct queue_machine *m, const struct command *command, struct part chunk,
+                           struct effects *effects)
 {
     struct command_node_down down;
     (void)chunk;
     switch (command->type) {
     case COMMAND_NODE_DOWN:
-        if (command_node_down_decode(command->payload, &down)) port_table_node_down(&m->ports, down.node, down.epoch, effects);
+        if (command_node_down_decode(command->payload, &down))
+            port_table_node_down(&m->ports, down.node, down.epoch, effects);
         return;
-    case COMMAND_DEAD_LETTERED: dead_lettered(m, command); return;
-    case COMMAND_DELETE: delete (m, NULL, command, effects); return;
-    case COMMAND_CONFIGURE: configure(m, NULL, command, effects); return;
-    default: return;
+    case COMMAND_DEAD_LETTERED:
+        dead_lettered(m, command);
+        return;
+    case COMMAND_DELETE:
+        delete (m, NULL, command, effects);
+        return;
+    case COMMAND_CONFIGURE:
+        configure(m, NULL, command, effects);
+        return;
+    default:
+        return;
     }
 }
 
-static void apply_command(void *machine, struct port_base *base, const struct command *command, struct part chunk, struct effects *effects)
+static void apply_command(void *machine, struct port_base *base, const struct command *command, struct part chunk,
+                          struct effects *effects)
 {
     struct queue_machine *m = machine;
     struct machine_port *port = (struct machine_port *)base;
@@ -165,19 +183,43 @@ static void apply_command(void *machine, struct port_base *base, const struct co
         return;
     }
     switch (command->type) {
-    case COMMAND_ENQUEUE: enqueue(m, port, command, chunk, effects); return;
-    case COMMAND_SETTLE: settle(m, port, command, effects); return;
-    case COMMAND_ATTACH: attach(m, port, command, effects); return;
-    case COMMAND_DETACH: detach(m, port, command, effects); return;
-    case COMMAND_LIMIT: limit(m, port, command, effects); return;
-    case COMMAND_GET: get(m, port, command, effects); return;
-    case COMMAND_PURGE: purge(m, port, command, effects); return;
-    case COMMAND_DELETE: delete (m, port, command, effects); return;
-    case COMMAND_CONFIGURE: configure(m, port, command, effects); return;
-    case COMMAND_STAT: stat(m, port, command, effects); return;
-    case COMMAND_CLOSE: port_table_remove(&m->ports, base, effects); return;
-    case COMMAND_RECEIPT: return;
-    default: reply(port, command, REPLY_INVALID, 0, 0, effects);
+    case COMMAND_ENQUEUE:
+        enqueue(m, port, command, chunk, effects);
+        return;
+    case COMMAND_SETTLE:
+        settle(m, port, command, effects);
+        return;
+    case COMMAND_ATTACH:
+        attach(m, port, command, effects);
+        return;
+    case COMMAND_DETACH:
+        detach(m, port, command, effects);
+        return;
+    case COMMAND_LIMIT:
+        limit(m, port, command, effects);
+        return;
+    case COMMAND_GET:
+        get(m, port, command, effects);
+        return;
+    case COMMAND_PURGE:
+        purge(m, port, command, effects);
+        return;
+    case COMMAND_DELETE:
+        delete (m, port, command, effects);
+        return;
+    case COMMAND_CONFIGURE:
+        configure(m, port, command, effects);
+        return;
+    case COMMAND_STAT:
+        stat(m, port, command, effects);
+        return;
+    case COMMAND_CLOSE:
+        port_table_remove(&m->ports, base, effects);
+        return;
+    case COMMAND_RECEIPT:
+        return;
+    default:
+        reply(port, command, REPLY_INVALID, 0, 0, effects);
     }
 }
 
@@ -188,7 +230,8 @@ static void received(void *machine, struct port_base *base, struct effects *effe
     port_may_take_more(machine, port, effects);
 }
 
-static const struct port_table_ops port_ops = {.create = machine_port_create, .destroy = port_destroy, .apply = apply_command, .received = received};
+static const struct port_table_ops port_ops = {
+    .create = machine_port_create, .destroy = port_destroy, .apply = apply_command, .received = received};
 
 /* --- the machine --- */
 
@@ -222,7 +265,6 @@ struct queue_machine *queue_machine_create(uint32_t group, struct store *store)
 
 void machine_clear(struct queue_machine *m, bool release)
 {
-    if (!release) store_forget_counts(m->store);
     while (m->queue_count) queue_drop(m, m->order[m->queue_count - 1], NULL);
     port_table_close(&m->ports);
     while (!list_empty(&m->dead)) {
@@ -231,6 +273,7 @@ void machine_clear(struct queue_machine *m, bool release)
         stored_drop(&d->content, m->store);
         mem_free(d);
     }
+    if (!release) store_forget_counts(m->store);
     m->timer_count = 0;
     port_table_init(&m->ports, &port_ops, m);
 }
@@ -269,7 +312,8 @@ void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint6
     }
 }
 
-void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg)
+void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max),
+                         void *arg)
 {
     port_table_nodes(&m->ports, each, arg);
 }
@@ -303,10 +347,8 @@ bool queue_machine_next(const struct queue_machine *m, uint64_t *cursor, struct 
     size_t low = 0, high = m->queue_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (m->order[middle]->id < *cursor)
-            low = middle + 1;
-        else
-            high = middle;
+        if (m->order[middle]->id < *cursor) low = middle + 1;
+        else high = middle;
     }
     if (low == m->queue_count) return false;
     fill(m->order[low], s);
@@ -324,8 +366,14 @@ bool queue_machine_next_consumer(const struct queue_machine *m, uint64_t id, uin
         if (at++ < *cursor) continue;
         const struct consumer *c = LIST_ITEM(link, struct consumer, queue_link);
         *cursor = at;
-        *s = (struct consumer_stat){.port = c->port->base.id, .consumer = c->id, .queue = id, .tag = c->tag, .prefetch = c->prefetch,
-                                    .unacked = c->unacked, .flags = c->flags, .priority = c->priority,
+        *s = (struct consumer_stat){.port = c->port->base.id,
+                                    .consumer = c->id,
+                                    .queue = id,
+                                    .tag = c->tag,
+                                    .prefetch = c->prefetch,
+                                    .unacked = c->unacked,
+                                    .flags = c->flags,
+                                    .priority = c->priority,
                                     .active = !q->settings.single_active_consumer || q->active == c};
         return true;
     }

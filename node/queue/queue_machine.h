@@ -2,8 +2,8 @@
  *
  * Thread:   the group's shard. Lifetime: queue_machine_create() .. destroy(). Source of semantics: RabbitMQ 3.13.
  *
- * A message keeps its number within its queue and priority level; pages of PAGE_SIZE slots hold the numbers' states; pages
- * that are wholly ready, never delivered and stored in a segment are paged out to a descriptor (page.h). */
+ * A message keeps its number within its queue and priority level; pages of PAGE_SIZE slots hold the numbers' states;
+ * pages that are wholly ready, never delivered and stored in a segment are paged out to a descriptor (page.h). */
 #ifndef WARREN_NODE_QUEUE_QUEUE_MACHINE_H
 #define WARREN_NODE_QUEUE_QUEUE_MACHINE_H
 
@@ -11,8 +11,8 @@
 #include "replication/machine.h"
 
 enum {
-    PORT_WINDOW_MESSAGES = 2048,     /* deliveries sent to a port above what it has received */
-    PORT_WINDOW_BYTES = 4 << 20,     /* and their bytes; one message may always go */
+    PORT_WINDOW_MESSAGES = 2048, /* deliveries sent to a port above what it has received */
+    PORT_WINDOW_BYTES = 4 << 20, /* and their bytes; one message may always go */
 };
 
 struct queue_machine;
@@ -23,18 +23,20 @@ struct machine queue_machine_as_machine(struct queue_machine *m);
 
 /* --- reads of the applied state, for the leader's shell and for listings --- */
 
-/* Answers a port's HELLO into `effects`: GONE; or a WELCOME as REPLY/REFUSED/APPLIED effects for what the port may have missed (last
- * reply, refused numbers, applied number) followed by DELIVER for every unacked dseq above `received`. `known`: the port says
- * that commands of it had been applied before. */
-void queue_machine_hello(struct queue_machine *m, uint64_t port, bool known, uint64_t received, struct effects *effects);
-/* Repeats EFFECT_DEAD_LETTER for all dead letters that wait, oldest first (a new leader asks), starting after number `after`. */
+/* Answers a port's HELLO into `effects`: GONE; or a WELCOME as REPLY/REFUSED/APPLIED effects for what the port may have
+ * missed (last reply, refused numbers, applied number) followed by DELIVER for every unacked dseq above `received`.
+ * `known`: the port says that commands of it had been applied before. */
+void queue_machine_hello(struct queue_machine *m, uint64_t port, bool known, uint64_t received,
+                         struct effects *effects);
+/* Repeats EFFECT_DEAD_LETTER for all dead letters that wait, oldest first (a new leader asks), starting after number
+ * `after`. */
 void queue_machine_dead_letters(struct queue_machine *m, uint64_t after, size_t count_max, struct effects *effects);
 
 struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;
     uint64_t enqueued, delivered, redelivered, acked; /* since this replica started */
-    uint64_t in_memory; /* messages whose content is in memory */
+    uint64_t in_memory;                               /* messages whose content is in memory */
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);
 /* Walks the queues in order of id; start with *cursor = 0; false at the end. */
@@ -50,8 +52,10 @@ struct consumer_stat {
     int32_t priority;
     bool active;
 };
-bool queue_machine_next_consumer(const struct queue_machine *m, uint64_t queue, uint64_t *cursor, struct consumer_stat *stat);
+bool queue_machine_next_consumer(const struct queue_machine *m, uint64_t queue, uint64_t *cursor,
+                                 struct consumer_stat *stat);
 /* Calls back each (node, epoch) that has ports here: the leader looks for nodes that are gone. */
-void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg);
+void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max),
+                         void *arg);
 
 #endif

@@ -34,7 +34,8 @@ void window_add(struct machine_port *port, uint64_t dseq, uint32_t size)
         uint32_t capacity = port->window_capacity ? port->window_capacity * 2 : 16;
         while (capacity <= outstanding) capacity *= 2;
         uint32_t *bigger = mem_zalloc(capacity * sizeof *bigger);
-        for (uint64_t d = port->window_from + 1; d < dseq; d++) bigger[d & (capacity - 1)] = port->window_sizes[d & (port->window_capacity - 1)];
+        for (uint64_t d = port->window_from + 1; d < dseq; d++)
+            bigger[d & (capacity - 1)] = port->window_sizes[d & (port->window_capacity - 1)];
         mem_free(port->window_sizes);
         port->window_sizes = bigger;
         port->window_capacity = capacity;
@@ -45,7 +46,8 @@ void window_add(struct machine_port *port, uint64_t dseq, uint32_t size)
 
 void window_received(struct machine_port *port)
 {
-    if (port->base.received >= port->next_dseq) port->base.received = port->next_dseq - 1; /* a peer's fault: it cannot have what was not sent */
+    if (port->base.received >= port->next_dseq)
+        port->base.received = port->next_dseq - 1; /* a peer's fault: it cannot have what was not sent */
     while (port->window_from < port->base.received) {
         port->window_from++;
         port->window_bytes -= port->window_sizes[port->window_from & (port->window_capacity - 1)];
@@ -54,7 +56,8 @@ void window_received(struct machine_port *port)
 
 /* --- settling --- */
 
-static void requeue(struct queue_machine *m, struct queue *q, const struct unacked_item *item, struct slot *slot, struct effects *effects)
+static void requeue(struct queue_machine *m, struct queue *q, const struct unacked_item *item, struct slot *slot,
+                    struct effects *effects)
 {
     slot->redelivered = true;
     slot->delivery_count++;
@@ -63,15 +66,19 @@ static void requeue(struct queue_machine *m, struct queue *q, const struct unack
     q->ready_bytes += slot->content.size;
     bool too_often = q->settings.delivery_limit >= 0 && slot->delivery_count > (uint64_t)q->settings.delivery_limit;
     if (too_often) bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
+    else if (slot->expires_ms) timer_set(m, q);
 }
 
-static void settle_item(struct queue_machine *m, struct machine_port *port, const struct unacked_item *item, uint8_t outcome, struct effects *effects)
+static void settle_item(struct queue_machine *m, struct machine_port *port, const struct unacked_item *item,
+                        uint8_t outcome, struct effects *effects)
 {
     struct queue *q = queue_find(m, item->queue);
     port->unacked--;
     struct consumer *c = item->consumer ? consumer_find(port, item->consumer) : NULL;
     if (c && c->queue->id == item->queue) c->unacked--;
-    struct slot *slot = q && item->level < q->level_count && q->levels[item->level] ? level_slot(q->levels[item->level], item->number, m->store) : NULL;
+    struct slot *slot = q && item->level < q->level_count && q->levels[item->level]
+                            ? level_slot(q->levels[item->level], item->number, m->store)
+                            : NULL;
     if (!slot) return; /* the queue went meanwhile */
     q->unacked--;
     q->unacked_bytes -= slot->content.size;
@@ -97,7 +104,8 @@ static void drop_chunk(struct machine_port *port, uint64_t id)
     while (port->chunks.count && !map_u64_get(&port->chunks, port->oldest_chunk)) port->oldest_chunk++;
 }
 
-void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome, struct effects *effects)
+void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome,
+                  struct effects *effects)
 {
     if (last >= port->next_dseq) last = port->next_dseq - 1;
     if (first < port->oldest_chunk * UNACKED_CHUNK) first = port->oldest_chunk * UNACKED_CHUNK;
@@ -122,7 +130,8 @@ void settle(struct queue_machine *m, struct machine_port *port, const struct com
 {
     struct command_settle s;
     if (!command_settle_decode(command->payload, &s)) return;
-    if (s.last < port->next_dseq && s.last > port->base.received) port->base.received = s.last; /* what is settled was received */
+    if (s.last < port->next_dseq && s.last > port->base.received)
+        port->base.received = s.last; /* what is settled was received */
     window_received(port);
     settle_range(m, port, s.first, s.last, s.outcome, effects);
     port_may_take_more(m, port, effects);

@@ -7,8 +7,19 @@
 static void on_log_failed(void *arg, const struct err *err)
 {
     struct shard *s = arg;
-    logger_printf(s->settings->logger, LOG_ERROR, s->id, "log write_failed error=\"%s\" action=\"this node stops; the others carry on\"", err->text);
+    logger_printf(s->settings->logger, LOG_ERROR, s->id,
+                  "log write_failed error=\"%s\" action=\"this node stops; the others carry on\"", err->text);
     _exit(74); /* EX_IOERR: what is in memory is worth no more than what is on disk */
+}
+
+static void on_store_failed(void *arg, const struct err *err)
+{
+    struct shard *s = arg;
+    logger_printf(s->settings->logger, LOG_ERROR, s->id,
+                  "store read_failed error=\"%s\" action=\"this node stops; the others carry on; see docs/operate.md, "
+                  "damaged files\"",
+                  err->text);
+    _exit(74);
 }
 
 static void on_durable(void *arg)
@@ -51,10 +62,8 @@ static void open_machine(struct shard *s, uint32_t id)
 {
     struct shard_group *g = &s->groups[id];
     effects_init(&g->effects);
-    if (id)
-        g->queues = queue_machine_create(id, g->store);
-    else
-        g->meta = meta_machine_create(s->topology, on_topology, s);
+    if (id) g->queues = queue_machine_create(id, g->store);
+    else g->meta = meta_machine_create(s->topology, on_topology, s);
 }
 
 static int open_group(struct shard *s, uint32_t id, struct err *err)
@@ -62,7 +71,12 @@ static int open_group(struct shard *s, uint32_t id, struct err *err)
     struct shard_group *g = &s->groups[id];
     char directory[512];
     snprintf(directory, sizeof directory, "%s/groups/%u", s->settings->data_dir, id);
-    struct store_params store = {.fs = fs_posix(), .executor = s->store_executor, .read_executor = s->read_executor, .directory = directory};
+    struct store_params store = {.fs = fs_posix(),
+                                 .executor = s->store_executor,
+                                 .read_executor = s->read_executor,
+                                 .directory = directory,
+                                 .failed = on_store_failed,
+                                 .arg = s};
     int code = store_open(&g->store, &store, err);
     if (code) return code;
     open_machine(s, id);

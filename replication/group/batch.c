@@ -5,7 +5,8 @@
 int group_propose(struct group *g, struct part chunk)
 {
     if (!g->leading) return ERR_NOT_LEADER;
-    bool full = g->batch_count + 2 > ENTRY_PART_COUNT_MAX || (g->batch_bytes && g->batch_bytes + chunk.size > GROUP_BATCH_BYTES_MAX);
+    bool full = g->batch_count + 2 > ENTRY_PART_COUNT_MAX ||
+                (g->batch_bytes && g->batch_bytes + chunk.size > GROUP_BATCH_BYTES_MAX);
     if (full || core_transferring(g->core)) return ERR_BUSY;
     if (!g->batch_count) g->batch_count = 1; /* the header's place, filled when it is sealed */
     g->batch[g->batch_count++] = chunk;
@@ -66,7 +67,8 @@ void writes_push(struct group *g, uint64_t first, uint64_t last, uint64_t lsn)
     if (g->write_count == g->write_capacity) {
         size_t capacity = g->write_capacity ? g->write_capacity * 2 : 16;
         struct write *bigger = mem_alloc(capacity * sizeof *bigger);
-        for (size_t i = 0; i < g->write_count; i++) bigger[i] = g->writes[(g->write_head + i) & (g->write_capacity - 1)];
+        for (size_t i = 0; i < g->write_count; i++)
+            bigger[i] = g->writes[(g->write_head + i) & (g->write_capacity - 1)];
         mem_free(g->writes);
         g->writes = bigger;
         g->write_capacity = capacity;

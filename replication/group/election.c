@@ -1,5 +1,5 @@
-/* The fast way to a new leader: a process that is known dead need not be waited for. Survivors take turns by rank; ordinary
- * timers remain behind all this. */
+/* The fast way to a new leader: a process that is known dead need not be waited for. Survivors take turns by rank;
+ * ordinary timers remain behind all this. */
 #include "replication/group/group_internal.h"
 
 enum { TAKEOVER_RANK_MS = 30, TAKEOVER_AGAIN_MS = 60, TAKEOVER_TRIES_MAX = 3 };
@@ -27,8 +27,10 @@ void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
     if (core_leader(g->core) != node || core_state(g->core) != CORE_FOLLOWER || !votes(g)) return;
-    g->takeover = (struct takeover){
-        .wanted = true, .leader = node, .term = core_term(g->core), .at_ms = g->now_ms + rank_of(g, node) * TAKEOVER_RANK_MS};
+    g->takeover = (struct takeover){.wanted = true,
+                                    .leader = node,
+                                    .term = core_term(g->core),
+                                    .at_ms = g->now_ms + rank_of(g, node) * TAKEOVER_RANK_MS};
 }
 
 void election_turn(struct group *g)
@@ -55,7 +57,11 @@ void election_turn(struct group *g)
     struct log_group_state state;
     log_group_state(g->params.log, g->params.id, &state);
     if (!last_term && last == state.snapshot_index) last_term = state.snapshot_term;
-    struct core_message m = {.type = CORE_TIMEOUT_NOW, .peer = t->leader, .term = core_term(g->core), .last_log_index = last, .last_log_term = last_term};
+    struct core_message m = {.type = CORE_TIMEOUT_NOW,
+                             .peer = t->leader,
+                             .term = core_term(g->core),
+                             .last_log_index = last,
+                             .last_log_term = last_term};
     core_receive(g->core, &m, g->now_ms);
     t->term = core_term(g->core);
     t->at_ms = g->now_ms + TAKEOVER_AGAIN_MS;

@@ -56,7 +56,7 @@ static void on_snapshot(void *arg, uint64_t index, uint64_t term)
     struct group *g = arg;
     writes_clear(g);
     uint64_t lsn = log_append_snapshot(g->params.log, g->params.id, index, term);
-    writes_push(g, 1, 0, lsn); /* nothing to tell the core as entries; snapshot.c looks at the log */
+    snapshot_logged(g, lsn);
 }
 
 static void on_message(void *arg, const struct core_message *m)
@@ -70,10 +70,10 @@ static void on_commit(void *arg, uint64_t index)
     if (index > g->commit) g->commit = index;
 }
 
-static const struct core_out core_out = {.vote = on_vote, .append = on_append, .snapshot = on_snapshot, .message = on_message, .commit = on_commit};
+static const struct core_out core_out = {
+    .vote = on_vote, .append = on_append, .snapshot = on_snapshot, .message = on_message, .commit = on_commit};
 
 /* --- opening --- */
-
 
 static void entry_for_start(void *arg, uint64_t index, uint64_t *term, uint8_t *type, struct slice *data)
 {
@@ -130,12 +130,18 @@ static int restore_from_manifest(struct group *g, struct core_start *start, stru
 }
 
 /* A log that ends before the snapshot, or whose snapshot the store has not got, cannot be used as it is. */
-static int reconcile_log(struct group *g, struct log_group_state *state, uint64_t snapshot_index, uint64_t snapshot_term, struct err *err)
+static int reconcile_log(struct group *g, struct log_group_state *state, uint64_t snapshot_index,
+                         uint64_t snapshot_term, struct err *err)
 {
     if (state->snapshot_index > snapshot_index && state->first_index > snapshot_index + 1)
-        return (int)err_set(err, ERR_CORRUPT, "the log was trimmed up to entry %llu, but the newest checkpoint ends at %llu: a manifest is missing",
-                            (unsigned long long)state->first_index - 1, (unsigned long long)snapshot_index);
-    if (snapshot_index && (state->last_index < snapshot_index || state->first_index > snapshot_index + 1)) {
+        return (int)err_set(
+            err, ERR_CORRUPT,
+            "the log was trimmed up to entry %llu, but the newest checkpoint ends at %llu: a manifest is missing",
+            (unsigned long long)state->first_index - 1, (unsigned long long)snapshot_index);
+    bool reaches = state->first_index <= snapshot_index && snapshot_index <= state->last_index;
+    bool other = reaches && log_entry_term(g->params.log, g->params.id, snapshot_index) !=
+                                snapshot_term; /* died between manifest and log */
+    if (snapshot_index && (other || state->last_index < snapshot_index || state->first_index > snapshot_index + 1)) {
         log_append_snapshot(g->params.log, g->params.id, snapshot_index, snapshot_term);
         log_group_state(g->params.log, g->params.id, state);
     }
@@ -185,10 +191,8 @@ int group_open(struct group **out, const struct group_params *params, uint64_t n
     start.conf = buf_slice(&kept_conf);
     g->core = core_open(&start, now_ms);
     buf_clear(&g->conf);
-    if (kept_conf.size)
-        buf_put_slice(&g->conf, buf_slice(&kept_conf));
-    else
-        core_configuration_encode(g->members, g->member_count, &g->conf);
+    if (kept_conf.size) buf_put_slice(&g->conf, buf_slice(&kept_conf));
+    else core_configuration_encode(g->members, g->member_count, &g->conf);
     if (!g->conf_index) g->conf_index = 1;
     buf_close(&kept_conf);
     *out = g;
@@ -259,7 +263,8 @@ void group_durable(struct group *g, uint64_t now_ms)
     send_held(g);
 }
 
-void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blob, uint32_t offset, uint32_t size, uint64_t now_ms)
+void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blob, uint32_t offset, uint32_t size,
+                   uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
     if (kind == GROUP_MESSAGE_TRANSFER) {
@@ -272,7 +277,8 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
         return;
     }
     m.peer = from;
-    if (!(m.type == CORE_APPEND_ENTRIES && core_installing(g->core))) core_receive(g->core, &m, g->now_ms);
+    if (!(m.type == CORE_APPEND_ENTRIES && (core_installing(g->core) || snapshot_installing(g))))
+        core_receive(g->core, &m, g->now_ms);
     message_close(&m);
 }
 
@@ -280,6 +286,7 @@ uint64_t group_deadline_ms(const struct group *g)
 {
     uint64_t at = core_deadline_ms(g->core);
     if (g->takeover.wanted && g->takeover.at_ms < at) at = g->takeover.at_ms;
+    if (snapshot_receiving(g) && g->now_ms + 100 < at) at = g->now_ms + 100;
     if (at <= g->now_ms) at = g->now_ms + 1;
     return at;
 }
@@ -291,7 +298,8 @@ int group_transfer(struct group *g, uint8_t node, uint64_t now_ms)
     uint64_t best = 0;
     for (uint32_t i = 0; node == 0 && i < g->member_count; i++) {
         uint8_t peer = g->members[i].node;
-        bool fit = peer != g->params.node && g->members[i].role == GROUP_VOTER && g->params.io->connected(g->params.io->self, peer);
+        bool fit = peer != g->params.node && g->members[i].role == GROUP_VOTER &&
+                   g->params.io->connected(g->params.io->self, peer);
         uint64_t match = fit ? core_match_index(g->core, peer) : 0;
         if (match > best) best = match, node = peer;
     }
@@ -314,7 +322,8 @@ void group_status(const struct group *g, struct group_status *s)
     for (uint32_t i = 0; i < g->member_count; i++) {
         s->members[i] = g->members[i];
         s->match_index[i] = core_match_index(g->core, g->members[i].node);
-        s->online[i] = g->members[i].node == g->params.node || g->params.io->connected(g->params.io->self, g->members[i].node);
+        s->online[i] =
+            g->members[i].node == g->params.node || g->params.io->connected(g->params.io->self, g->members[i].node);
     }
 }
 

@@ -2,10 +2,11 @@
  *
  * Thread:   the group's shard.
  * Lifetime: group_open() (blocking: restores the machine from the store's manifest) .. group_close().
- * Inside:   raft_core.c is the only file that includes <raft.h>: it checks every precondition and holds the repairs R1 to R8;
- *           batch.c seals the turn's chunks into one entry; apply.c feeds committed entries to the machine; snapshot.c makes checkpoints
- *           and installs; message.c is the wire form; election.c the fast path for a leader that is known dead.
- * Sources:  Ongaro's thesis (pre-vote, transfer, membership); libraft 0.22's events and updates. */
+ * Inside:   raft_core.c is the only file that includes <raft.h>: it checks every precondition and holds the repairs R1
+ * to R8; batch.c seals the turn's chunks into one entry; apply.c feeds committed entries to the machine; checkpoint.c
+ * makes checkpoints, snapshot.c brings them to replicas far behind; message.c is the wire form; election.c the fast
+ * path for a leader that is known dead. Sources:  Ongaro's thesis (pre-vote, transfer, membership); libraft 0.22's
+ * events and updates. */
 #ifndef WARREN_REPLICATION_GROUP_GROUP_H
 #define WARREN_REPLICATION_GROUP_GROUP_H
 
@@ -17,10 +18,10 @@ struct group;
 
 enum {
     GROUP_MEMBERS_MAX = 9,
-    GROUP_ENTRIES_IN_FLIGHT_MAX = 64,        /* uncommitted entries of a leader (R6) */
-    GROUP_BYTES_IN_FLIGHT_MAX = 64 << 20,    /* and their bytes; one entry may always go */
-    GROUP_BATCH_BYTES_MAX = 4 << 20,         /* bytes of one entry; a chunk that is larger goes alone */
-    GROUP_MESSAGE_BYTES_MAX = 1 << 20,       /* bytes of entries in one AppendEntries, one entry may always go */
+    GROUP_ENTRIES_IN_FLIGHT_MAX = 64,     /* uncommitted entries of a leader (R6) */
+    GROUP_BYTES_IN_FLIGHT_MAX = 64 << 20, /* and their bytes; one entry may always go */
+    GROUP_BATCH_BYTES_MAX = 4 << 20,      /* bytes of one entry; a chunk that is larger goes alone */
+    GROUP_MESSAGE_BYTES_MAX = 1 << 20,    /* bytes of entries in one AppendEntries, one entry may always go */
 };
 
 enum group_role { GROUP_VOTER = 1, GROUP_STANDBY = 0 };
@@ -34,14 +35,18 @@ enum group_message_kind { GROUP_MESSAGE_RAFT = 1, GROUP_MESSAGE_TRANSFER = 2 };
 
 struct group_io {
     void *self;
-    /* Sends head + parts as one message to the same group on another node; drops it when that node is not connected. `head` is
-     * borrowed, parts' blobs are referenced by the carrier as long as it needs them. Per peer first in, first out. */
-    void (*send)(void *self, uint32_t group, uint8_t node, uint8_t kind, struct slice head, const struct part *parts, uint32_t part_count);
+    /* Sends head + parts as one message to the same group on another node; drops it when that node is not connected.
+     * `head` is borrowed, parts' blobs are referenced by the carrier as long as it needs them. Per peer first in, first
+     * out. */
+    void (*send)(void *self, uint32_t group, uint8_t node, uint8_t kind, struct slice head, const struct part *parts,
+                 uint32_t part_count);
     bool (*connected)(void *self, uint8_t node);
-    uint64_t (*congestion)(void *self, uint8_t node); /* bytes waiting towards that node; above a bound entries are not loaded for it */
+    uint64_t (*congestion)(
+        void *self, uint8_t node); /* bytes waiting towards that node; above a bound entries are not loaded for it */
     /* This replica became a usable leader of `term` (everything before is applied), or ceased to be one. */
     void (*leading)(void *self, uint32_t group, uint64_t term, bool leads);
-    /* Effects were appended to params.effects by an apply; carry them out (and clear) before the next apply. Leader only. */
+    /* Effects were appended to params.effects by an apply; carry them out (and clear) before the next apply. Leader
+     * only. */
     void (*effects)(void *self, uint32_t group);
     /* WARN/INFO lines: one event per line, "room event key=value". */
     void (*note)(void *self, int level, const char *line);
@@ -52,13 +57,14 @@ struct group_faults {
     bool persist_before_durable; /* report entries as persisted when submitted ("confirm before sync") */
     bool send_before_vote_durable;
     bool stale_completion_counts; /* a completion of replaced entries counts for their successors */
-    bool repair_off[9];          /* [n]: repair Rn of raft-notes is off */
+    bool repair_off[9];           /* [n]: repair Rn of raft-notes is off */
 };
 
 struct group_params {
     uint32_t id;
     uint8_t node;
-    struct group_member members[GROUP_MEMBERS_MAX]; /* initial configuration, the same on all of them; used when log and store are empty */
+    struct group_member members[GROUP_MEMBERS_MAX]; /* initial configuration, the same on all of them; used when log and
+                                                       store are empty */
     uint32_t member_count;
     struct log *log;
     struct store *store;
@@ -76,9 +82,10 @@ struct group_params {
 /* Once per process, before any group is opened: gives the Raft library its heap. */
 void group_library_init(void);
 
-/* Opens the replica. The log must have been opened (its state is taken from it). ERR_CORRUPT and its kin say what and where. */
+/* Opens the replica. The log must have been opened (its state is taken from it). ERR_CORRUPT and its kin say what and
+ * where. */
 int group_open(struct group **group, const struct group_params *params, uint64_t now_ms, struct err *err);
-void group_close(struct group *g); /* group_idle() must be true */
+void group_close(struct group *g);      /* group_idle() must be true */
 bool group_idle(const struct group *g); /* no checkpoint or transfer runs */
 
 /* Adds a chunk to the open batch; takes over the reference when it returns 0.
@@ -86,11 +93,14 @@ bool group_idle(const struct group *g); /* no checkpoint or transfer runs */
  *   ERR_BUSY         the batch is full or too much is in flight; come back next turn */
 int group_propose(struct group *g, struct part chunk);
 
-/* A message of this group from another node (bytes borrowed from `blob`, which may be kept by reference). Malformed bytes are noted and dropped. */
-void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blob, uint32_t offset, uint32_t size, uint64_t now_ms);
+/* A message of this group from another node (bytes borrowed from `blob`, which may be kept by reference). Malformed
+ * bytes are noted and dropped. */
+void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blob, uint32_t offset, uint32_t size,
+                   uint64_t now_ms);
 
-/* One turn: timers that are due, seal and submit the batch (`clock_ms`: wall clock for the entry, made monotonic by the group), send, apply what is
- * committed, checkpoints. Call when anything may have changed; it is cheap when nothing has. */
+/* One turn: timers that are due, seal and submit the batch (`clock_ms`: wall clock for the entry, made monotonic by the
+ * group), send, apply what is committed, checkpoints. Call when anything may have changed; it is cheap when nothing
+ * has. */
 void group_turn(struct group *g, uint64_t now_ms, uint64_t clock_ms);
 /* The log's durable position grew (call for each group of the shard; cheap if nothing of this group was waiting). */
 void group_durable(struct group *g, uint64_t now_ms);
@@ -98,13 +108,14 @@ uint64_t group_deadline_ms(const struct group *g); /* when group_turn() is wante
 
 /* A node's process is known dead (link closed and connect refused): if it led this group, elect without waiting. */
 void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms);
-/* Hands leadership over (0: to the best follower). ERR_NOT_LEADER; ERR_BUSY when no follower is connected and caught up. */
+/* Hands leadership over (0: to the best follower). ERR_NOT_LEADER; ERR_BUSY when no follower is connected and caught
+ * up. */
 int group_transfer(struct group *g, uint8_t node, uint64_t now_ms);
 int group_checkpoint(struct group *g); /* ERR_BUSY when one runs; 0 also when there is nothing new */
 
 struct group_status {
-    bool leads;      /* usable leader */
-    uint8_t leader;  /* node, 0 unknown */
+    bool leads;     /* usable leader */
+    uint8_t leader; /* node, 0 unknown */
     uint64_t term, commit_index, applied_index, last_index, durable_index, snapshot_index;
     uint32_t member_count;
     struct group_member members[GROUP_MEMBERS_MAX];

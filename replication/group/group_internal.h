@@ -7,12 +7,12 @@
 #include "replication/group/raft_core.h"
 
 enum {
-    GROUP_CONGESTION_MAX = 32 << 20,        /* bytes waiting on a link above which entries are not loaded for it */
-    GROUP_TRAILING_BYTES = 8 << 20,         /* log kept behind a checkpoint, so that a brief absence needs no transfer */
+    GROUP_CONGESTION_MAX = 32 << 20, /* bytes waiting on a link above which entries are not loaded for it */
+    GROUP_TRAILING_BYTES = 8 << 20,  /* log kept behind a checkpoint, so that a brief absence needs no transfer */
     GROUP_TRAILING_ENTRIES = 1024,
-    GROUP_DEAD_BYTES_MIN = 8 << 20,         /* dead bytes in segments worth a checkpoint of their own */
+    GROUP_DEAD_BYTES_MIN = 8 << 20, /* dead bytes in segments worth a checkpoint of their own */
     GROUP_DEAD_CHECK_MS = 2000,
-    GROUP_SEAL_BYTES = 128 << 10,           /* a batch of so much does not wait for the write before it */
+    GROUP_SEAL_BYTES = 128 << 10, /* a batch of so much does not wait for the write before it */
 };
 
 /* A write that the log has not made durable yet. */
@@ -98,12 +98,19 @@ void writes_clear(struct group *g);
 /* election.c */
 void election_turn(struct group *g);
 
-/* snapshot.c */
+/* checkpoint.c */
 void checkpoint_policy(struct group *g);
+
+/* snapshot.c */
 void snapshot_offer(struct group *g, uint8_t node);
 void snapshot_receive(struct group *g, uint8_t from, struct slice bytes);
 void snapshot_turn(struct group *g);
 void snapshot_close(struct group *g);
 bool snapshot_idle(const struct group *g);
+void snapshot_logged(struct group *g,
+                     uint64_t lsn); /* the log has the record "replaced by a snapshot" at this position */
+bool snapshot_receiving(const struct group *g);
+bool snapshot_installing(
+    const struct group *g); /* the new checkpoint is durable or becoming so: entries are refused until it is applied */
 
 #endif

@@ -6,7 +6,8 @@ enum { MESSAGE_VERSION = 1, FLAG_DISRUPT = 1, FLAG_PRE_VOTE = 2, FLAG_GRANTED = 
 
 void message_encode(const struct core_message *m, struct buf *b)
 {
-    uint8_t flags = (m->disrupt_leader ? FLAG_DISRUPT : 0) | (m->pre_vote ? FLAG_PRE_VOTE : 0) | (m->granted ? FLAG_GRANTED : 0);
+    uint8_t flags =
+        (m->disrupt_leader ? FLAG_DISRUPT : 0) | (m->pre_vote ? FLAG_PRE_VOTE : 0) | (m->granted ? FLAG_GRANTED : 0);
     buf_put_u8(b, MESSAGE_VERSION);
     buf_put_u8(b, m->type);
     buf_put_u8(b, m->version);
@@ -58,7 +59,8 @@ static bool decode_entries(struct reader *r, struct blob *blob, struct core_mess
         uint64_t term = reader_varint(&sizes), size = reader_varint(&sizes);
         if (size > reader_left(r) || type < ENTRY_COMMAND || type > ENTRY_CHANGE) return false;
         struct slice bytes = reader_bytes(r, (size_t)size);
-        m->entries[i] = entry_from_blob(type, m->prev_index + 1 + i, term, blob, (uint32_t)(bytes.data - blob->data), (uint32_t)size);
+        m->entries[i] = entry_from_blob(type, m->prev_index + 1 + i, term, blob, (uint32_t)(bytes.data - blob->data),
+                                        (uint32_t)size);
         m->entry_count++;
     }
     return !r->failed && !reader_left(r);
@@ -88,7 +90,8 @@ static bool decode_fields(struct reader *r, struct blob *blob, struct core_messa
         m->last_log_index = reader_varint(r);
         m->last_log_term = reader_varint(r);
         break;
-    default: return false; /* snapshots travel as transfers */
+    default:
+        return false; /* snapshots travel as transfers */
     }
     return !r->failed && !reader_left(r);
 }

@@ -11,7 +11,8 @@ enum { MESSAGE_ENTRIES_MAX = 4096 };
 
 /* The head; append entries: with m->entries' sizes. */
 void message_encode(const struct core_message *m, struct buf *head);
-/* Reads a message that lies in `blob`; entries refer to it. False: damaged. On success the caller calls message_close(). */
+/* Reads a message that lies in `blob`; entries refer to it. False: damaged. On success the caller calls
+ * message_close(). */
 bool message_decode(struct blob *blob, uint32_t offset, uint32_t size, struct core_message *m);
 void message_close(struct core_message *m);
 

@@ -1,5 +1,5 @@
-/* All calls of the Raft library. The package has no assertions: what it expects is checked here. R1 .. R8 are the repairs that
- * README.md lists; each can be switched off for the test that shows what it is good for. */
+/* All calls of the Raft library. The package has no assertions: what it expects is checked here. R1 .. R8 are the
+ * repairs that README.md lists; each can be switched off for the test that shows what it is good for. */
 #include "replication/group/raft_core.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct raft_core {
     void *arg;
     const struct group_faults *faults;
     uint64_t now_ms;
-    uint8_t leader;      /* R8: who sent the last accepted AppendEntries */
+    uint8_t leader; /* R8: who sent the last accepted AppendEntries */
     uint64_t leader_term;
     struct raft_entry *entries; /* of the step at hand */
     struct entry **received;    /* their sources, or NULL */
@@ -66,7 +66,8 @@ static void heap_aligned_free(void *data, size_t alignment, void *pointer)
 
 void core_library_init(void)
 {
-    static struct raft_heap heap = {NULL, heap_malloc, heap_free, heap_calloc, heap_realloc, heap_aligned_alloc, heap_aligned_free};
+    static struct raft_heap heap = {NULL,         heap_malloc,        heap_free,        heap_calloc,
+                                    heap_realloc, heap_aligned_alloc, heap_aligned_free};
     raft_heap_set(&heap);
 }
 
@@ -90,7 +91,8 @@ void core_configuration_encode(const struct group_member *members, uint32_t coun
     raft_configuration_init(&conf);
     for (uint32_t i = 0; i < count; i++) {
         address_of(members[i].node, address, sizeof address);
-        CHECK(raft_configuration_add(&conf, members[i].node, address, members[i].role == GROUP_VOTER ? RAFT_VOTER : RAFT_STANDBY) == 0);
+        CHECK(raft_configuration_add(&conf, members[i].node, address,
+                                     members[i].role == GROUP_VOTER ? RAFT_VOTER : RAFT_STANDBY) == 0);
     }
     CHECK(raft_configuration_encode(&conf, &encoded) == 0);
     buf_put(b, encoded.base, encoded.len);
@@ -122,8 +124,9 @@ uint32_t core_configuration_decode(struct slice bytes, struct group_member *memb
 
 static void fatal(const char *what, struct raft_core *c, int code)
 {
-    fprintf(stderr, "FATAL raft %s: code %d %s: term=%llu state=%d last=%llu stored=%llu commit=%llu\n", what, code, raft_errmsg(&c->raft),
-            raft_current_term(&c->raft), raft_state(&c->raft), raft_last_index(&c->raft), c->raft.last_stored, raft_commit_index(&c->raft));
+    fprintf(stderr, "FATAL raft %s: code %d %s: term=%llu state=%d last=%llu stored=%llu commit=%llu\n", what, code,
+            raft_errmsg(&c->raft), raft_current_term(&c->raft), raft_state(&c->raft), raft_last_index(&c->raft),
+            c->raft.last_stored, raft_commit_index(&c->raft));
     abort();
 }
 
@@ -158,7 +161,8 @@ static void out_message(struct raft_core *c, const struct raft_message *m)
         o.last_log_index = m->append_entries_result.last_log_index;
         o.features = m->append_entries_result.features;
         o.capacity = m->append_entries_result.capacity;
-        /* R1: the library leaves the field unset when it refuses an older term; a leader just elected in ours would count it. */
+        /* R1: the library leaves the field unset when it refuses an older term; a leader just elected in ours would
+         * count it. */
         if (c->stale_sender && !c->faults->repair_off[1]) o.last_log_index = 0;
         break;
     case RAFT_REQUEST_VOTE:
@@ -178,7 +182,8 @@ static void out_message(struct raft_core *c, const struct raft_message *m)
         o.features = m->request_vote_result.features;
         o.capacity = m->request_vote_result.capacity;
         /* R5: a node with the only electable log but an old term learns the others' terms from refusals. */
-        if (!o.granted && o.pre_vote && o.term < raft_current_term(&c->raft) && !c->faults->repair_off[5]) o.term = raft_current_term(&c->raft);
+        if (!o.granted && o.pre_vote && o.term < raft_current_term(&c->raft) && !c->faults->repair_off[5])
+            o.term = raft_current_term(&c->raft);
         break;
     case RAFT_INSTALL_SNAPSHOT:
         o.version = m->install_snapshot.version;
@@ -192,7 +197,8 @@ static void out_message(struct raft_core *c, const struct raft_message *m)
         o.last_log_index = m->timeout_now.last_log_index;
         o.last_log_term = m->timeout_now.last_log_term;
         break;
-    default: fatal("message of an unknown kind", c, (int)m->type);
+    default:
+        fatal("message of an unknown kind", c, (int)m->type);
     }
     c->out->message(c->arg, &o);
 }
@@ -203,7 +209,8 @@ static void carry_out(struct raft_core *c, const struct raft_update *u)
     if ((u->flags & (RAFT_UPDATE_CURRENT_TERM)) || (u->flags & (RAFT_UPDATE_VOTED_FOR)))
         c->out->vote(c->arg, raft_current_term(&c->raft), raft_voted_for(&c->raft));
     if (u->flags & (RAFT_UPDATE_ENTRIES)) out_entries(c, u);
-    if (u->flags & (RAFT_UPDATE_SNAPSHOT)) c->out->snapshot(c->arg, u->snapshot.metadata.index, u->snapshot.metadata.term);
+    if (u->flags & (RAFT_UPDATE_SNAPSHOT))
+        c->out->snapshot(c->arg, u->snapshot.metadata.index, u->snapshot.metadata.term);
     if (u->flags & (RAFT_UPDATE_MESSAGES))
         for (unsigned i = 0; i < u->messages.n; i++) out_message(c, &u->messages.batch[i]);
     if (u->flags & (RAFT_UPDATE_COMMIT_INDEX)) c->out->commit(c->arg, raft_commit_index(&c->raft));
@@ -237,8 +244,8 @@ static void add_entry(struct raft_core *c, uint64_t term, uint8_t type, struct s
         c->entries = mem_realloc(c->entries, c->entry_capacity * sizeof *c->entries);
         c->received = mem_realloc(c->received, c->entry_capacity * sizeof *c->received);
     }
-    c->entries[c->entry_count] =
-        (struct raft_entry){.term = term, .type = (enum raft_entry_type)type, .buf = {(void *)data.data, data.size}, .batch = &sentinel};
+    c->entries[c->entry_count] = (struct raft_entry){
+        .term = term, .type = (enum raft_entry_type)type, .buf = {(void *)data.data, data.size}, .batch = &sentinel};
     c->received[c->entry_count++] = source;
 }
 
@@ -261,7 +268,8 @@ struct raft_core *core_open(const struct core_start *s, uint64_t now_ms)
     raft_set_install_snapshot_timeout(&c->raft, CORE_INSTALL_TIMEOUT_MS);
     raft_set_max_inflight_entries(&c->raft, s->entries_in_flight_max * 4);
 
-    struct raft_snapshot_metadata metadata = {.index = s->snapshot_index, .term = s->snapshot_term, .configuration_index = s->conf_index};
+    struct raft_snapshot_metadata metadata = {
+        .index = s->snapshot_index, .term = s->snapshot_term, .configuration_index = s->conf_index};
     begin_entries(c);
     for (uint64_t i = s->first_index; i <= s->last_index; i++) {
         uint64_t term;
@@ -305,8 +313,8 @@ static void receive(struct raft_core *c, struct raft_message *m, uint64_t now_ms
     must_step(c, &event, now_ms, "receive");
 }
 
-static void receive_part(struct raft_core *c, const struct core_message *m, uint64_t prev_index, uint64_t prev_term, uint32_t from, uint32_t to,
-                         uint64_t now_ms)
+static void receive_part(struct raft_core *c, const struct core_message *m, uint64_t prev_index, uint64_t prev_term,
+                         uint32_t from, uint32_t to, uint64_t now_ms)
 {
     begin_entries(c);
     for (uint32_t i = from; i < to; i++) {
@@ -327,10 +335,12 @@ static void receive_part(struct raft_core *c, const struct core_message *m, uint
 }
 
 /* R2: what lies below our snapshot is here, though the log has no term to compare with any more. */
-static uint32_t skip_covered(struct raft_core *c, const struct core_message *m, uint64_t *prev_index, uint64_t *prev_term)
+static uint32_t skip_covered(struct raft_core *c, const struct core_message *m, uint64_t *prev_index,
+                             uint64_t *prev_term)
 {
     uint64_t snapshot = c->raft.trail.snapshot.index;
-    bool below = m->term >= raft_current_term(&c->raft) && m->prev_index < snapshot && m->prev_index < c->raft.trail.offset;
+    bool below =
+        m->term >= raft_current_term(&c->raft) && m->prev_index < snapshot && m->prev_index < c->raft.trail.offset;
     *prev_index = m->prev_index;
     *prev_term = m->prev_term;
     if (!below || c->faults->repair_off[2]) return 0;
@@ -375,21 +385,30 @@ static void receive_other(struct raft_core *c, const struct core_message *m, uin
     switch (m->type) {
     case CORE_APPEND_ENTRIES_RESULT:
         if (!c->faults->repair_off[3] && stale_rejection(c, m)) return; /* R3 */
-        o.append_entries_result = (struct raft_append_entries_result){m->version, m->term, m->rejected, m->last_log_index, m->features, m->capacity};
+        o.append_entries_result = (struct raft_append_entries_result){m->version,        m->term,     m->rejected,
+                                                                      m->last_log_index, m->features, m->capacity};
         break;
     case CORE_REQUEST_VOTE:
-        o.request_vote = (struct raft_request_vote){m->version, m->term, m->candidate, m->last_log_index, m->last_log_term, m->disrupt_leader, m->pre_vote};
+        o.request_vote = (struct raft_request_vote){
+            m->version, m->term, m->candidate, m->last_log_index, m->last_log_term, m->disrupt_leader, m->pre_vote};
         break;
     case CORE_REQUEST_VOTE_RESULT:
-        o.request_vote_result = (struct raft_request_vote_result){m->version, m->term, m->granted, m->pre_vote, m->features, m->capacity};
+        o.request_vote_result =
+            (struct raft_request_vote_result){m->version, m->term, m->granted, m->pre_vote, m->features, m->capacity};
         break;
     case CORE_INSTALL_SNAPSHOT:
-        o.install_snapshot = (struct raft_install_snapshot){.version = m->version, .term = m->term, .last_index = m->last_log_index,
-                                                            .last_term = m->last_log_term, .conf_index = m->conf_index};
+        o.install_snapshot = (struct raft_install_snapshot){.version = m->version,
+                                                            .term = m->term,
+                                                            .last_index = m->last_log_index,
+                                                            .last_term = m->last_log_term,
+                                                            .conf_index = m->conf_index};
         if (!decode_configuration(m->conf, &o.install_snapshot.conf)) return;
         break;
-    case CORE_TIMEOUT_NOW: o.timeout_now = (struct raft_timeout_now){m->version, m->term, m->last_log_index, m->last_log_term}; break;
-    default: return;
+    case CORE_TIMEOUT_NOW:
+        o.timeout_now = (struct raft_timeout_now){m->version, m->term, m->last_log_index, m->last_log_term};
+        break;
+    default:
+        return;
     }
     receive(c, &o, now_ms);
 }
@@ -402,10 +421,8 @@ void core_receive(struct raft_core *c, const struct core_message *m, uint64_t no
         c->leader = m->peer;
         c->leader_term = m->term;
     }
-    if (m->type == CORE_APPEND_ENTRIES)
-        receive_append(c, m, now_ms);
-    else
-        receive_other(c, m, now_ms);
+    if (m->type == CORE_APPEND_ENTRIES) receive_append(c, m, now_ms);
+    else receive_other(c, m, now_ms);
     c->stale_sender = false;
 }
 
@@ -450,7 +467,8 @@ static struct raft_snapshot_metadata metadata_of(uint64_t index, uint64_t term, 
     return m;
 }
 
-void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf, uint64_t now_ms)
+void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf,
+                             uint64_t now_ms)
 {
     struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
     event.persisted_snapshot.metadata = metadata_of(index, term, conf_index, conf);
@@ -458,7 +476,8 @@ void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term,
     must_step(c, &event, now_ms, "persisted snapshot");
 }
 
-void core_snapshot_taken(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf, uint32_t trailing, uint64_t now_ms)
+void core_snapshot_taken(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf,
+                         uint32_t trailing, uint64_t now_ms)
 {
     bool fits = index > c->raft.trail.snapshot.index && index <= c->raft.last_stored && index > c->raft.trail.offset &&
                 index <= raft_last_index(&c->raft) && !c->raft.snapshot.installing;
@@ -490,9 +509,12 @@ int core_transfer(struct raft_core *c, uint8_t node, uint64_t now_ms)
 enum core_state core_state(const struct raft_core *c)
 {
     switch (raft_state((struct raft *)&c->raft)) {
-    case RAFT_LEADER: return CORE_LEADER;
-    case RAFT_CANDIDATE: return CORE_CANDIDATE;
-    default: return CORE_FOLLOWER;
+    case RAFT_LEADER:
+        return CORE_LEADER;
+    case RAFT_CANDIDATE:
+        return CORE_CANDIDATE;
+    default:
+        return CORE_FOLLOWER;
     }
 }
 

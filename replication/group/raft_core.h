@@ -1,8 +1,9 @@
-/* The Raft library behind a door of our own: events in as plain values, updates out as calls, its known faults repaired.
+/* The Raft library behind a door of our own: events in as plain values, updates out as calls, its known faults
+ * repaired.
  *
- * Thread:   the group's shard. Lifetime: core_open() .. core_close(). raft_core.c is the only file that includes <raft.h>.
- * The calls of `struct core_out` are made inside the core_* functions, in the order in which they must be carried out; none of them may
- * call back into the core. */
+ * Thread:   the group's shard. Lifetime: core_open() .. core_close(). raft_core.c is the only file that includes
+ * <raft.h>. The calls of `struct core_out` are made inside the core_* functions, in the order in which they must be
+ * carried out; none of them may call back into the core. */
 #ifndef WARREN_REPLICATION_GROUP_RAFT_CORE_H
 #define WARREN_REPLICATION_GROUP_RAFT_CORE_H
 
@@ -28,9 +29,9 @@ struct core_message {
     uint64_t prev_index, prev_term; /* append entries */
     uint64_t commit;
     uint32_t entry_count;
-    struct entry **entries;              /* received: borrowed */
-    uint64_t rejected;                   /* append entries result */
-    uint64_t last_log_index;             /* result, request vote, timeout now; install snapshot: of the snapshot */
+    struct entry **entries;  /* received: borrowed */
+    uint64_t rejected;       /* append entries result */
+    uint64_t last_log_index; /* result, request vote, timeout now; install snapshot: of the snapshot */
     uint64_t last_log_term;
     uint64_t candidate;
     uint64_t conf_index; /* install snapshot */
@@ -84,9 +85,12 @@ void core_timeout(struct raft_core *c, uint64_t now_ms); /* if due */
 /* One entry; its append comes with received == NULL. ERR_NOT_LEADER: nothing happened. */
 int core_submit(struct raft_core *c, uint8_t type, uint64_t now_ms);
 void core_persisted(struct raft_core *c, uint64_t index, uint64_t now_ms);
-void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf, uint64_t now_ms);
-void core_snapshot_taken(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf, uint32_t trailing, uint64_t now_ms);
-void core_configuration(struct raft_core *c, uint64_t index, struct slice conf, uint64_t now_ms); /* a committed CHANGE */
+void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf,
+                             uint64_t now_ms);
+void core_snapshot_taken(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf,
+                         uint32_t trailing, uint64_t now_ms);
+void core_configuration(struct raft_core *c, uint64_t index, struct slice conf,
+                        uint64_t now_ms); /* a committed CHANGE */
 int core_transfer(struct raft_core *c, uint8_t node, uint64_t now_ms);
 
 enum core_state core_state(const struct raft_core *c);
@@ -96,7 +100,7 @@ uint64_t core_last_stored(const struct raft_core *c);
 uint64_t core_deadline_ms(const struct raft_core *c);
 bool core_installing(const struct raft_core *c);
 bool core_transferring(const struct raft_core *c);
-uint8_t core_leader(const struct raft_core *c);               /* of the current term; 0: unknown (R8) */
+uint8_t core_leader(const struct raft_core *c);                     /* of the current term; 0: unknown (R8) */
 uint64_t core_match_index(const struct raft_core *c, uint8_t node); /* leader only; 0 otherwise */
 
 /* The bytes of a configuration, as CHANGE entries and manifests carry them. */

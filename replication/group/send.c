@@ -38,17 +38,16 @@ static bool send_entries(struct group *g, struct core_message *m, struct entry *
     uint32_t part_count = 0;
     struct buf head = {0}, joined = {0};
     bool many = false;
-    for (uint32_t i = 0; i < count; i++) many |= part_count + entries[i]->part_count > 1024 ? true : (part_count += entries[i]->part_count, false);
+    for (uint32_t i = 0; i < count; i++)
+        many |= part_count + entries[i]->part_count > 1024 ? true : (part_count += entries[i]->part_count, false);
     m->entries = entries;
     m->entry_count = count;
     message_encode(m, &head);
     part_count = 0;
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t p = 0; p < entries[i]->part_count; p++) {
-            if (many)
-                buf_put_slice(&joined, part_slice(entries[i]->parts[p]));
-            else
-                parts[part_count++] = entries[i]->parts[p];
+            if (many) buf_put_slice(&joined, part_slice(entries[i]->parts[p]));
+            else parts[part_count++] = entries[i]->parts[p];
         }
     struct blob *blob = NULL;
     if (many) {
@@ -75,7 +74,8 @@ static void send_append(struct group *g, const struct core_message *given)
         while (count < left && count < 256 && (!count || bytes < GROUP_MESSAGE_BYTES_MAX)) {
             struct entry *e = log_entry(g->params.log, g->params.id, m.prev_index + 1 + count, &err);
             if (!e) {
-                note(g, 0, "entry_unreadable index=%llu error=\"%s\"", (unsigned long long)m.prev_index + 1 + count, err.text);
+                note(g, 0, "entry_unreadable index=%llu error=\"%s\"", (unsigned long long)m.prev_index + 1 + count,
+                     err.text);
                 break;
             }
             bytes += e->size;
@@ -99,7 +99,8 @@ void send_core_message(struct group *g, const struct core_message *m)
     }
     bool append = m->type == CORE_APPEND_ENTRIES;
     if (append && m->entry_count && io(g)->congestion(io(g)->self, m->peer) > GROUP_CONGESTION_MAX) return;
-    if (append && !m->entry_count && g->now_ms - g->sent_at_ms[m->peer & 63] < g->params.heartbeat_ms / 2 && g->leading) return;
+    if (append && !m->entry_count && g->now_ms - g->sent_at_ms[m->peer & 63] < g->params.heartbeat_ms / 2 && g->leading)
+        return;
     if (append) g->sent_at_ms[m->peer & 63] = g->now_ms;
     if (g->held_count || g->hold_lsn > log_durable(g->params.log)) {
         struct core_message bare = *m; /* a leader has entries to send only when its vote was durable long since */
@@ -118,8 +119,9 @@ void send_core_message(struct group *g, const struct core_message *m)
     buf_close(&head);
 }
 
-/* Followers learn of a commit with the next entry or heartbeat. When nothing follows at once, an empty AppendEntries that names what they
- * are known to have tells them now: declare-ok waits for it, and listings on other nodes are fresh. */
+/* Followers learn of a commit with the next entry or heartbeat. When nothing follows at once, an empty AppendEntries
+ * that names what they are known to have tells them now: declare-ok waits for it, and listings on other nodes are
+ * fresh. */
 void push_commit(struct group *g)
 {
     if (!g->leading || g->commit == g->commit_told || core_last_index(g->core) != g->commit) return;
@@ -129,7 +131,12 @@ void push_commit(struct group *g)
         uint64_t match = peer == g->params.node ? 0 : core_match_index(g->core, peer);
         uint64_t term = match ? log_entry_term(g->params.log, g->params.id, match) : 0;
         if (!term || match < g->commit || !io(g)->connected(io(g)->self, peer)) continue;
-        struct core_message m = {.type = CORE_APPEND_ENTRIES, .peer = peer, .term = core_term(g->core), .prev_index = match, .prev_term = term, .commit = g->commit};
+        struct core_message m = {.type = CORE_APPEND_ENTRIES,
+                                 .peer = peer,
+                                 .term = core_term(g->core),
+                                 .prev_index = match,
+                                 .prev_term = term,
+                                 .commit = g->commit};
         struct buf head = {0};
         message_encode(&m, &head);
         send_head(g, peer, buf_slice(&head));

@@ -1,0 +1,231 @@
+/* The machine's state out of a manifest. Bytes are believed only as far as they fit together. */
+#include "node/queue/checkpoint_codec.h"
+#include "node/queue/machine_internal.h"
+
+static struct location restore_location(struct queue_machine *m, struct reader *r)
+{
+    struct location where = location_decode(r);
+    if (!r->failed && !store_has(m->store, where)) reader_fail(r);
+    if (!r->failed) store_retain(m->store, where);
+    return where;
+}
+
+/* --- ports --- */
+
+static void restore_window(struct reader *r, struct machine_port *p)
+{
+    p->window_from = reader_le64(r);
+    if (r->failed || p->window_from >= p->next_dseq || p->next_dseq - p->window_from - 1 > reader_left(r)) {
+        reader_fail(r);
+        return;
+    }
+    uint64_t end = p->next_dseq;
+    for (uint64_t d = p->window_from + 1; d < end && !r->failed; d++) {
+        p->next_dseq = d + 1;
+        window_add(p, d, (uint32_t)reader_varint(r));
+    }
+    p->next_dseq = end;
+}
+
+static void restore_consumer(struct queue_machine *m, struct reader *r, struct machine_port *p)
+{
+    struct consumer *c = mem_zalloc(sizeof *c);
+    uint64_t queue = reader_le64(r);
+    c->port = p;
+    c->id = (uint32_t)reader_varint(r);
+    c->flags = reader_u8(r);
+    c->prefetch = (uint32_t)reader_varint(r);
+    c->priority = (int32_t)reader_le32(r);
+    struct slice tag = reader_counted(r);
+    c->tag = slice_of(mem_strndup((const char *)tag.data, tag.size), tag.size);
+    c->queue = queue_find(m, queue);
+    if (!c->queue) c->queue = queue_make(m, queue); /* its own record follows */
+    list_init(&c->queue_link);
+    list_append(&p->consumers, &c->port_link);
+}
+
+static void restore_unacked(struct reader *r, struct machine_port *p)
+{
+    uint64_t dseq = 0, count = reader_varint(r);
+    for (uint64_t i = 0; i < count && !r->failed; i++) {
+        dseq += reader_varint(r);
+        struct unacked_item item = {.live = true};
+        item.queue = reader_le64(r);
+        item.number = reader_varint(r);
+        item.consumer = (uint32_t)reader_varint(r);
+        item.level = reader_u8(r);
+        if (r->failed || dseq >= p->next_dseq || unacked_at(p, dseq)) {
+            reader_fail(r);
+            return;
+        }
+        *unacked_add(p, dseq) = item;
+        p->unacked++;
+        struct consumer *c = item.consumer ? consumer_find(p, item.consumer) : NULL;
+        if (c && c->queue->id == item.queue) c->unacked++;
+    }
+}
+
+static void restore_port(struct queue_machine *m, struct reader *r)
+{
+    struct machine_port *p = (struct machine_port *)machine_port_create(m);
+    bool sound = port_base_decode(r, &p->base) && !port_table_find(&m->ports, p->base.id);
+    if (!sound) {
+        mem_free(p->base.reply_text);
+        mem_free(p->base.refused);
+        mem_free(p);
+        reader_fail(r);
+        return;
+    }
+    port_table_insert(&m->ports, &p->base);
+    p->next_dseq = reader_le64(r);
+    p->limit = (uint32_t)reader_varint(r);
+    restore_window(r, p);
+    for (uint64_t n = reader_varint(r); n && !r->failed; n--) restore_consumer(m, r, p);
+    restore_unacked(r, p);
+}
+
+/* --- queues --- */
+
+static void restore_slots(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p)
+{
+    int last = -1;
+    for (uint64_t live = reader_varint(r); live && !r->failed; live--) {
+        uint64_t offset = reader_varint(r);
+        uint8_t flags = reader_u8(r);
+        if (r->failed || offset >= PAGE_SLOTS || (int)offset <= last) {
+            reader_fail(r);
+            return;
+        }
+        last = (int)offset;
+        struct slot *s = page_restore_slot(p, (uint16_t)offset);
+        *s = (struct slot){.state = flags & SLOT_FLAG_UNACKED ? SLOT_UNACKED : SLOT_READY,
+                           .redelivered = flags & SLOT_FLAG_REDELIVERED};
+        s->delivery_count = (uint32_t)reader_varint(r);
+        if (flags & SLOT_FLAG_EXPIRES) s->expires_ms = reader_varint(r);
+        s->content.where = restore_location(m, r);
+        s->content.size = s->content.where.size;
+        bool ready = s->state == SLOT_READY, plain = ready && !s->redelivered && !s->expires_ms && !s->delivery_count;
+        p->touched |= !plain;
+        p->live++;
+        p->ready += ready;
+        l->ready += ready;
+        q->expiring += s->expires_ms != 0;
+        *(ready ? &q->ready : &q->unacked) += 1;
+        *(ready ? &q->ready_bytes : &q->unacked_bytes) += s->content.size;
+    }
+}
+
+static void restore_index(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p)
+{
+    p->index = restore_location(m, r);
+    if (p->index.size != PAGE_SLOTS * PAGE_INDEX_ITEM) reader_fail(r);
+    p->bytes = reader_varint(r);
+    for (unsigned i = 0; i < PAGE_SEGMENTS_MAX; i++) {
+        p->segments[i].segment = reader_le32(r);
+        p->segments[i].bytes = reader_le32(r);
+        if (!r->failed && p->segments[i].segment)
+            store_retain_bytes(m->store, p->segments[i].segment, p->segments[i].bytes);
+    }
+    p->paged_out = true;
+    p->live = p->ready = PAGE_SLOTS;
+    l->ready += PAGE_SLOTS;
+    q->ready += PAGE_SLOTS;
+    q->ready_bytes += p->bytes;
+}
+
+static void restore_level(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l)
+{
+    uint64_t next = reader_varint(r), last_page = UINT64_MAX;
+    for (uint64_t pages = reader_varint(r); pages && !r->failed; pages--) {
+        uint64_t number = reader_varint(r);
+        uint8_t kind = reader_u8(r);
+        bool rising = last_page == UINT64_MAX || number > last_page;
+        bool sound = !r->failed && rising && number <= next / PAGE_SLOTS &&
+                     (last_page == UINT64_MAX || number - last_page < (uint64_t)1 << 32);
+        if (!sound) {
+            reader_fail(r);
+            break;
+        }
+        last_page = number;
+        struct page *p = level_restore_page(l, number);
+        if (kind == PAGE_INDEXED) restore_index(m, r, q, l, p);
+        else restore_slots(m, r, q, l, p);
+    }
+    level_restore_end(l, next);
+}
+
+static void restore_queue_consumers(struct queue_machine *m, struct reader *r, struct queue *q)
+{
+    for (uint64_t n = reader_varint(r); n && !r->failed; n--) {
+        uint64_t port = reader_le64(r);
+        uint32_t id = (uint32_t)reader_varint(r);
+        uint8_t flags = reader_u8(r);
+        struct machine_port *p = (struct machine_port *)port_table_find(&m->ports, port);
+        struct consumer *c = p ? consumer_find(p, id) : NULL;
+        if (!c || c->queue != q || !list_empty(&c->queue_link)) {
+            reader_fail(r);
+            return;
+        }
+        list_append(&q->consumers, &c->queue_link);
+        q->consumer_count++;
+        if (flags & CONSUMER_ACTIVE) q->active = c;
+        if (flags & CONSUMER_EXCLUSIVE) q->exclusive = c;
+    }
+}
+
+static void restore_queue(struct queue_machine *m, struct reader *r)
+{
+    struct queue_settings settings;
+    uint64_t id = reader_le64(r);
+    if (!queue_settings_decode(r, &settings)) {
+        reader_fail(r);
+        return;
+    }
+    struct queue *q = queue_find(m, id);
+    if (!q) q = queue_make(m, id);
+    queue_set(q, &settings);
+    q->used_ms = reader_le64(r);
+    uint64_t timer_ms = reader_le64(r);
+    uint8_t flags = reader_u8(r);
+    q->had_consumers = flags & QUEUE_FLAG_HAD_CONSUMERS;
+    q->unused_told = flags & QUEUE_FLAG_UNUSED_TOLD;
+    uint64_t levels = reader_varint(r);
+    if (levels > (uint64_t)settings.max_priority + 1) reader_fail(r);
+    for (uint64_t i = 0; i < levels && !r->failed; i++)
+        if (reader_u8(r)) restore_level(m, r, q, queue_level(q, (uint8_t)i));
+    restore_queue_consumers(m, r, q);
+    timer_restore(m, q, timer_ms);
+}
+
+static void restore_dead_letter(struct queue_machine *m, struct reader *r)
+{
+    struct dead_letter_record *d = mem_zalloc(sizeof *d);
+    list_append(&m->dead, &d->link);
+    d->number = reader_le64(r);
+    d->queue = reader_le64(r);
+    d->reason = reader_u8(r);
+    d->content.where = restore_location(m, r);
+    d->content.size = d->content.where.size;
+    struct queue *q = queue_find(m, d->queue);
+    if (q) q->dead_pending++;
+}
+
+int machine_restore(void *self, struct slice manifest, struct err *err)
+{
+    struct queue_machine *m = self;
+    machine_clear(m, false);
+    struct reader r = reader_of(manifest);
+    if (reader_u8(&r) != MACHINE_VERSION)
+        return (int)err_set(err, ERR_VERSION, "queue machine: a format version that this build does not read");
+    m->now_ms = reader_le64(&r);
+    m->dead_number = reader_le64(&r);
+    if (!port_table_decode(&m->ports, &r)) reader_fail(&r);
+    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_port(m, &r);
+    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_queue(m, &r);
+    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_dead_letter(m, &r);
+    if (r.failed || reader_left(&r)) {
+        machine_clear(m, false);
+        return (int)err_set(err, ERR_CORRUPT, "queue machine: the manifest's machine part is damaged");
+    }
+    return 0;
+}
