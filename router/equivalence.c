@@ -25,40 +25,52 @@ bool reserved_name(struct slice name)
     return name.size >= 4 && !memcmp(name.data, "amq.", 4);
 }
 
-bool equivalent_flag(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *flag, bool given, bool current)
+bool equivalent_flag(struct topology_result *r, const char *what, struct slice name, struct slice vhost,
+                     const char *flag, bool given, bool current)
 {
     if (given == current) return true;
-    refuse(r, 406, "PRECONDITION_FAILED - inequivalent arg '%s' for %s '%.*s' in vhost '%.*s': received '%s' but current is '%s'", flag, what,
-           SLICE_FORMAT(name), SLICE_FORMAT(vhost), given ? "true" : "false", current ? "true" : "false");
+    refuse(
+        r, 406,
+        "PRECONDITION_FAILED - inequivalent arg '%s' for %s '%.*s' in vhost '%.*s': received '%s' but current is '%s'",
+        flag, what, SLICE_FORMAT(name), SLICE_FORMAT(vhost), given ? "true" : "false", current ? "true" : "false");
     return false;
 }
 
-static void describe(char *text, size_t size, bool there, const struct table_value *v)
+static void print_value(char *text, size_t size, const struct table_value *v)
 {
-    if (!there)
-        snprintf(text, size, "none");
-    else if (table_value_is_integer(v))
-        snprintf(text, size, "the value '%lld' of type '%s'", (long long)v->integer, table_type_name(v->type));
-    else if (v->type == 't')
-        snprintf(text, size, "the value '%s' of type 'bool'", v->integer ? "true" : "false");
-    else if (v->type == 'f' || v->type == 'd')
-        snprintf(text, size, "the value '%g' of type '%s'", v->real, table_type_name(v->type));
-    else
-        snprintf(text, size, "the value '%.*s' of type '%s'", SLICE_FORMAT(v->bytes), table_type_name(v->type));
+    if (table_value_is_integer(v)) snprintf(text, size, "'%lld'", (long long)v->integer);
+    else if (v->type == 't') snprintf(text, size, "'%s'", v->integer ? "true" : "false");
+    else if (v->type == 'f' || v->type == 'd') snprintf(text, size, "'%g'", v->real);
+    else snprintf(text, size, "'%.*s'", SLICE_FORMAT(v->bytes));
 }
 
-bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *const *keys,
-                          struct slice given, struct slice current)
+/* The type is told only where the other side has nothing. */
+static void describe(char *text, size_t size, bool there, bool other_there, const struct table_value *v)
+{
+    char value[128];
+    if (!there) {
+        snprintf(text, size, "none");
+        return;
+    }
+    print_value(value, sizeof value, v);
+    if (other_there) snprintf(text, size, "%s", value);
+    else snprintf(text, size, "the value %s of type '%s'", value, table_type_name(v->type));
+}
+
+bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost,
+                          const char *const *keys, struct slice given, struct slice current)
 {
     for (; *keys; keys++) {
         struct table_value a, b;
         bool in_a = table_find(given, slice_str(*keys), &a), in_b = table_find(current, slice_str(*keys), &b);
         if (in_a == in_b && (!in_a || table_value_equal(&a, &b))) continue;
         char received[192], is[192];
-        describe(received, sizeof received, in_a, &a);
-        describe(is, sizeof is, in_b, &b);
-        refuse(r, 406, "PRECONDITION_FAILED - inequivalent arg '%s' for %s '%.*s' in vhost '%.*s': received %s but current is %s", *keys, what,
-               SLICE_FORMAT(name), SLICE_FORMAT(vhost), received, is);
+        describe(received, sizeof received, in_a, in_b, &a);
+        describe(is, sizeof is, in_b, in_a, &b);
+        refuse(
+            r, 406,
+            "PRECONDITION_FAILED - inequivalent arg '%s' for %s '%.*s' in vhost '%.*s': received %s but current is %s",
+            *keys, what, SLICE_FORMAT(name), SLICE_FORMAT(vhost), received, is);
         return false;
     }
     return true;

@@ -51,7 +51,7 @@ unsigned amqp_method_decode(struct slice payload, struct amqp_method *m)
         break;
     }
     const struct amqp_method_description *d = amqp_method_describe(number);
-    if (!d) return AMQP_COMMAND_INVALID;
+    if (!d) return AMQP_NOT_IMPLEMENTED;
     return decode_fields(slice_of(at + METHOD_HEAD_SIZE, payload.size - METHOD_HEAD_SIZE), d, m);
 }
 

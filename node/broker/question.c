@@ -54,10 +54,12 @@ static void answer(struct question *q, const struct backend_reply *reply)
 {
     struct backend_channel *c = q->channel;
     q->channel = NULL;
-    if (c) c->question = NULL;
+    list_remove(&q->port_link); /* the session may close the channel, and with it its ports and what is asked there */
+    list_remove(&q->broker_link);
     if (c) {
+        c->question = NULL;
         session_reply(c->connection->session, c->number, reply);
-        /* the session may have closed the channel; its connection stays until the turn's end */
+        /* its connection stays until the turn's end */
     }
     question_free(q);
 }

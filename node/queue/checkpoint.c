@@ -108,6 +108,7 @@ static void encode_page(struct buf *b, const struct page *p, uint64_t number)
                              (s->redelivered ? SLOT_FLAG_REDELIVERED : 0) | (s->expires_ms ? SLOT_FLAG_EXPIRES : 0)));
         buf_put_varint(b, s->delivery_count);
         if (s->expires_ms) buf_put_varint(b, s->expires_ms);
+        buf_put_varint(b, s->content.body);
         location_encode(b, s->content.where);
     }
 }

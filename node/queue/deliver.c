@@ -67,9 +67,9 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     port->unacked++;
     if (consumer) consumer->unacked++;
     q->ready--;
-    q->ready_bytes -= slot->content.size;
+    q->ready_bytes -= slot->content.body;
     q->unacked++;
-    q->unacked_bytes += slot->content.size;
+    q->unacked_bytes += slot->content.body;
     q->delivered++;
     q->redelivered += slot->redelivered;
     if (q->expiring) timer_set(m, q); /* another message is at the head */

@@ -118,7 +118,7 @@ static bool check_page(const struct page *p, struct tally *t, struct err *err)
             return err_set(err, ERR_INVALID, "a message whose content is nowhere"), false;
         bool is_ready = s->state == SLOT_READY;
         ready += is_ready;
-        *(is_ready ? &t->ready_bytes : &t->unacked_bytes) += s->content.size;
+        *(is_ready ? &t->ready_bytes : &t->unacked_bytes) += s->content.body;
         t->expiring += s->expires_ms != 0;
     }
     t->ready += ready;

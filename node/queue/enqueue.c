@@ -8,11 +8,11 @@ static uint64_t expiry(const struct queue_machine *m, const struct queue *q, uin
     return ttl == UINT64_MAX ? 0 : m->now_ms + ttl;
 }
 
-static bool is_full(const struct queue *q, uint32_t size)
+static bool is_full(const struct queue *q, uint32_t body)
 {
     const struct queue_settings *s = &q->settings;
     return (s->max_length >= 0 && q->ready + 1 > (uint64_t)s->max_length) ||
-           (s->max_length_bytes >= 0 && q->ready_bytes + size > (uint64_t)s->max_length_bytes);
+           (s->max_length_bytes >= 0 && q->ready_bytes + body > (uint64_t)s->max_length_bytes);
 }
 
 static bool over_length(const struct queue *q)
@@ -38,17 +38,18 @@ static void drop_heads(struct queue_machine *m, struct queue *q, struct effects 
     }
 }
 
-static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, struct part content,
+static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, const struct stored *content,
                 struct effects *effects)
 {
     uint8_t level = c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
     uint64_t number;
     struct level *l = queue_level(q, level);
     struct slot *slot = level_append(l, &number);
-    slot->content = (struct stored){.blob = blob_ref(content.blob), .offset = content.offset, .size = content.size};
+    slot->content = *content;
+    blob_ref(content->blob);
     slot->expires_ms = expiry(m, q, c->ttl_ms);
     q->ready++;
-    q->ready_bytes += content.size;
+    q->ready_bytes += content->body;
     q->enqueued++;
     if (slot->expires_ms) {
         q->expiring++;
@@ -61,15 +62,15 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
 
 /* False: the queue refuses it. */
 static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c,
-                          struct part content, struct effects *effects)
+                          const struct stored *content, struct effects *effects)
 {
-    if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content.size)) {
+    if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content->body)) {
         put(m, q, c, content, effects);
         return true;
     }
     if (q->settings.overflow == OVERFLOW_REJECT_PUBLISH_DLX) {
-        struct stored copy = {.blob = blob_ref(content.blob), .offset = content.offset, .size = content.size};
-        bury_content(m, q, copy, DEAD_MAXLEN, effects);
+        blob_ref(content->blob);
+        bury_content(m, q, *content, DEAD_MAXLEN, effects);
     }
     return false;
 }
@@ -79,12 +80,17 @@ void enqueue(struct queue_machine *m, struct machine_port *port, const struct co
 {
     struct command_enqueue c;
     if (!command_enqueue_decode(command->payload, &c)) return;
-    struct part content = {chunk.blob, (uint32_t)(c.content.data - chunk.blob->data), (uint32_t)c.content.size};
+    struct content parsed;
+    if (!content_decode(c.content, &parsed)) return;
+    struct stored content = {.blob = chunk.blob,
+                             .offset = (uint32_t)(c.content.data - chunk.blob->data),
+                             .size = (uint32_t)c.content.size,
+                             .body = (uint32_t)parsed.body.size};
     bool refused = false;
     struct reader ids = reader_of(c.queue_ids);
     for (uint32_t i = 0; i < c.queue_count; i++) {
         struct queue *q = queue_find(m, reader_le64(&ids));
-        refused |= !q || !put_or_refuse(m, q, &c, content, effects);
+        refused |= !q || !put_or_refuse(m, q, &c, &content, effects);
     }
     if (refused && port) port_table_refuse(&port->base, command->number, effects);
 }

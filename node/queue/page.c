@@ -240,7 +240,7 @@ static bool note_segments(struct page *p)
         if (!w.segment || at_segment == PAGE_SEGMENTS_MAX) return false;
         p->segments[at_segment].segment = w.segment;
         p->segments[at_segment].bytes += w.size;
-        p->bytes += w.size;
+        p->bytes += p->slots[i].content.body;
     }
     return true;
 }
@@ -254,6 +254,7 @@ void page_write_index(struct page *p, struct checkpoint *c, struct store *store)
         buf_put_le32(&b, w.segment);
         buf_put_le32(&b, w.offset);
         buf_put_le32(&b, w.size);
+        buf_put_le32(&b, p->slots[i].content.body);
     }
     p->index = checkpoint_add_raw(c, buf_slice(&b));
     store_retain_bytes(store, p->index.segment, p->index.size);
@@ -295,6 +296,7 @@ bool page_in(struct page *p, struct store *store)
         s->content.where.segment = reader_le32(&r);
         s->content.where.offset = reader_le32(&r);
         s->content.where.size = s->content.size = reader_le32(&r);
+        s->content.body = reader_le32(&r);
     }
     p->paged_out = false;
     page_drop_index(p, store);

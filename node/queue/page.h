@@ -9,13 +9,14 @@
 #include "base/reader.h"
 #include "replication/store/store.h"
 
-enum { PAGE_SLOTS = 1024, PAGE_SEGMENTS_MAX = 4, PAGE_INDEX_ITEM = 12 /* bytes per slot of a paged-out index */ };
+enum { PAGE_SLOTS = 1024, PAGE_SEGMENTS_MAX = 4, PAGE_INDEX_ITEM = 16 /* bytes per slot of a paged-out index */ };
 
 /* A message's content: in memory, in a segment, or both. */
 struct stored {
     struct blob *blob; /* a reference; NULL: only in the segment */
     uint32_t offset;
     uint32_t size;
+    uint32_t body;         /* bytes of the message's body: what length limits and listings count */
     struct location where; /* segment 0: nowhere yet */
 };
 struct part stored_part(const struct stored *s); /* .blob NULL: not in memory */

@@ -80,7 +80,7 @@ static uint64_t purge_level(struct queue_machine *m, struct queue *q, struct lev
     struct slot *slot;
     while (level_front(l, m->store, &number, &slot)) {
         q->ready--;
-        q->ready_bytes -= slot->content.size;
+        q->ready_bytes -= slot->content.body;
         q->expiring -= slot->expires_ms != 0;
         level_remove(l, number, slot, m->store);
         count++;

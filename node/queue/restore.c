@@ -102,6 +102,7 @@ static void restore_slots(struct queue_machine *m, struct reader *r, struct queu
                            .redelivered = flags & SLOT_FLAG_REDELIVERED};
         s->delivery_count = (uint32_t)reader_varint(r);
         if (flags & SLOT_FLAG_EXPIRES) s->expires_ms = reader_varint(r);
+        s->content.body = (uint32_t)reader_varint(r);
         s->content.where = restore_location(m, r);
         s->content.size = s->content.where.size;
         bool ready = s->state == SLOT_READY, plain = ready && !s->redelivered && !s->expires_ms && !s->delivery_count;
@@ -111,7 +112,7 @@ static void restore_slots(struct queue_machine *m, struct reader *r, struct queu
         l->ready += ready;
         q->expiring += s->expires_ms != 0;
         *(ready ? &q->ready : &q->unacked) += 1;
-        *(ready ? &q->ready_bytes : &q->unacked_bytes) += s->content.size;
+        *(ready ? &q->ready_bytes : &q->unacked_bytes) += s->content.body;
     }
 }
 

@@ -63,7 +63,7 @@ static void requeue(struct queue_machine *m, struct queue *q, const struct unack
     slot->delivery_count++;
     level_set_ready(q->levels[item->level], item->number, slot);
     q->ready++;
-    q->ready_bytes += slot->content.size;
+    q->ready_bytes += slot->content.body;
     bool too_often = q->settings.delivery_limit >= 0 && slot->delivery_count > (uint64_t)q->settings.delivery_limit;
     if (too_often) bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
     else if (slot->expires_ms) timer_set(m, q);
@@ -81,7 +81,7 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
                             : NULL;
     if (!slot) return; /* the queue went meanwhile */
     q->unacked--;
-    q->unacked_bytes -= slot->content.size;
+    q->unacked_bytes -= slot->content.body;
     if (outcome == SETTLE_REQUEUE) {
         requeue(m, q, item, slot, effects);
         return;
@@ -89,7 +89,7 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
     if (outcome == SETTLE_REJECT) {
         level_set_ready(q->levels[item->level], item->number, slot);
         q->ready++;
-        q->ready_bytes += slot->content.size;
+        q->ready_bytes += slot->content.body;
         bury(m, q, item->level, item->number, slot, DEAD_REJECTED, effects);
         return;
     }

@@ -114,7 +114,8 @@ bool channel_frame(struct session *s, const struct amqp_frame *f)
     unsigned code = amqp_method_decode(f->payload, &m);
     s->class_id = m.class_id;
     s->method_id = m.method_id;
-    if (code == AMQP_COMMAND_INVALID || (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT)))
+    if (code == AMQP_NOT_IMPLEMENTED) session_fail(s, AMQP_NOT_IMPLEMENTED, "unknown method");
+    else if (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT))
         session_fail(s, AMQP_COMMAND_INVALID, "unimplemented method");
     else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
     else if (amqp_method_number(&m) == AMQP_BASIC_PUBLISH) return channel_publish_begin(ch, &m);

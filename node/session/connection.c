@@ -45,11 +45,19 @@ void session_abandon(struct session *s)
     session_end(s);
 }
 
+/* The answer to our close, wherever it stands. */
+static bool hears_close_ok(const uint8_t *data, size_t size)
+{
+    static const uint8_t close_ok[] = {AMQP_FRAME_METHOD, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, AMQP_FRAME_END};
+    return memmem(data, size, close_ok, sizeof close_ok) != NULL;
+}
+
 size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64_t now_ms)
 {
     size_t used = 0;
     s->now_ms = now_ms;
     s->stalled = s->unread = false;
+    if (s->out_of_step && hears_close_ok(data, size)) session_end(s);
     if (size > s->kept) s->received_ms = now_ms; /* what was kept and comes again is no news of the client */
     if (s->phase == PHASE_HEADER) used = take_header(s, slice_of(data, size));
     while (s->phase != PHASE_HEADER && s->phase != PHASE_CLOSED && !s->deaf) {
@@ -66,7 +74,7 @@ size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64
                 f.payload.size = 0;
             } else snprintf(why, sizeof why, "{invalid_frame_end_marker,%u}", f.payload.data[f.payload.size]);
             session_fail_frame(s, &f, AMQP_FRAME_ERROR, why);
-            s->deaf = true; /* in a stream out of step the next frame cannot be found */
+            s->deaf = s->out_of_step = true; /* the next frame cannot be found */
             break;
         }
         if (!take_frame(s, &f)) {
@@ -134,6 +142,7 @@ static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
     s->counters.received_frames++;
     switch (f->type) {
     case AMQP_FRAME_HEARTBEAT:
+        if (f->payload.size) session_fail_frame(s, f, AMQP_FRAME_ERROR, "unknown_frame");
         break;
     case AMQP_FRAME_HEADER:
     case AMQP_FRAME_BODY:

@@ -185,6 +185,7 @@ struct session {
     bool peer_is_loopback;
     uint8_t phase; /* enum phase */
     bool deaf;     /* in CLOSING: what comes in is thrown away unread */
+    bool out_of_step; /* the client's bytes are no frames any more; only a close-ok is listened for */
     bool stalled;  /* the next frame must wait for an event */
     bool unread;   /* it did, and was not read since: what the client sends is not heard, so it is not called silent */
     bool cancel_notify; /* the client's capabilities */

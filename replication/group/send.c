@@ -27,6 +27,7 @@ void send_held(struct group *g)
         send_head(g, g->held[sent].to, buf_slice(&g->held[sent].head));
         buf_close(&g->held[sent++].head);
     }
+    if (!sent) return;
     g->held_count -= sent;
     memmove(g->held, g->held + sent, g->held_count * sizeof *g->held);
 }

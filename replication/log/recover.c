@@ -246,7 +246,7 @@ int log_recover(struct log *l, struct err *err)
     l->next_sequence = 1;
     int code = l->params.fs->list(l->params.fs, l->directory, on_name, &found, err);
     if (!code) {
-        qsort(found.sequences, found.count, sizeof *found.sequences, by_number);
+        if (found.count) qsort(found.sequences, found.count, sizeof *found.sequences, by_number);
         code = scan_all(&scan, &found, err);
     }
     mem_free(found.sequences);
