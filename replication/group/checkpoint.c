@@ -7,8 +7,10 @@ static uint64_t keep_from(const struct group *g, uint64_t index)
     struct log_group_state state;
     log_group_state(g->params.log, g->params.id, &state);
     uint64_t from = index + 1, bytes = 0;
+    uint64_t bytes_max = g->params.trailing_bytes ? g->params.trailing_bytes : GROUP_TRAILING_BYTES;
+    uint32_t entries_max = g->params.trailing_entries ? g->params.trailing_entries : GROUP_TRAILING_ENTRIES;
     struct err err;
-    while (from > state.first_index && index + 1 - from < GROUP_TRAILING_ENTRIES && bytes < GROUP_TRAILING_BYTES) {
+    while (from > state.first_index && index + 1 - from < entries_max && bytes < bytes_max) {
         struct entry *e = log_entry(g->params.log, g->params.id, from - 1, &err);
         if (!e) break;
         bytes += e->size;

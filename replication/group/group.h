@@ -74,6 +74,8 @@ struct group_params {
     uint32_t election_timeout_ms;  /* 500 */
     uint32_t heartbeat_ms;         /* 100 */
     uint64_t checkpoint_log_bytes; /* log share that triggers a checkpoint */
+    uint64_t trailing_bytes;       /* log kept behind a checkpoint, so that a brief absence needs no transfer; 0: GROUP_TRAILING_BYTES */
+    uint32_t trailing_entries;     /* 0: GROUP_TRAILING_ENTRIES */
     uint64_t transfer_rate;        /* bytes per second to a lagging replica; 0: no limit */
     uint64_t seed;
     struct group_faults faults;

@@ -1,0 +1,168 @@
+/* A whole cluster in one thread: shipped machine, group, log, store, broker and session code; time, disk and network
+ * are ours.
+ *
+ * Everything that happens follows from the seed: the same seed repeats a run exactly. world.c is the clock and the
+ * fates, node.c a node without libuv, net.c the links, client.c AMQP clients, ledger.c what was promised and what came,
+ * agreement.c the replicas' word. Thread: one. Lifetime: world_run() makes and destroys everything. */
+#ifndef WARREN_TESTS_SIM_SIM_H
+#define WARREN_TESTS_SIM_SIM_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "node/broker/broker.h"
+#include "replication/cluster/placement.h"
+#include "tests/sim/disk.h"
+
+enum {
+    SIM_NODES = 3,
+    SIM_QUEUE_GROUPS = 3,
+    SIM_GROUPS = SIM_QUEUE_GROUPS + 1,
+    SIM_QUEUES = 4,
+    SIM_PUBLISHERS = 3,
+    SIM_CONSUMERS = 4,
+    SIM_CLIENTS = SIM_PUBLISHERS + SIM_CONSUMERS,
+    SIM_LINK_SILENCE_MS = 1500, /* a link that carries nothing for so long is given up */
+};
+
+struct world;
+
+/* What may be broken on purpose. */
+struct sim_bugs {
+    bool confirm_before_sync, skip_sync, drop_acks, stale_completion, send_before_vote;
+    unsigned repair_off; /* 1..8; 0: none */
+};
+
+struct sim_options {
+    uint64_t seed;
+    uint64_t run_ms;    /* of faults; then everything heals */
+    uint64_t settle_ms; /* patience afterwards */
+    bool calm;          /* no faults at all */
+    bool verbose;
+    struct sim_bugs bugs;
+};
+
+/* --- net.c --- */
+struct packet {
+    struct list link;
+    uint64_t due_ms;
+    uint8_t type;
+    struct blob *blob;
+};
+struct net_pair {
+    uint8_t a, b;
+    bool up;
+    bool cut[2]; /* [0]: a to b */
+    uint64_t silent_since_ms[2];
+    uint64_t retry_ms;       /* when the link may come up again */
+    uint64_t last_due_ms[2]; /* first in, first out */
+    struct list packets[2];
+};
+void net_open(struct world *w);
+void net_close(struct world *w);
+void net_send(struct world *w, uint8_t from, uint8_t to, uint8_t type, struct slice head, const struct part *parts,
+              uint32_t part_count);
+bool net_connected(struct world *w, uint8_t a, uint8_t b);
+uint64_t net_queued(struct world *w, uint8_t from, uint8_t to);
+void net_tick(struct world *w);
+void net_node_died(struct world *w, uint8_t node);
+void net_cut(struct world *w, uint8_t a, uint8_t b, bool one_way, bool cut);
+void net_break(struct world *w, uint8_t a, uint8_t b); /* a connection is lost with what was on its way */
+
+/* --- node.c --- */
+struct sim_group {
+    struct group *group;
+    struct store *store;
+    struct queue_machine *queues;
+    struct meta_machine *meta;
+    struct effects effects;
+    struct machine inner;
+    struct sim_node *node;
+    uint32_t id;
+};
+struct sim_node {
+    struct world *w;
+    uint8_t id;
+    bool running;
+    bool ghost; /* crashed: what it still does has no effect */
+    bool stop_wanted;
+    uint32_t epoch, epoch_wanted;
+    uint64_t paused_until_ms, start_at_ms, started_ms;
+    struct disk *disk;
+    struct executor *executors[3];
+    uint64_t job_due_ms[3];
+    struct log *log;
+    struct topology *topology;
+    struct broker *broker;
+    struct sim_group groups[SIM_GROUPS];
+    struct broker_io broker_io;
+    struct group_io group_io;
+};
+struct sim_node *node_create(struct world *w, uint8_t id);
+void node_destroy(struct sim_node *n);
+void node_start(struct sim_node *n);
+void node_crash(struct sim_node *n); /* kill -9 and the loss of all that was not synced */
+void node_tick(struct sim_node *n);
+bool node_alive(const struct sim_node *n); /* runs and is not paused */
+void node_up(struct sim_node *n, uint8_t peer);
+void node_down(struct sim_node *n, uint8_t peer, bool dead);
+void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blob);
+
+/* --- client.c --- */
+struct client;
+struct client *client_create(struct world *w, unsigned number);
+void client_destroy(struct client *c);
+void client_tick(struct client *c);
+void client_node_gone(struct client *c, uint8_t node); /* its connection breaks */
+bool client_content(const struct client *c);           /* nothing is open or unconfirmed */
+void client_finish(struct client *c);                  /* publishes nothing new from here */
+
+/* --- ledger.c --- */
+struct ledger;
+struct ledger *ledger_create(struct world *w);
+void ledger_destroy(struct ledger *l);
+uint64_t ledger_publish(struct ledger *l, unsigned queue, unsigned publisher);
+void ledger_republish(struct ledger *l, uint64_t id);
+void ledger_confirmed(struct ledger *l, uint64_t id);
+void ledger_nacked(struct ledger *l, uint64_t id);
+/* A message came to a consumer. `channel`: a number for the consumer's channel, never used again. */
+void ledger_delivered(struct ledger *l, uint64_t id, unsigned queue, uint64_t channel, bool redelivered);
+void ledger_released(struct ledger *l, uint64_t id,
+                     bool acked);                     /* acked or requeued by its consumer, or its channel broke */
+void ledger_ack_known(struct ledger *l, uint64_t id); /* the broker answered something that was asked after the ack */
+bool ledger_complete(struct ledger *l, char *why, size_t size); /* every confirmed message came */
+uint64_t ledger_count(const struct ledger *l);
+uint64_t ledger_confirmed_count(const struct ledger *l);
+
+/* --- agreement.c --- */
+struct agreement;
+struct agreement *agreement_create(struct world *w);
+void agreement_destroy(struct agreement *a);
+/* A replica applied an entry: the same bytes and the same state at this index everywhere, always. */
+void agreement_applied(struct agreement *a, uint8_t node, uint32_t group, const struct entry *e, uint64_t digest);
+
+/* --- world.c --- */
+struct world {
+    struct sim_options options;
+    struct random random;
+    uint64_t now_ms;
+    struct sim_node *nodes[SIM_NODES + 1];
+    struct net_pair pairs[SIM_NODES * (SIM_NODES - 1) / 2];
+    unsigned pair_count;
+    struct client *clients[SIM_CLIENTS];
+    struct ledger *ledger;
+    struct agreement *agreement;
+    struct placement placement;
+    struct session_settings session;
+    bool failed;
+    char why[512];
+    unsigned crashes, transfers, elections;
+};
+
+/* True: all promises were kept; else w->why says which was not. */
+bool world_run(const struct sim_options *options, char *why, size_t why_size);
+void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_say(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

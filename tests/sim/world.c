@@ -1,0 +1,250 @@
+/* The clock and the fates: what breaks, when, and what must hold afterwards. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "tests/sim/sim.h"
+
+enum { QUIET_MS = 700 /* everything must stay still for so long before the end is believed */ };
+
+void world_fail(struct world *w, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (!w->failed) vsnprintf(w->why, sizeof w->why, format, arguments);
+    va_end(arguments);
+    if (!w->failed) world_say(w, "FAILED: %s", w->why);
+    w->failed = true;
+}
+
+void world_say(struct world *w, const char *format, ...)
+{
+    if (!w->options.verbose) return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%6llu ", (unsigned long long)w->now_ms);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+}
+
+/* --- fates --- */
+
+static uint8_t some_node(struct world *w)
+{
+    return (uint8_t)(1 + random_below(&w->random, SIM_NODES));
+}
+
+static void crash(struct world *w, uint8_t node)
+{
+    node_crash(w->nodes[node]);
+    w->nodes[node]->start_at_ms =
+        w->now_ms + 50 + random_below(&w->random, random_percent(&w->random, 30) ? 9000 : 1500);
+}
+
+static void crash_all(struct world *w)
+{
+    world_say(w, "power cut");
+    for (uint8_t node = 1; node <= SIM_NODES; node++)
+        if (w->nodes[node]->running) crash(w, node);
+}
+
+static void pause_node(struct world *w, uint8_t node)
+{
+    struct sim_node *n = w->nodes[node];
+    n->paused_until_ms = w->now_ms + 20 + random_below(&w->random, 1200);
+    world_say(w, "node %u hangs until %llu", node, (unsigned long long)n->paused_until_ms);
+}
+
+static void cut_off(struct world *w, uint8_t node, bool one_way)
+{
+    world_say(w, "node %u is cut off%s", node, one_way ? ", one way" : "");
+    bool outward = random_percent(&w->random, 50);
+    for (uint8_t other = 1; other <= SIM_NODES; other++)
+        if (other != node) net_cut(w, outward ? node : other, outward ? other : node, one_way, true);
+}
+
+static void heal(struct world *w)
+{
+    world_say(w, "the network heals");
+    for (uint8_t a = 1; a <= SIM_NODES; a++)
+        for (uint8_t b = (uint8_t)(a + 1); b <= SIM_NODES; b++) net_cut(w, a, b, false, false);
+}
+
+static void fates(struct world *w)
+{
+    if (w->options.calm || !random_percent(&w->random, 1) || !random_percent(&w->random, 25)) return;
+    uint8_t a = some_node(w), b = some_node(w);
+    switch (random_below(&w->random, 12)) {
+    case 0:
+    case 1:
+    case 2:
+        crash(w, a);
+        return;
+    case 3:
+        crash_all(w);
+        return;
+    case 4:
+    case 5:
+        pause_node(w, a);
+        return;
+    case 6:
+        cut_off(w, a, false);
+        return;
+    case 7:
+        cut_off(w, a, true);
+        return;
+    case 8:
+    case 9:
+        heal(w);
+        return;
+    case 10:
+        if (a != b) net_break(w, a, b);
+        return;
+    default:
+        world_say(w, "node %u hands its leaderships over", a);
+        for (uint32_t g = 0; node_alive(w->nodes[a]) && g < SIM_GROUPS; g++)
+            group_transfer(w->nodes[a]->groups[g].group, 0, w->now_ms);
+    }
+}
+
+static void start_what_is_due(struct world *w)
+{
+    for (uint8_t node = 1; node <= SIM_NODES; node++) {
+        struct sim_node *n = w->nodes[node];
+        if (!n->running && !w->failed && w->now_ms >= n->start_at_ms) node_start(n);
+    }
+}
+
+/* --- the course of a run --- */
+
+static void tick(struct world *w)
+{
+    w->now_ms++;
+    start_what_is_due(w);
+    net_tick(w);
+    for (unsigned i = 0; i < SIM_CLIENTS && !w->failed; i++) client_tick(w->clients[i]);
+    for (uint8_t node = 1; node <= SIM_NODES && !w->failed; node++) node_tick(w->nodes[node]);
+}
+
+static bool still(const struct world *w)
+{
+    for (unsigned i = 0; i < SIM_CLIENTS; i++)
+        if (!client_content(w->clients[i])) return false;
+    for (uint8_t node = 1; node <= SIM_NODES; node++) {
+        const struct sim_node *n = w->nodes[node];
+        if (!node_alive(n)) return false;
+        for (uint32_t g = 1; g < SIM_GROUPS; g++) {
+            struct group_status status;
+            uint64_t cursor = 0;
+            struct queue_stat stat;
+            group_status(n->groups[g].group, &status);
+            if (status.applied_index != status.commit_index) return false;
+            while (queue_machine_next(n->groups[g].queues, &cursor, &stat))
+                if (stat.ready || stat.unacked) return false;
+        }
+    }
+    return true;
+}
+
+static const char *what_moves(const struct world *w)
+{
+    static const char *const states[] = {"offline", "starting",  "tuning",    "opening",
+                                         "channel", "declaring", "selecting", "running"};
+    (void)states;
+    for (unsigned i = 0; i < SIM_CLIENTS; i++)
+        if (!client_content(w->clients[i]))
+            return i < SIM_PUBLISHERS ? "a publisher waits for confirms" : "a consumer is not at rest";
+    for (uint8_t node = 1; node <= SIM_NODES; node++)
+        if (!node_alive(w->nodes[node])) return "a node is down";
+    return "queues are not empty on every replica";
+}
+
+/* Everything heals; then all that was confirmed must come, and everything must come to rest. */
+static void settle(struct world *w)
+{
+    heal(w);
+    for (unsigned i = 0; i < SIM_CLIENTS; i++) client_finish(w->clients[i]);
+    uint64_t end = w->now_ms + w->options.settle_ms, still_since = 0;
+    while (!w->failed && w->now_ms < end) {
+        tick(w);
+        if (!still(w)) still_since = 0;
+        else if (!still_since) still_since = w->now_ms;
+        else if (w->now_ms > still_since + QUIET_MS) break;
+    }
+    char why[256];
+    if (!w->failed && !ledger_complete(w->ledger, why, sizeof why)) world_fail(w, "%s", why);
+    if (!w->failed && !still_since)
+        world_fail(w, "no rest %llu ms after the last fault: %s", (unsigned long long)w->options.settle_ms,
+                   what_moves(w));
+}
+
+static void compare_at_rest(struct world *w)
+{
+    for (uint32_t g = 0; g < SIM_GROUPS && !w->failed; g++) {
+        struct group_status a, b;
+        for (uint8_t node = 2; node <= SIM_NODES; node++) {
+            group_status(w->nodes[1]->groups[g].group, &a);
+            group_status(w->nodes[node]->groups[g].group, &b);
+            if (a.applied_index != b.applied_index)
+                world_fail(w, "at rest, group %u: node 1 applied %llu, node %u %llu", g,
+                           (unsigned long long)a.applied_index, node, (unsigned long long)b.applied_index);
+            else if (group_digest(w->nodes[1]->groups[g].group) != group_digest(w->nodes[node]->groups[g].group))
+                world_fail(w, "at rest, group %u: nodes 1 and %u differ", g, node);
+        }
+    }
+}
+
+static void setup(struct world *w)
+{
+    w->random.state = w->options.seed * 0x9e3779b97f4a7c15u + 1;
+    w->now_ms = 1000;
+    w->placement = (struct placement){.node_count = SIM_NODES, .group_count = SIM_GROUPS, .replicas = SIM_NODES};
+    for (uint8_t i = 0; i < SIM_NODES; i++) w->placement.nodes[i] = (uint8_t)(i + 1);
+    w->session = (struct session_settings){.channel_max = 16,
+                                           .frame_max = 4096,
+                                           .handshake_timeout_ms = 10000,
+                                           .message_size_max = 1 << 20,
+                                           .publish_timeout_ms = 15000,
+                                           .product = "RabbitMQ",
+                                           .version = "3.13.0",
+                                           .cluster_name = "sim",
+                                           .node_name = "sim",
+                                           .output_high_water = 64 << 10};
+    w->ledger = ledger_create(w);
+    w->agreement = agreement_create(w);
+    net_open(w);
+    for (uint8_t node = 1; node <= SIM_NODES; node++) w->nodes[node] = node_create(w, node);
+    for (unsigned i = 0; i < SIM_CLIENTS; i++) w->clients[i] = client_create(w, i);
+}
+
+static void tear_down(struct world *w)
+{
+    for (unsigned i = 0; i < SIM_CLIENTS; i++) client_destroy(w->clients[i]);
+    for (uint8_t node = 1; node <= SIM_NODES; node++) node_destroy(w->nodes[node]);
+    net_close(w);
+    ledger_destroy(w->ledger);
+    agreement_destroy(w->agreement);
+}
+
+bool world_run(const struct sim_options *options, char *why, size_t why_size)
+{
+    struct world *w = mem_zalloc(sizeof *w);
+    w->options = *options;
+    setup(w);
+    uint64_t end = w->now_ms + options->run_ms;
+    while (!w->failed && w->now_ms < end) {
+        fates(w);
+        tick(w);
+    }
+    if (!w->failed) settle(w);
+    if (!w->failed) compare_at_rest(w);
+    bool kept = !w->failed;
+    snprintf(why, why_size, "%s", kept ? "" : w->why);
+    if (kept)
+        snprintf(why, why_size, "%llu messages, %llu confirmed, %u crashes, %u elections, %u transfers, %llu s",
+                 (unsigned long long)ledger_count(w->ledger), (unsigned long long)ledger_confirmed_count(w->ledger),
+                 w->crashes, w->elections, w->transfers, (unsigned long long)w->now_ms / 1000);
+    tear_down(w);
+    mem_free(w);
+    return kept;
+}
