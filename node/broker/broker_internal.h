@@ -64,8 +64,9 @@ void carry_welcome(struct host *h, uint64_t port, struct effects *effects);
 void carry_effect(struct host *h, const struct effect *e); /* one, to its port; goes out with carry_flush() */
 void carry_flush(struct host *h);
 
-/* load.c: contents that lie in segments. True: the effect was taken (kept until its content is there, in order). */
-bool load_defer(struct host *h, const struct effect *e);
+/* load.c: contents that lie in segments. True: the effect was taken (kept until its content is there, in order). False: it may go now; if
+ * its content was in the cache, it is filled in (borrowed). */
+bool load_defer(struct host *h, struct effect *e);
 void load_abandon(struct host *h);
 
 /* meta_wait.c */

@@ -78,7 +78,7 @@ void carry_effect(struct host *h, const struct effect *e)
     send_off(h, full, node, shard);
 }
 
-static void carry_one(struct host *h, const struct effect *e)
+static void carry_one(struct host *h, struct effect *e)
 {
     switch (e->type) {
     case EFFECT_DEAD_LETTER: h->dead_letter_wake = true; return;

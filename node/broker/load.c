@@ -83,31 +83,21 @@ static struct deferred *defer(struct host *h, struct backlog *backlog, const str
     return d;
 }
 
-bool load_defer(struct host *h, const struct effect *e)
+bool load_defer(struct host *h, struct effect *e)
 {
     if (!h->queues) return false;
     struct backlog *backlog = h->backlogs.count ? map_u64_get(&h->backlogs, e->port) : NULL;
     bool elsewhere = e->type == EFFECT_DELIVER && !e->content.blob;
     if (elsewhere) {
         struct part cached = store_cached(h->store, e->location);
-        if (cached.blob && !backlog) {
-            struct effect whole = *e;
-            whole.content = cached;
-            carry_effect(h, &whole);
-            return true;
-        }
-        struct deferred *d = defer(h, backlog, e);
-        if (cached.blob) {
-            d->effect.content = (struct part){blob_ref(cached.blob), cached.offset, cached.size};
-            return true;
-        }
-        d->ready = false;
-        d->backlog->reads++;
-        store_fetch(h->store, e->location, loaded, d);
-        return true;
+        if (cached.blob) e->content = cached;
     }
-    if (!backlog) return false;
-    defer(h, backlog, e);
+    if (!backlog && (!elsewhere || e->content.blob)) return false;
+    struct deferred *d = defer(h, backlog, e);
+    if (!elsewhere || e->content.blob) return true;
+    d->ready = false;
+    d->backlog->reads++;
+    store_fetch(h->store, e->location, loaded, d);
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* Tidying up, by the leader of each group: ports of nodes that are gone, queues that the topology has no more, queues that the
- * topology has but whose declarer died before the group heard of it. Each command is safe to repeat. */
+/* Tidying up, by the leader of each group: ports of nodes that are gone, queues that the topology has no more, queues
+ * that the topology has but whose declarer died before the group heard of it. Each command is safe to repeat. */
 #include "node/broker/broker_internal.h"
 
 static struct chunk_writer *system_writer(struct host *h)
@@ -16,15 +16,14 @@ static bool is_down(struct broker *b, uint8_t node)
     return since && b->now_ms - since >= b->params.node_timeout_ms;
 }
 
-static void look_at_node(void *arg, uint8_t node, uint32_t epoch)
+static void look_at_node(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max)
 {
     struct host *h = arg;
     struct broker *b = h->broker;
     if (node == PORT_NODE_SYSTEM || node >= BROKER_NODES_MAX) return;
     uint32_t alive = node == b->params.node ? b->epoch : b->io->peer_epoch(b->io->self, node);
-    if (is_down(b, node))
-        command_node_down_encode(system_writer(h), node, epoch);
-    else if (alive && epoch < alive)
+    if (is_down(b, node)) command_node_down_encode(system_writer(h), node, epoch_max);
+    else if (alive && epoch_min < alive) /* its new ports may be here already */
         command_node_down_encode(system_writer(h), node, alive - 1);
     else if (!alive && !b->down_since_ms[node])
         b->down_since_ms[node] = b->now_ms; /* never seen in this life: its time runs from now */
@@ -32,10 +31,8 @@ static void look_at_node(void *arg, uint8_t node, uint32_t epoch)
 
 static void look_at_nodes(struct host *h)
 {
-    if (h->queues)
-        queue_machine_nodes(h->queues, look_at_node, h);
-    else
-        meta_machine_nodes(h->meta, look_at_node, h);
+    if (h->queues) queue_machine_nodes(h->queues, look_at_node, h);
+    else meta_machine_nodes(h->meta, look_at_node, h);
 }
 
 void reap_node(struct host *h, uint8_t node)
@@ -51,7 +48,8 @@ static void delete_gone(struct host *h)
     uint64_t cursor = 0;
     struct queue_stat stat;
     while (queue_machine_next(h->queues, &cursor, &stat)) {
-        bool unheard = stat.id > topology_last_queue_id(t); /* this copy is behind: not declared yet, rather than deleted */
+        bool unheard =
+            stat.id > topology_last_queue_id(t); /* this copy is behind: not declared yet, rather than deleted */
         if (!unheard && !topology_queue_by_id(t, stat.id)) command_delete_encode(system_writer(h), stat.id, 0);
     }
 }

@@ -206,7 +206,7 @@ void meta_machine_hello(struct meta_machine *m, uint64_t port, bool known, uint6
     port_table_hello(&m->ports, port, known, effects);
 }
 
-void meta_machine_nodes(const struct meta_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg)
+void meta_machine_nodes(const struct meta_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
 {
     port_table_nodes(&m->ports, each, arg);
 }

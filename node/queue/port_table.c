@@ -179,19 +179,22 @@ bool port_table_hello(struct port_table *t, uint64_t id, bool known, struct effe
     return true;
 }
 
-void port_table_nodes(const struct port_table *t, void (*each)(void *arg, uint8_t node, uint32_t epoch_max), void *arg)
+void port_table_nodes(const struct port_table *t,
+                      void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
 {
-    uint32_t highest[256] = {0};
+    uint32_t highest[256] = {0}, lowest[256];
     bool seen[256] = {0};
     LIST_FOR(&t->order, link)
     {
         uint64_t id = LIST_ITEM(link, struct port_base, link)->id;
         uint8_t node = port_id_node(id);
+        uint32_t epoch = port_id_epoch(id);
+        if (!seen[node] || epoch < lowest[node]) lowest[node] = epoch;
+        if (epoch > highest[node]) highest[node] = epoch;
         seen[node] = true;
-        if (port_id_epoch(id) > highest[node]) highest[node] = port_id_epoch(id);
     }
     for (unsigned node = 1; node < 255; node++)
-        if (seen[node]) each(arg, (uint8_t)node, highest[node]);
+        if (seen[node]) each(arg, (uint8_t)node, lowest[node], highest[node]);
 }
 
 /* --- manifest --- */

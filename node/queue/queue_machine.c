@@ -312,7 +312,7 @@ void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint6
     }
 }
 
-void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max),
+void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max),
                          void *arg)
 {
     port_table_nodes(&m->ports, each, arg);

@@ -55,7 +55,7 @@ struct consumer_stat {
 bool queue_machine_next_consumer(const struct queue_machine *m, uint64_t queue, uint64_t *cursor,
                                  struct consumer_stat *stat);
 /* Calls back each (node, epoch) that has ports here: the leader looks for nodes that are gone. */
-void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_max),
+void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max),
                          void *arg);
 
 #endif

@@ -139,7 +139,16 @@ static void out_entries(struct raft_core *c, const struct raft_update *u)
         if (ours) a.received = c->received[e - c->entries];
         if (!a.received) a.data = slice_of(e->buf.base, e->buf.len);
         c->out->append(c->arg, &a);
+        if (!ours) raft_free(e->buf.base); /* the barrier of a new leader: nobody else frees it */
     }
+}
+
+/* An install that begins leaves the message's configuration to us; every other end of the message frees it. */
+static void out_snapshot(struct raft_core *c, const struct raft_update *u)
+{
+    struct raft_configuration conf = u->snapshot.metadata.configuration;
+    c->out->snapshot(c->arg, u->snapshot.metadata.index, u->snapshot.metadata.term);
+    raft_configuration_close(&conf);
 }
 
 static void out_message(struct raft_core *c, const struct raft_message *m)
@@ -210,7 +219,7 @@ static void carry_out(struct raft_core *c, const struct raft_update *u)
         c->out->vote(c->arg, raft_current_term(&c->raft), raft_voted_for(&c->raft));
     if (u->flags & (RAFT_UPDATE_ENTRIES)) out_entries(c, u);
     if (u->flags & (RAFT_UPDATE_SNAPSHOT))
-        c->out->snapshot(c->arg, u->snapshot.metadata.index, u->snapshot.metadata.term);
+        out_snapshot(c, u);
     if (u->flags & (RAFT_UPDATE_MESSAGES))
         for (unsigned i = 0; i < u->messages.n; i++) out_message(c, &u->messages.batch[i]);
     if (u->flags & (RAFT_UPDATE_COMMIT_INDEX)) c->out->commit(c->arg, raft_commit_index(&c->raft));

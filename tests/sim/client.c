@@ -211,9 +211,11 @@ static void settle_some(struct client *c)
 
 static void confirmed(struct client *c, uint64_t tag, bool multiple, bool ok)
 {
-    for (uint64_t t = multiple && tag > WINDOW ? tag - WINDOW + 1 : multiple ? 1 : tag; t <= tag; t++) {
+    uint64_t oldest = c->next_tag >= WINDOW ? c->next_tag - WINDOW + 1 : 1;
+    if (tag > c->next_tag) world_fail(c->w, "client %u gets a confirm for a publish that it has not made", c->number);
+    for (uint64_t t = multiple ? oldest : tag; t <= tag; t++) {
         uint64_t *id = &c->open[t % WINDOW];
-        if (!*id || t > c->next_tag) continue;
+        if (t < oldest || !*id) continue;
         if (ok) ledger_confirmed(c->w->ledger, *id);
         else ledger_nacked(c->w->ledger, *id), c->again[c->again_count++] = *id;
         *id = 0;

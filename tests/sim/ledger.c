@@ -58,6 +58,7 @@ void ledger_confirmed(struct ledger *l, uint64_t id)
     struct message *m = message(l, id);
     if (!m->confirmed) l->confirmed++;
     m->confirmed = true;
+    world_say(l->w, "message %llu confirmed", (unsigned long long)id);
 }
 
 void ledger_nacked(struct ledger *l, uint64_t id)
@@ -89,6 +90,7 @@ void ledger_delivered(struct ledger *l, uint64_t id, unsigned queue, uint64_t ch
     }
     m->delivered++;
     m->held_by = channel;
+    world_say(l->w, "message %llu delivered%s", name, redelivered ? " again" : "");
 }
 
 void ledger_released(struct ledger *l, uint64_t id, bool acked)

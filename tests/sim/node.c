@@ -124,11 +124,23 @@ static void on_topology(void *arg, uint64_t index, struct slice command)
 
 /* --- the machine under watch --- */
 
+static void tell_applied(const struct sim_group *g, const struct entry *e)
+{
+    uint64_t cursor = 0;
+    struct queue_stat stat;
+    if (!g->node->w->options.verbose || !g->queues) return;
+    while (queue_machine_next(g->queues, &cursor, &stat))
+        world_say(g->node->w, "node %u applied %u/%llu: queue %llu has %llu ready, %llu unacked", g->node->id, g->id,
+                  (unsigned long long)e->index, (unsigned long long)stat.id, (unsigned long long)stat.ready,
+                  (unsigned long long)stat.unacked);
+}
+
 static void watched_apply(void *self, const struct entry *e, struct effects *effects)
 {
     struct sim_group *g = self;
     g->inner.ops->apply(g->inner.self, e, effects);
     struct err err;
+    tell_applied(g, e);
     if (!g->inner.ops->check(g->inner.self, &err))
         world_fail(g->node->w, "node %u group %u after entry %llu: %s", g->node->id, g->id,
                    (unsigned long long)e->index, err.text);
