@@ -6,7 +6,8 @@
  *     OFFER  varint index, varint manifest size        leader -> follower
  *     READ   varint segment, varint offset, varint size  follower -> leader; segment 0 is the manifest
  *     DATA   the same, then the bytes                    leader -> follower
- *     GONE                                             leader -> follower: this transfer is not known */
+ *     GONE                                             leader -> follower: this transfer is not known
+ *     DONE                                             follower -> leader: it is installed, or not needed any more */
 #include "base/check.h"
 #include "base/list.h"
 #include "replication/group/group_internal.h"
@@ -18,7 +19,7 @@ enum {
     TRANSFER_STALL_MS = 3000,      /* the follower asks again after so long without an answer */
     TRANSFER_FORGET_MS = 60 * 1000 /* the leader lets the files go when nobody asks for so long */
 };
-enum transfer_type { TRANSFER_OFFER = 1, TRANSFER_READ, TRANSFER_DATA, TRANSFER_GONE };
+enum transfer_type { TRANSFER_OFFER = 1, TRANSFER_READ, TRANSFER_DATA, TRANSFER_GONE, TRANSFER_DONE };
 
 /* One on its way out. */
 struct outgoing {
@@ -200,7 +201,20 @@ static void on_read(struct group *g, uint8_t from, uint64_t id, struct reader *r
     outgoing_turn(g, o);
 }
 
+/* The next offer has a newer checkpoint, if the log does not reach by then. */
+static void on_done(struct group *g, uint8_t from, uint64_t id)
+{
+    struct outgoing *o = outgoing_to(g, from);
+    if (o && o->id == id) outgoing_close(o);
+}
+
 /* --- the follower's side --- */
+
+static void say_done(struct group *g, uint8_t to, uint64_t id)
+{
+    struct buf b = head(TRANSFER_DONE, id);
+    send(g, to, &b, NULL);
+}
 
 static void incoming_close(struct group *g)
 {
@@ -241,7 +255,11 @@ static void on_offer(struct group *g, uint8_t from, uint64_t id, struct reader *
 {
     uint64_t index = reader_varint(r), size = reader_varint(r);
     struct incoming *in = &installs(g)->in;
-    if (r->failed || index <= g->applied || size > TRANSFER_MANIFEST_MAX || from != core_leader(g->core)) return;
+    if (r->failed || size > TRANSFER_MANIFEST_MAX || from != core_leader(g->core)) return;
+    if (index <= g->applied) {
+        say_done(g, from, id);
+        return;
+    }
     if (installs(g)->receiving) {
         bool same = in->id == id && in->node == from;
         if (same || in->stage >= MAKING_DURABLE || in->abandoned) return;
@@ -375,6 +393,7 @@ static void finish_install(struct group *g)
     g->applied = g->commit = g->snapshot_index = m.index;
     core_snapshot_persisted(g->core, m.index, m.term, m.configuration_index, m.configuration, g->now_ms);
     note(g, 1, "transfer_installed index=%llu", (unsigned long long)m.index);
+    say_done(g, installs(g)->in.node, installs(g)->in.id);
     incoming_close(g);
 }
 
@@ -382,6 +401,7 @@ static void turn_incoming(struct group *g)
 {
     struct incoming *in = &installs(g)->in;
     if (in->abandoned || (in->stage <= FETCHING_SEGMENTS && is_pointless(g))) {
+        if (!in->abandoned) say_done(g, in->node, in->id);
         incoming_close(g);
         return;
     }
@@ -429,6 +449,9 @@ void snapshot_receive(struct group *g, uint8_t from, struct slice bytes)
         return;
     case TRANSFER_DATA:
         on_data(g, id, &r);
+        return;
+    case TRANSFER_DONE:
+        on_done(g, from, id);
         return;
     case TRANSFER_GONE:
         if (installs(g)->receiving && installs(g)->in.id == id && installs(g)->in.stage <= FETCHING_SEGMENTS)

@@ -29,6 +29,7 @@ struct client {
     struct buf input;
     uint64_t channel; /* number of this channel in the ledger */
     bool finishing;
+    unsigned declared;
     /* publisher */
     uint64_t next_tag;
     uint64_t open[WINDOW]; /* message ids by tag % WINDOW; 0: free */
@@ -245,6 +246,10 @@ static void declared(struct client *c)
         c->probing = false;
         return;
     }
+    if (++c->declared < SIM_QUEUES) { /* a publisher declares what it publishes to */
+        declare(c, c->declared, false);
+        return;
+    }
     struct amqp_method m = amqp_method_of(c->consumer ? AMQP_BASIC_QOS : AMQP_CONFIRM_SELECT);
     if (c->consumer) m.basic_qos.prefetch_count = PREFETCH;
     say(c, 1, &m);
@@ -302,7 +307,8 @@ static bool hear(struct client *c, const struct amqp_method *m)
         c->stage = CHANNEL;
         return true;
     case AMQP_CHANNEL_OPEN_OK:
-        declare(c, c->consumer ? c->queue : (unsigned)random_below(&c->w->random, SIM_QUEUES), false);
+        c->declared = c->consumer ? SIM_QUEUES - 1 : 0;
+        declare(c, c->consumer ? c->queue : 0, false);
         c->stage = DECLARING;
         return true;
     case AMQP_QUEUE_DECLARE_OK:

@@ -138,7 +138,9 @@ static bool still(const struct world *w)
             uint64_t cursor = 0;
             struct queue_stat stat;
             group_status(n->groups[g].group, &status);
-            if (status.applied_index != status.commit_index) return false;
+            struct group_status first;
+            group_status(w->nodes[1]->groups[g].group, &first);
+            if (status.applied_index != status.commit_index || status.applied_index != first.applied_index) return false;
             while (queue_machine_next(n->groups[g].queues, &cursor, &stat))
                 if (stat.ready || stat.unacked) return false;
         }
@@ -156,7 +158,7 @@ static const char *what_moves(const struct world *w)
             return i < SIM_PUBLISHERS ? "a publisher waits for confirms" : "a consumer is not at rest";
     for (uint8_t node = 1; node <= SIM_NODES; node++)
         if (!node_alive(w->nodes[node])) return "a node is down";
-    return "queues are not empty on every replica";
+    return "queues are not empty, or not the same, on every replica";
 }
 
 /* Everything heals; then all that was confirmed must come, and everything must come to rest. */
