@@ -109,7 +109,8 @@ struct port {
     uint32_t group;
     uint8_t kind;
     uint8_t state;
-    bool closing;                     /* COMMAND_CLOSE is its last command */
+    bool closing;                     /* COMMAND_CLOSE is its last command, or will be */
+    bool close_written;
     bool writer_open;
     struct backend_channel *channel;  /* PORT_OF_CHANNEL, NULL once closing */
     struct host *host;                /* PORT_OF_DEAD_LETTERS */
@@ -133,7 +134,7 @@ struct port {
 
 struct port *port_open(struct broker *b, uint32_t group, uint8_t kind);
 struct port *port_open_as(struct broker *b, uint64_t id, uint32_t group, uint8_t kind);
-void port_close(struct port *p); /* sends COMMAND_CLOSE if the group knows it; frees when that is applied */
+void port_close(struct port *p); /* COMMAND_CLOSE, after what is under way, if the group knows it; frees when that is applied */
 void port_free(struct port *p);
 /* The writer to append one command to; counts it and marks the port dirty. Its number is port->last_number afterwards. */
 struct chunk_writer *port_write(struct port *p);

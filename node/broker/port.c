@@ -68,6 +68,8 @@ void port_free(struct port *p)
     mem_free(p);
 }
 
+static void write_close(struct port *p);
+
 void port_close(struct port *p)
 {
     drop_tags(p);
@@ -79,6 +81,15 @@ void port_close(struct port *p)
         return;
     }
     p->closing = true;
+    if (p->applied >= p->last_number) write_close(p); /* else after what is under way */
+}
+
+/* CLOSE goes alone, when all before it is known to be applied. A group forgets a port with its CLOSE: were the first chunk sent again after
+ * that, to a new leader, it would look like a new port's and its messages would be there twice. So a port that may be forgotten is one that
+ * has told of its past (`known` in its hello, `previous` in its chunk), and is answered with GONE. */
+static void write_close(struct port *p)
+{
+    p->close_written = true;
     command_empty_encode(port_write(p), COMMAND_CLOSE);
     port_written(p);
 }
@@ -296,7 +307,11 @@ void port_effect(struct port *p, const struct effect *e)
     switch (e->type) {
     case EFFECT_APPLIED:
         applied(p, e->number);
-        if (p->closing && p->applied >= p->last_number) port_free(p);
+        if (!p->closing || p->applied < p->last_number) return;
+        if (p->close_written)
+            port_free(p);
+        else
+            write_close(p);
         return;
     case EFFECT_REFUSED:
         if (e->number <= p->applied || was_refused(p, e->number)) return;
