@@ -46,7 +46,9 @@ struct disk {
     struct names now, durable;
     struct change *changes;
     size_t change_count, change_capacity;
-    bool fail_sync, full;
+    bool fail_sync, full, crash_wanted;
+    uint64_t crash_change, crash_seed;
+    struct disk *crashed;
 };
 
 /* --- inodes --- */
@@ -159,6 +161,14 @@ static bool lies_in(const char *path, const char *folder)
 
 /* --- the table --- */
 
+/* Before each change: is this the moment to look at what a crash would leave? */
+static void before_change(struct disk *d)
+{
+    if (!d->crash_wanted || d->crash_change--) return;
+    d->crash_wanted = false;
+    d->crashed = disk_after_crash(d, d->crash_seed);
+}
+
 static struct disk *disk_of(struct fs *fs)
 {
     return fs->self;
@@ -171,6 +181,7 @@ static int do_open(struct fs *fs, const char *path, int flags, struct file **fil
     struct inode *i = lookup(&d->now, path);
     if (!i && !(flags & FS_CREATE)) return (int)err_set_errno(err, ENOENT, "open %s", path);
     if (!i) {
+        before_change(d);
         i = mem_zalloc(sizeof *i);
         change_name(d, path, i);
     }
@@ -198,6 +209,7 @@ static int do_pread(struct file *f, void *data, size_t size, uint64_t offset, si
 
 static int do_pwritev(struct file *f, const struct iovec *iov, int count, uint64_t offset, struct err *err)
 {
+    before_change(f->disk);
     if (f->disk->full) return (int)err_set_errno(err, ENOSPC, "write %s", f->path);
     size_t at = (size_t)offset;
     for (int i = 0; i < count; i++) {
@@ -211,6 +223,7 @@ static int do_pwritev(struct file *f, const struct iovec *iov, int count, uint64
 
 static int do_allocate(struct file *f, uint64_t size, struct err *err)
 {
+    before_change(f->disk);
     if (f->disk->full) return (int)err_set_errno(err, ENOSPC, "allocate %s", f->path);
     if (size > f->inode->bytes.size) resize(f->inode, (size_t)size);
     return 0;
@@ -218,6 +231,7 @@ static int do_allocate(struct file *f, uint64_t size, struct err *err)
 
 static int do_truncate(struct file *f, uint64_t size, struct err *err)
 {
+    before_change(f->disk);
     (void)err;
     resize(f->inode, (size_t)size);
     return 0;
@@ -225,6 +239,7 @@ static int do_truncate(struct file *f, uint64_t size, struct err *err)
 
 static int do_sync(struct file *f, struct err *err)
 {
+    before_change(f->disk);
     struct inode *i = f->inode;
     if (!f->disk->fail_sync) {
         sync_inode(i);
@@ -254,6 +269,7 @@ static int do_mkdir(struct fs *fs, const char *path, struct err *err)
 
 static int do_unlink(struct fs *fs, const char *path, struct err *err)
 {
+    before_change(disk_of(fs));
     if (!lookup(&disk_of(fs)->now, path)) return (int)err_set_errno(err, ENOENT, "unlink %s", path);
     change_name(disk_of(fs), path, NULL);
     return 0;
@@ -261,6 +277,7 @@ static int do_unlink(struct fs *fs, const char *path, struct err *err)
 
 static int do_rename(struct fs *fs, const char *from, const char *to, struct err *err)
 {
+    before_change(disk_of(fs));
     struct inode *i = inode_ref(lookup(&disk_of(fs)->now, from));
     if (!i) return (int)err_set_errno(err, ENOENT, "rename %s", from);
     change_name(disk_of(fs), to, i);
@@ -271,6 +288,7 @@ static int do_rename(struct fs *fs, const char *from, const char *to, struct err
 
 static int do_sync_dir(struct fs *fs, const char *path, struct err *err)
 {
+    before_change(disk_of(fs));
     struct disk *d = disk_of(fs);
     size_t kept = 0;
     (void)err;
@@ -329,6 +347,7 @@ struct disk *disk_create(void)
 
 void disk_destroy(struct disk *d)
 {
+    if (d->crashed) disk_destroy(d->crashed);
     close_names(&d->now);
     close_names(&d->durable);
     for (size_t i = 0; i < d->change_count; i++) inode_unref(d->changes[i].inode);
@@ -374,6 +393,21 @@ struct disk *disk_after_crash(const struct disk *d, uint64_t seed)
     }
     close_names(&names);
     return after;
+}
+
+void disk_crash_at(struct disk *d, uint64_t change, uint64_t seed)
+{
+    d->crash_wanted = true;
+    d->crash_change = change;
+    d->crash_seed = seed;
+}
+
+struct disk *disk_take_crashed(struct disk *d)
+{
+    struct disk *crashed = d->crashed;
+    d->crashed = NULL;
+    d->crash_wanted = false;
+    return crashed;
 }
 
 void disk_fail_next_sync(struct disk *d)

@@ -17,6 +17,11 @@ void disk_destroy(struct disk *d);
 struct fs *disk_fs(struct disk *d);
 struct disk *disk_after_crash(const struct disk *d, uint64_t seed); /* what is left of it, as a new disk */
 
+/* A crash in the middle of work: before the n-th change from now (0: the next one) of bytes, sizes or names, or sync,
+ * what a crash would leave is put aside. disk_take_crashed gives it away once; NULL: no change came that far. */
+void disk_crash_at(struct disk *d, uint64_t change, uint64_t seed);
+struct disk *disk_take_crashed(struct disk *d);
+
 void disk_fail_next_sync(struct disk *d);
 void disk_fill(struct disk *d, bool full); /* writes fail for want of space */
 /* Flips a bit of a file, synced or not; false: no such byte. */
