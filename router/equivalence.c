@@ -36,25 +36,17 @@ bool equivalent_flag(struct topology_result *r, const char *what, struct slice n
     return false;
 }
 
-static void print_value(char *text, size_t size, const struct table_value *v)
-{
-    if (table_value_is_integer(v)) snprintf(text, size, "'%lld'", (long long)v->integer);
-    else if (v->type == 't') snprintf(text, size, "'%s'", v->integer ? "true" : "false");
-    else if (v->type == 'f' || v->type == 'd') snprintf(text, size, "'%g'", v->real);
-    else snprintf(text, size, "'%.*s'", SLICE_FORMAT(v->bytes));
-}
-
 /* The type is told only where the other side has nothing. */
 static void describe(char *text, size_t size, bool there, bool other_there, const struct table_value *v)
 {
-    char value[128];
+    char value[TABLE_VALUE_TEXT_MAX];
     if (!there) {
         snprintf(text, size, "none");
         return;
     }
-    print_value(value, sizeof value, v);
-    if (other_there) snprintf(text, size, "%s", value);
-    else snprintf(text, size, "the value %s of type '%s'", value, table_type_name(v->type));
+    table_value_print(v, value, sizeof value);
+    if (other_there) snprintf(text, size, "'%s'", value);
+    else snprintf(text, size, "the value '%s' of type '%s'", value, table_type_name(v->type));
 }
 
 bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost,

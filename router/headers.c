@@ -9,6 +9,26 @@ static bool one_matches(struct slice key, const struct table_value *wanted, stru
     return table_find(headers, key, &found) && (wanted->type == 'V' || table_value_equal(wanted, &found));
 }
 
+bool headers_check(struct slice arguments, struct topology_result *r)
+{
+    static const char *const modes[] = {"all", "any", "all-with-x", "any-with-x"};
+    struct table_value mode;
+    if (!table_find(arguments, slice_str("x-match"), &mode)) return true;
+    if (mode.type == 'S') {
+        for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+            if (slice_is(mode.bytes, modes[i])) return true;
+        refuse(r, 406,
+               "PRECONDITION_FAILED - Invalid x-match field value <<\"%.*s\">>; expected all, any, all-with-x, or any-with-x",
+               SLICE_FORMAT(mode.bytes));
+        return false;
+    }
+    char value[TABLE_VALUE_TEXT_MAX];
+    table_value_print(&mode, value, sizeof value);
+    refuse(r, 406, "PRECONDITION_FAILED - Invalid x-match field type %s (value %s); expected longstr",
+           table_type_name(mode.type), value);
+    return false;
+}
+
 bool headers_match(struct slice arguments, struct slice headers)
 {
     struct table_value mode, wanted;
@@ -19,14 +39,12 @@ bool headers_match(struct slice arguments, struct slice headers)
     }
     struct reader r = reader_of(arguments);
     struct slice key;
-
     while (table_next(&r, &key, &wanted)) {
         bool internal = key.size >= 2 && !memcmp(key.data, "x-", 2);
         if (slice_is(key, "x-match") || (internal && !with_x)) continue;
         bool matches = one_matches(key, &wanted, headers);
         if (any && matches) return true;
         if (!any && !matches) return false;
-
     }
     return !any;
 }

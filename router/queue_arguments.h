@@ -4,6 +4,8 @@
 
 #include "router/topology.h"
 
+#define QUEUE_TIME_MS_MAX INT64_C(4294967295) /* of x-message-ttl and x-expires, as RabbitMQ's */
+
 /* Limits are -1 when not set. Slices borrow from the arguments. */
 struct queue_arguments {
     bool single_active_consumer;

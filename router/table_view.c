@@ -1,5 +1,7 @@
 #include "router/table_view.h"
 
+#include <stdio.h>
+
 static struct slice long_bytes(struct reader *r)
 {
     uint32_t size = reader_be32(r);
@@ -136,6 +138,18 @@ bool table_value_equal(const struct table_value *a, const struct table_value *b)
 bool table_equal(struct slice a, struct slice b)
 {
     return tables_equal_at(a, b, 0);
+}
+
+void table_value_print(const struct table_value *v, char *text, size_t size)
+{
+    if (table_value_is_integer(v) || v->type == 'T')
+        snprintf(text, size, "%lld", (long long)v->integer);
+    else if (v->type == 't')
+        snprintf(text, size, "%s", v->integer ? "true" : "false");
+    else if (v->type == 'f' || v->type == 'd')
+        snprintf(text, size, "%g", v->real);
+    else
+        snprintf(text, size, "%.*s", (int)v->bytes.size, v->bytes.size ? (const char *)v->bytes.data : "");
 }
 
 const char *table_type_name(uint8_t type)

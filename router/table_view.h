@@ -5,7 +5,7 @@
 
 #include "base/reader.h"
 
-enum { TABLE_VIEW_DEPTH_MAX = 32 };
+enum { TABLE_VIEW_DEPTH_MAX = 32, TABLE_VALUE_TEXT_MAX = 128 };
 
 struct table_value {
     uint8_t type;
@@ -23,6 +23,7 @@ bool table_value_is_number(const struct table_value *v);
 /* Numbers by value, texts and tables by content. */
 bool table_value_equal(const struct table_value *a, const struct table_value *b);
 bool table_equal(struct slice a, struct slice b);
+void table_value_print(const struct table_value *v, char *text, size_t size); /* for refusals; cut to fit */
 const char *table_type_name(uint8_t type); /* RabbitMQ's word: "longstr", "signedint" ... */
 
 #endif

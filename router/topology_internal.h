@@ -116,6 +116,7 @@ void topic_match(struct topic_node *root, struct slice key, void (*each)(void *a
 
 /* headers.c */
 bool headers_match(struct slice arguments, struct slice headers);
+bool headers_check(struct slice arguments, struct topology_result *r); /* of a new binding; false: `r` says why */
 
 #define SLICE_FORMAT(s) (int)(s).size, (const char *)(s).data
 
