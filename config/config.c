@@ -18,15 +18,25 @@ static int parse_integer(const char *value, int64_t *out)
     static const struct {
         const char *name;
         int64_t factor;
-    } units[] = {{"", 1},           {"k", 1000},       {"KB", 1000},      {"kB", 1000},      {"M", 1000000},        {"MB", 1000000},
-                 {"G", 1000000000}, {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", INT64_C(1) << 30}};
+    } units[] = {{"", 1},
+                 {"k", 1000},
+                 {"KB", 1000},
+                 {"kB", 1000},
+                 {"M", 1000000},
+                 {"MB", 1000000},
+                 {"G", 1000000000},
+                 {"GB", 1000000000},
+                 {"KiB", 1 << 10},
+                 {"MiB", 1 << 20},
+                 {"GiB", INT64_C(1) << 30}};
     char *end;
     errno = 0;
     long long number = strtoll(value, &end, 10);
     if (end == value || errno) return ERR_INVALID;
     while (isspace((unsigned char)*end)) end++;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (!strcmp(end, units[i].name)) return __builtin_mul_overflow((int64_t)number, units[i].factor, out) ? ERR_INVALID : 0;
+        if (!strcmp(end, units[i].name))
+            return __builtin_mul_overflow((int64_t)number, units[i].factor, out) ? ERR_INVALID : 0;
     return ERR_INVALID;
 }
 
@@ -40,7 +50,8 @@ static bool is_address(const char *value)
 
 static int set_text(char *to, const char *value, struct err *err, const char *name)
 {
-    if (strlen(value) >= CONFIG_TEXT_MAX) return (int)err_set(err, ERR_INVALID, "%s: longer than %d bytes", name, CONFIG_TEXT_MAX - 1);
+    if (strlen(value) >= CONFIG_TEXT_MAX)
+        return (int)err_set(err, ERR_INVALID, "%s: longer than %d bytes", name, CONFIG_TEXT_MAX - 1);
     strcpy(to, value);
     return 0;
 }
@@ -51,8 +62,10 @@ static int set_list(struct config *c, const struct key *key, const char *name, c
     char *end;
     long at = strcmp(suffix, "default") ? strtol(suffix, &end, 10) : 0;
     if (strcmp(suffix, "default") && (!*suffix || *end || at < key->low || at > key->high))
-        return (int)err_set(err, ERR_INVALID, "%s: the last part must be a number from %lld to %lld", name, (long long)key->low, (long long)key->high);
-    if (*value && !is_address(value)) return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
+        return (int)err_set(err, ERR_INVALID, "%s: the last part must be a number from %lld to %lld", name,
+                            (long long)key->low, (long long)key->high);
+    if (*value && !is_address(value))
+        return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
     return set_text((char *)c + key->offset + (size_t)at * CONFIG_TEXT_MAX, value, err, name);
 }
 
@@ -62,20 +75,27 @@ static int set_key(struct config *c, const struct key *key, const char *name, co
     int64_t number;
     switch (key->type) {
     case KEY_INTEGER:
-        if (parse_integer(value, &number)) return (int)err_set(err, ERR_INVALID, "%s = %s: give a whole number (units KB, MB, GB, KiB, MiB, GiB)", name, value);
+        if (parse_integer(value, &number))
+            return (int)err_set(err, ERR_INVALID, "%s = %s: give a whole number (units KB, MB, GB, KiB, MiB, GiB)",
+                                name, value);
         if (number < key->low || number > key->high)
-            return (int)err_set(err, ERR_INVALID, "%s = %s: allowed is %lld to %lld", name, value, (long long)key->low, (long long)key->high);
+            return (int)err_set(err, ERR_INVALID, "%s = %s: allowed is %lld to %lld", name, value, (long long)key->low,
+                                (long long)key->high);
         *(int64_t *)place = number;
         return 0;
     case KEY_BOOLEAN:
-        if (strcmp(value, "true") && strcmp(value, "false")) return (int)err_set(err, ERR_INVALID, "%s = %s: give true or false", name, value);
+        if (strcmp(value, "true") && strcmp(value, "false"))
+            return (int)err_set(err, ERR_INVALID, "%s = %s: give true or false", name, value);
         *(bool *)place = *value == 't';
         return 0;
     case KEY_ADDRESS:
-        if (*value && !is_address(value)) return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
+        if (*value && !is_address(value))
+            return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
         return set_text(place, value, err, name);
-    case KEY_LIST: return set_list(c, key, name, value, err);
-    case KEY_TEXT: break;
+    case KEY_LIST:
+        return set_list(c, key, name, value, err);
+    case KEY_TEXT:
+        break;
     }
     return set_text(place, value, err, name);
 }
@@ -116,8 +136,8 @@ static void warn_unknown(struct config *c, const char *name, const char *where)
     size_t best = 6;
     for (size_t i = 0; i < key_count; i++)
         if (distance(name, keys[i].name) < best) best = distance(name, keys[i].name), nearest = keys[i].name;
-    snprintf(c->warnings[c->warning_count++], sizeof c->warnings[0], "%s: unknown key %s%s%s%s", where, name, nearest ? " (did you mean " : "",
-             nearest ? nearest : "", nearest ? "?)" : "");
+    snprintf(c->warnings[c->warning_count++], sizeof c->warnings[0], "%s: unknown key %s%s%s%s", where, name,
+             nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "");
 }
 
 static char *trim(char *text)
@@ -139,7 +159,8 @@ static int assign(struct config *c, char *line, const char *where, struct err *e
         value[size - 1] = '\0';
         value++;
     }
-    if (strlen(name) >= CONFIG_TEXT_MAX) return (int)err_set(err, ERR_FORMAT, "%s: the key is longer than %d bytes", where, CONFIG_TEXT_MAX - 1);
+    if (strlen(name) >= CONFIG_TEXT_MAX)
+        return (int)err_set(err, ERR_FORMAT, "%s: the key is longer than %d bytes", where, CONFIG_TEXT_MAX - 1);
     const struct key *key = find_key(name);
     if (!key) {
         warn_unknown(c, name, where);
@@ -156,7 +177,8 @@ void config_init(struct config *c)
     *c = (struct config){0};
     struct err err;
     for (size_t i = 0; i < key_count; i++)
-        if (keys[i].type != KEY_LIST && *keys[i].initial && set_key(c, &keys[i], keys[i].name, keys[i].initial, &err)) abort();
+        if (keys[i].type != KEY_LIST && *keys[i].initial && set_key(c, &keys[i], keys[i].name, keys[i].initial, &err))
+            abort();
 }
 
 /* A `#` begins a comment at the start of a line or after white space, so that a password may hold one. */
@@ -173,7 +195,8 @@ int config_parse(struct config *c, struct slice text, const char *origin, struct
 {
     char *copy = mem_strndup((const char *)text.data, text.size), *next = copy;
     int code = 0;
-    if (text.size && memchr(text.data, 0, text.size)) code = (int)err_set(err, ERR_FORMAT, "%s: has a zero byte", origin);
+    if (text.size && memchr(text.data, 0, text.size))
+        code = (int)err_set(err, ERR_FORMAT, "%s: has a zero byte", origin);
     for (unsigned number = 1; next && !code; number++) {
         char *line = next, where[CONFIG_TEXT_MAX + 32];
         next = strchr(line, '\n');
@@ -195,8 +218,9 @@ int config_load(struct config *c, const char *path, struct err *err)
     size_t got;
     while ((got = fread(buf_reserve(&text, 4096), 1, 4096, f)) > 0 && text.size < CONFIG_FILE_MAX) text.size += got;
     fclose(f);
-    int code = text.size >= CONFIG_FILE_MAX ? (int)err_set(err, ERR_FORMAT, "%s: longer than %d bytes", path, CONFIG_FILE_MAX)
-                                            : config_parse(c, buf_slice(&text), path, err);
+    int code = text.size >= CONFIG_FILE_MAX
+                   ? (int)err_set(err, ERR_FORMAT, "%s: longer than %d bytes", path, CONFIG_FILE_MAX)
+                   : config_parse(c, buf_slice(&text), path, err);
     buf_close(&text);
     return code;
 }
@@ -219,10 +243,13 @@ int config_check(struct config *c, struct err *err)
         gethostname(host, sizeof host - 1);
         snprintf(c->node_name, sizeof c->node_name, "warren@%s", host);
     }
-    if (peers && !*c->cluster_listen) return (int)err_set(err, ERR_INVALID, "cluster.listen is needed because there are cluster.peers");
+    if (peers && !*c->cluster_listen)
+        return (int)err_set(err, ERR_INVALID, "cluster.listen is needed because there are cluster.peers");
     if (peers && !*c->cluster_peers[c->node_id])
-        return (int)err_set(err, ERR_INVALID, "cluster.peers has no entry for this node: add cluster.peers.%lld", (long long)c->node_id);
-    if (peers && !*c->cluster_secret_file) return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
+        return (int)err_set(err, ERR_INVALID, "cluster.peers has no entry for this node: add cluster.peers.%lld",
+                            (long long)c->node_id);
+    if (peers && !*c->cluster_secret_file)
+        return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
     if (c->heartbeat_ms * 3 > c->election_timeout_ms)
         return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
     return 0;
@@ -234,6 +261,7 @@ void config_print_keys(FILE *out)
         const struct key *k = &keys[i];
         fprintf(out, "# %s\n", k->sentence);
         if (k->type == KEY_INTEGER) fprintf(out, "# %lld to %lld\n", (long long)k->low, (long long)k->high);
-        fprintf(out, "# %s%s = %s\n\n", k->name, k->type == KEY_LIST ? "1" : "", k->type == KEY_LIST ? "127.0.0.1:5672" : k->initial);
+        fprintf(out, "# %s%s = %s\n\n", k->name, k->type == KEY_LIST ? "1" : "",
+                k->type == KEY_LIST ? "127.0.0.1:5672" : k->initial);
     }
 }

@@ -1,7 +1,8 @@
 /* Bindings: the index of each exchange, and auto-delete of sources that lost their last one. */
 #include "router/topology_internal.h"
 
-static struct slice identity_of(struct slice source, struct slice destination, bool to_exchange, struct slice key, struct slice arguments)
+static struct slice identity_of(struct slice source, struct slice destination, bool to_exchange, struct slice key,
+                                struct slice arguments)
 {
     struct buf b = {0};
     buf_put_u8(&b, to_exchange);
@@ -12,8 +13,8 @@ static struct slice identity_of(struct slice source, struct slice destination, b
     return buf_slice(&b);
 }
 
-struct binding_record *binding_find(struct vhost *v, struct slice source, struct slice destination, bool to_exchange, struct slice key,
-                                    struct slice arguments)
+struct binding_record *binding_find(struct vhost *v, struct slice source, struct slice destination, bool to_exchange,
+                                    struct slice key, struct slice arguments)
 {
     struct slice identity = identity_of(source, destination, to_exchange, key, arguments);
     struct binding_record *b = map_str_get(&v->bindings, identity);
@@ -46,8 +47,9 @@ static void key_remove(struct exchange_record *x, struct binding_record *b)
     if (first) map_str_set(&x->by_key, first->routing_key, first);
 }
 
-struct binding_record *binding_create(struct topology *t, struct exchange_record *source, struct exchange_record *to_exchange,
-                                      struct queue_entry *to_queue, struct slice key, struct slice arguments)
+struct binding_record *binding_create(struct topology *t, struct exchange_record *source,
+                                      struct exchange_record *to_exchange, struct queue_entry *to_queue,
+                                      struct slice key, struct slice arguments)
 {
     struct binding_record *b = mem_zalloc(sizeof *b);
     b->source = source;
@@ -55,7 +57,8 @@ struct binding_record *binding_create(struct topology *t, struct exchange_record
     b->to_queue = to_queue;
     b->routing_key = slice_keep(key);
     b->arguments = slice_keep(arguments);
-    b->identity = identity_of(source->base.name, to_queue ? to_queue->base.name : to_exchange->base.name, to_exchange != NULL, key, arguments);
+    b->identity = identity_of(source->base.name, to_queue ? to_queue->base.name : to_exchange->base.name,
+                              to_exchange != NULL, key, arguments);
     b->serial = ++t->serial;
     list_append(&source->from, &b->source_link);
     list_append(to_queue ? &to_queue->to : &to_exchange->to, &b->destination_link);
@@ -101,15 +104,14 @@ static bool find_ends(struct topology *t, const struct topology_command *c, stru
         return false;
     }
     e->source = map_str_get(&e->vhost->exchanges, c->source);
-    if (c->to_exchange)
-        e->to_exchange = map_str_get(&e->vhost->exchanges, c->name);
-    else
-        e->to_queue = map_str_get(&e->vhost->queues, c->name);
+    if (c->to_exchange) e->to_exchange = map_str_get(&e->vhost->exchanges, c->name);
+    else e->to_queue = map_str_get(&e->vhost->queues, c->name);
     if (!e->to_exchange && !e->to_queue) {
         refuse_not_found(r, c->to_exchange ? "exchange" : "queue", c->name, c->vhost);
     } else if (e->to_queue && e->to_queue->base.exclusive && e->to_queue->base.owner != c->connection) {
         refuse(r, 405,
-               "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '%.*s' in vhost '%.*s'. It could be originally declared on "
+               "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '%.*s' in vhost '%.*s'. It could be "
+               "originally declared on "
                "another connection or the exclusive property value does not match that of the original declaration.",
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost));
     } else if (!c->source.size || (c->to_exchange && !c->name.size)) {

@@ -25,7 +25,8 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     list_init(&x->from);
     list_init(&x->to);
     struct table_value v_alternate;
-    if (table_find(x->base.arguments, slice_str("alternate-exchange"), &v_alternate) && v_alternate.type == 'S') x->alternate = v_alternate.bytes;
+    if (table_find(x->base.arguments, slice_str("alternate-exchange"), &v_alternate) && v_alternate.type == 'S')
+        x->alternate = v_alternate.bytes;
     map_str_set(&v->exchanges, x->base.name, x);
     ordered_add(&t->exchanges, x->serial, x);
     t->version++;
@@ -53,7 +54,9 @@ static bool same_exchange(const struct exchange_record *x, const struct topology
 {
     static const char *const keys[] = {"alternate-exchange", NULL};
     if (!slice_equal(x->base.type, c->kind)) {
-        refuse(r, 406, "PRECONDITION_FAILED - inequivalent arg 'type' for exchange '%.*s' in vhost '%.*s': received '%.*s' but current is '%.*s'",
+        refuse(r, 406,
+               "PRECONDITION_FAILED - inequivalent arg 'type' for exchange '%.*s' in vhost '%.*s': received '%.*s' but "
+               "current is '%.*s'",
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), SLICE_FORMAT(c->kind), SLICE_FORMAT(x->base.type));
         return false;
     }
@@ -113,7 +116,8 @@ void exchange_delete(struct topology *t, const struct topology_command *c, bool 
     struct exchange_record *x = v ? map_str_get(&v->exchanges, c->name) : NULL;
     if (!x) return; /* deleting what is not there succeeds */
     if (c->if_unused && !list_empty(&x->from)) {
-        refuse(r, 406, "PRECONDITION_FAILED - exchange '%.*s' in vhost '%.*s' in use", SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost));
+        refuse(r, 406, "PRECONDITION_FAILED - exchange '%.*s' in vhost '%.*s' in use", SLICE_FORMAT(c->name),
+               SLICE_FORMAT(c->vhost));
         return;
     }
     if (change) exchange_remove(t, x);

@@ -18,7 +18,8 @@ bool headers_check(struct slice arguments, struct topology_result *r)
         for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
             if (slice_is(mode.bytes, modes[i])) return true;
         refuse(r, 406,
-               "PRECONDITION_FAILED - Invalid x-match field value <<\"%.*s\">>; expected all, any, all-with-x, or any-with-x",
+               "PRECONDITION_FAILED - Invalid x-match field value <<\"%.*s\">>; expected all, any, all-with-x, or "
+               "any-with-x",
                SLICE_FORMAT(mode.bytes));
         return false;
     }

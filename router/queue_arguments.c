@@ -62,8 +62,8 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
         !limit(t, "x-max-priority", UINT8_MAX, &priorities, result))
         return false;
     if (!text(t, "x-dead-letter-exchange", &a->dead_letter_exchange, result) ||
-        !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) || !text(t, "x-overflow", &overflow, result) ||
-        !overflow_of(overflow, &a->overflow, result))
+        !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) ||
+        !text(t, "x-overflow", &overflow, result) || !overflow_of(overflow, &a->overflow, result))
         return false;
     if (!a->expires_ms) return refuse(result, "x-expires", "zero");
     if (a->dead_letter_routing_key.data && !a->dead_letter_exchange.data)

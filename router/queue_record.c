@@ -40,7 +40,8 @@ void queue_remove(struct topology *t, struct queue_entry *q)
 static void locked(struct topology_result *r, struct slice name, struct slice vhost)
 {
     refuse(r, 405,
-           "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '%.*s' in vhost '%.*s'. It could be originally declared on another "
+           "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '%.*s' in vhost '%.*s'. It could be "
+           "originally declared on another "
            "connection or the exclusive property value does not match that of the original declaration.",
            SLICE_FORMAT(name), SLICE_FORMAT(vhost));
 }
@@ -52,9 +53,17 @@ static bool others(const struct queue_entry *q, uint64_t connection)
 
 static bool same_queue(const struct queue_entry *q, const struct topology_command *c, struct topology_result *r)
 {
-    static const char *const keys[] = {"x-expires",        "x-message-ttl",        "x-max-length",           "x-max-length-bytes",
-                                       "x-max-priority",   "x-overflow",           "x-dead-letter-exchange", "x-dead-letter-routing-key",
-                                       "x-single-active-consumer", "x-delivery-limit", NULL};
+    static const char *const keys[] = {"x-expires",
+                                       "x-message-ttl",
+                                       "x-max-length",
+                                       "x-max-length-bytes",
+                                       "x-max-priority",
+                                       "x-overflow",
+                                       "x-dead-letter-exchange",
+                                       "x-dead-letter-routing-key",
+                                       "x-single-active-consumer",
+                                       "x-delivery-limit",
+                                       NULL};
     if (q->base.exclusive != c->exclusive) {
         locked(r, c->name, c->vhost);
         return false;
@@ -84,10 +93,8 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
     if (q) {
         r->queue_id = q->base.id;
         r->group = q->base.group;
-        if (others(q, c->connection))
-            locked(r, c->name, c->vhost);
-        else
-            same_queue(q, c, r);
+        if (others(q, c->connection)) locked(r, c->name, c->vhost);
+        else same_queue(q, c, r);
         return;
     }
     if (!queue_arguments_decode(c->arguments, &arguments, r)) return;
@@ -108,7 +115,9 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
 void queue_delete(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     struct vhost *v = vhost_find(t, c->vhost);
-    struct queue_entry *q = c->queue_id ? map_u64_get(&t->queues_by_id, c->queue_id) : v ? map_str_get(&v->queues, c->name) : NULL;
+    struct queue_entry *q = c->queue_id ? map_u64_get(&t->queues_by_id, c->queue_id)
+                            : v         ? map_str_get(&v->queues, c->name)
+                                        : NULL;
     if (!q) return; /* deleting what is not there succeeds */
     if (others(q, c->connection) && !c->queue_id) {
         locked(r, c->name, c->vhost);

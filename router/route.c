@@ -23,7 +23,9 @@ void route_close(struct route *r)
 void route_add(struct route *r, uint32_t group, uint64_t queue)
 {
     size_t at = r->count;
-    while (at > 0 && (r->targets[at - 1].group > group || (r->targets[at - 1].group == group && r->targets[at - 1].queue > queue))) at--;
+    while (at > 0 && (r->targets[at - 1].group > group ||
+                      (r->targets[at - 1].group == group && r->targets[at - 1].queue > queue)))
+        at--;
     if (at > 0 && r->targets[at - 1].group == group && r->targets[at - 1].queue == queue) return;
     if (r->count == r->capacity) {
         r->capacity = r->capacity ? r->capacity * 2 : 4;
@@ -72,10 +74,8 @@ static void take(void *arg, struct binding_record *b)
 {
     struct walk *w = arg;
     w->found++;
-    if (b->to_queue)
-        append(w->route, b->to_queue->base.group, b->to_queue->base.id);
-    else
-        visit_later(w, b->to_exchange);
+    if (b->to_queue) append(w->route, b->to_queue->base.group, b->to_queue->base.id);
+    else visit_later(w, b->to_exchange);
 }
 
 static void by_queue_name(struct walk *w, struct vhost *v)
@@ -108,8 +108,8 @@ static void visit(struct walk *w, struct exchange_record *x)
     if (alternate) visit_later(w, alternate);
 }
 
-bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key, struct slice headers,
-                   struct route *route)
+bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key,
+                   struct slice headers, struct route *route)
 {
     route->count = 0;
     route->depends_on_headers = false;

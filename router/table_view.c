@@ -31,25 +31,51 @@ bool table_item(struct reader *r, struct table_value *v)
     if (!reader_left(r)) return false;
     *v = (struct table_value){.type = reader_u8(r)};
     switch (v->type) {
-    case 't': v->integer = reader_u8(r) != 0; break;
-    case 'b': v->integer = (int8_t)reader_u8(r); break;
-    case 'B': v->integer = reader_u8(r); break;
-    case 's': v->integer = (int16_t)reader_be16(r); break;
-    case 'u': v->integer = reader_be16(r); break;
-    case 'I': v->integer = (int32_t)reader_be32(r); break;
-    case 'i': v->integer = reader_be32(r); break;
+    case 't':
+        v->integer = reader_u8(r) != 0;
+        break;
+    case 'b':
+        v->integer = (int8_t)reader_u8(r);
+        break;
+    case 'B':
+        v->integer = reader_u8(r);
+        break;
+    case 's':
+        v->integer = (int16_t)reader_be16(r);
+        break;
+    case 'u':
+        v->integer = reader_be16(r);
+        break;
+    case 'I':
+        v->integer = (int32_t)reader_be32(r);
+        break;
+    case 'i':
+        v->integer = reader_be32(r);
+        break;
     case 'l':
     case 'L':
-    case 'T': v->integer = (int64_t)reader_be64(r); break;
-    case 'f': v->real = real32(reader_be32(r)); break;
-    case 'd': v->real = real64(reader_be64(r)); break;
-    case 'D': v->bytes = reader_bytes(r, 5); break;
+    case 'T':
+        v->integer = (int64_t)reader_be64(r);
+        break;
+    case 'f':
+        v->real = real32(reader_be32(r));
+        break;
+    case 'd':
+        v->real = real64(reader_be64(r));
+        break;
+    case 'D':
+        v->bytes = reader_bytes(r, 5);
+        break;
     case 'S':
     case 'x':
     case 'F':
-    case 'A': v->bytes = long_bytes(r); break;
-    case 'V': break;
-    default: reader_fail(r);
+    case 'A':
+        v->bytes = long_bytes(r);
+        break;
+    case 'V':
+        break;
+    default:
+        reader_fail(r);
     }
     return !r->failed;
 }
@@ -122,11 +148,16 @@ static bool equal_at(const struct table_value *a, const struct table_value *b, i
     if (a->type != b->type) return false;
     switch (a->type) {
     case 't':
-    case 'T': return a->integer == b->integer;
-    case 'V': return true;
-    case 'F': return tables_equal_at(a->bytes, b->bytes, depth);
-    case 'A': return arrays_equal_at(a->bytes, b->bytes, depth);
-    default: return slice_equal(a->bytes, b->bytes);
+    case 'T':
+        return a->integer == b->integer;
+    case 'V':
+        return true;
+    case 'F':
+        return tables_equal_at(a->bytes, b->bytes, depth);
+    case 'A':
+        return arrays_equal_at(a->bytes, b->bytes, depth);
+    default:
+        return slice_equal(a->bytes, b->bytes);
     }
 }
 
@@ -142,36 +173,49 @@ bool table_equal(struct slice a, struct slice b)
 
 void table_value_print(const struct table_value *v, char *text, size_t size)
 {
-    if (table_value_is_integer(v) || v->type == 'T')
-        snprintf(text, size, "%lld", (long long)v->integer);
-    else if (v->type == 't')
-        snprintf(text, size, "%s", v->integer ? "true" : "false");
-    else if (v->type == 'f' || v->type == 'd')
-        snprintf(text, size, "%g", v->real);
-    else
-        snprintf(text, size, "%.*s", (int)v->bytes.size, v->bytes.size ? (const char *)v->bytes.data : "");
+    if (table_value_is_integer(v) || v->type == 'T') snprintf(text, size, "%lld", (long long)v->integer);
+    else if (v->type == 't') snprintf(text, size, "%s", v->integer ? "true" : "false");
+    else if (v->type == 'f' || v->type == 'd') snprintf(text, size, "%g", v->real);
+    else snprintf(text, size, "%.*s", (int)v->bytes.size, v->bytes.size ? (const char *)v->bytes.data : "");
 }
 
 const char *table_type_name(uint8_t type)
 {
     switch (type) {
-    case 't': return "bool";
-    case 'b': return "byte";
-    case 'B': return "unsignedbyte";
-    case 's': return "short";
-    case 'u': return "unsignedshort";
-    case 'I': return "signedint";
-    case 'i': return "unsignedint";
+    case 't':
+        return "bool";
+    case 'b':
+        return "byte";
+    case 'B':
+        return "unsignedbyte";
+    case 's':
+        return "short";
+    case 'u':
+        return "unsignedshort";
+    case 'I':
+        return "signedint";
+    case 'i':
+        return "unsignedint";
     case 'l':
-    case 'L': return "long";
-    case 'f': return "float";
-    case 'd': return "double";
-    case 'D': return "decimal";
-    case 'S': return "longstr";
-    case 'x': return "binary";
-    case 'T': return "timestamp";
-    case 'F': return "table";
-    case 'A': return "array";
-    default: return "void";
+    case 'L':
+        return "long";
+    case 'f':
+        return "float";
+    case 'd':
+        return "double";
+    case 'D':
+        return "decimal";
+    case 'S':
+        return "longstr";
+    case 'x':
+        return "binary";
+    case 'T':
+        return "timestamp";
+    case 'F':
+        return "table";
+    case 'A':
+        return "array";
+    default:
+        return "void";
     }
 }

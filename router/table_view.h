@@ -14,7 +14,8 @@ struct table_value {
     struct slice bytes; /* S x: text; F: entries; A: items; D: its five bytes */
 };
 
-/* Walks the entries of a table without its length: struct reader r = reader_of(table). False at the end or on damage (r.failed). */
+/* Walks the entries of a table without its length: struct reader r = reader_of(table). False at the end or on damage
+ * (r.failed). */
 bool table_next(struct reader *r, struct slice *key, struct table_value *value);
 bool table_item(struct reader *r, struct table_value *value); /* of an array */
 bool table_find(struct slice table, struct slice key, struct table_value *value);

@@ -1,5 +1,5 @@
-/* Topic matching: a trie over the words of the binding keys. `*` is one word, `#` none or more. The cost of a match grows with
- * the words of the key and the wildcards met, not with the number of bindings. */
+/* Topic matching: a trie over the words of the binding keys. `*` is one word, `#` none or more. The cost of a match
+ * grows with the words of the key and the wildcards met, not with the number of bindings. */
 #include "router/route.h"
 #include "router/topology_internal.h"
 
@@ -106,12 +106,14 @@ static void match(struct topic_node *node, struct slice rest, void (*each)(void 
     }
     struct topic_node *star = map_str_get(&node->children, slice_str("*"));
     if (star) match(star, after, each, arg);
-    if (slice_is(word, "*") || slice_is(word, "#")) return; /* a key's own star is a word like others, but it was met above */
+    if (slice_is(word, "*") || slice_is(word, "#"))
+        return; /* a key's own star is a word like others, but it was met above */
     struct topic_node *same = map_str_get(&node->children, word);
     if (same) match(same, after, each, arg);
 }
 
-void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b), void *arg)
+void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b),
+                 void *arg)
 {
     if (root) match(root, whole(key), each, arg);
 }

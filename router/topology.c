@@ -23,10 +23,8 @@ static size_t ordered_find(const struct ordered *o, uint64_t serial)
     size_t low = 0, high = o->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (o->items[middle].serial < serial)
-            low = middle + 1;
-        else
-            high = middle;
+        if (o->items[middle].serial < serial) low = middle + 1;
+        else high = middle;
     }
     return low;
 }
@@ -82,8 +80,12 @@ struct vhost *vhost_create(struct topology *t, struct slice name)
 
 static void create_predeclared(struct topology *t, struct vhost *v)
 {
-    static const char *const names[][2] = {{"", "direct"},           {"amq.direct", "direct"},   {"amq.fanout", "fanout"},
-                                           {"amq.topic", "topic"},   {"amq.headers", "headers"}, {"amq.match", "headers"},
+    static const char *const names[][2] = {{"", "direct"},
+                                           {"amq.direct", "direct"},
+                                           {"amq.fanout", "fanout"},
+                                           {"amq.topic", "topic"},
+                                           {"amq.headers", "headers"},
+                                           {"amq.match", "headers"},
                                            {"amq.rabbitmq.trace", "topic"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         exchange_create(t, v,
@@ -142,18 +144,35 @@ static void carry_out(struct topology *t, const struct topology_command *c, bool
 {
     *r = (struct topology_result){0};
     switch (c->type) {
-    case TOPOLOGY_EXCHANGE_DECLARE: exchange_declare(t, c, change, r); break;
-    case TOPOLOGY_EXCHANGE_DELETE: exchange_delete(t, c, change, r); break;
-    case TOPOLOGY_QUEUE_DECLARE: queue_declare(t, c, change, r); break;
-    case TOPOLOGY_QUEUE_DELETE: queue_delete(t, c, change, r); break;
-    case TOPOLOGY_BIND: binding_declare(t, c, change, r); break;
-    case TOPOLOGY_UNBIND: binding_delete(t, c, change, r); break;
-    case TOPOLOGY_OWNERS_GONE: owners_gone(t, c, change); break;
-    default: refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the topology"); break;
+    case TOPOLOGY_EXCHANGE_DECLARE:
+        exchange_declare(t, c, change, r);
+        break;
+    case TOPOLOGY_EXCHANGE_DELETE:
+        exchange_delete(t, c, change, r);
+        break;
+    case TOPOLOGY_QUEUE_DECLARE:
+        queue_declare(t, c, change, r);
+        break;
+    case TOPOLOGY_QUEUE_DELETE:
+        queue_delete(t, c, change, r);
+        break;
+    case TOPOLOGY_BIND:
+        binding_declare(t, c, change, r);
+        break;
+    case TOPOLOGY_UNBIND:
+        binding_delete(t, c, change, r);
+        break;
+    case TOPOLOGY_OWNERS_GONE:
+        owners_gone(t, c, change);
+        break;
+    default:
+        refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the topology");
+        break;
     }
 }
 
-void topology_apply(struct topology *t, uint64_t index, const struct topology_command *c, struct topology_result *result)
+void topology_apply(struct topology *t, uint64_t index, const struct topology_command *c,
+                    struct topology_result *result)
 {
     carry_out(t, c, true, result);
     t->index = index;

@@ -54,8 +54,8 @@ enum topology_command_type {
 struct topology_command {
     uint8_t type;
     struct slice vhost;
-    struct slice name;        /* exchange or queue; bind: destination */
-    struct slice kind;        /* exchange type */
+    struct slice name; /* exchange or queue; bind: destination */
+    struct slice kind; /* exchange type */
     bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
     uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
     uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
@@ -63,13 +63,14 @@ struct topology_command {
     struct slice source;      /* bind */
     struct slice routing_key; /* bind */
     struct slice arguments;
-    uint8_t node;             /* OWNERS_GONE */
+    uint8_t node; /* OWNERS_GONE */
     uint32_t epoch;
 };
 void topology_command_encode(struct buf *b, const struct topology_command *c);
 bool topology_command_decode(struct slice bytes, struct topology_command *c);
 
-/* The outcome: reply_code 0 is success; else AMQP's code and RabbitMQ's text ("PRECONDITION_FAILED - inequivalent arg ..."). */
+/* The outcome: reply_code 0 is success; else AMQP's code and RabbitMQ's text ("PRECONDITION_FAILED - inequivalent arg
+ * ..."). */
 struct topology_result {
     uint16_t reply_code;
     bool created;      /* declare: it was not there before */
@@ -78,14 +79,15 @@ struct topology_result {
     char text[TOPOLOGY_TEXT_MAX];
 };
 
-/* group_count: queue groups besides the meta group, for the choice of a group. A new topology has the vhost "/" with its
- * pre-declared exchanges. */
+/* group_count: queue groups besides the meta group, for the choice of a group. A new topology has the vhost "/" with
+ * its pre-declared exchanges. */
 struct topology *topology_create(uint32_t group_count);
 void topology_destroy(struct topology *t);
 
-/* Applies a command; `index` is its Raft index. A command that is refused changes nothing and is refused in the same words on
- * every replica. */
-void topology_apply(struct topology *t, uint64_t index, const struct topology_command *c, struct topology_result *result);
+/* Applies a command; `index` is its Raft index. A command that is refused changes nothing and is refused in the same
+ * words on every replica. */
+void topology_apply(struct topology *t, uint64_t index, const struct topology_command *c,
+                    struct topology_result *result);
 /* What apply would answer, changing nothing: lets a session answer a re-declare or an error without a commit. */
 void topology_examine(struct topology *t, const struct topology_command *c, struct topology_result *result);
 uint64_t topology_index(const struct topology *t);   /* of the last command applied */

@@ -3,11 +3,19 @@
 #include "router/topology_internal.h"
 
 enum { VERSION = 1 };
-enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32, FLAG_HAD_BINDINGS = 64 };
+enum {
+    FLAG_DURABLE = 1,
+    FLAG_EXCLUSIVE = 2,
+    FLAG_AUTO_DELETE = 4,
+    FLAG_INTERNAL = 8,
+    FLAG_TO_EXCHANGE = 32,
+    FLAG_HAD_BINDINGS = 64
+};
 
 static uint8_t flags_of(bool durable, bool exclusive, bool auto_delete, bool internal)
 {
-    return (durable ? FLAG_DURABLE : 0) | (exclusive ? FLAG_EXCLUSIVE : 0) | (auto_delete ? FLAG_AUTO_DELETE : 0) | (internal ? FLAG_INTERNAL : 0);
+    return (durable ? FLAG_DURABLE : 0) | (exclusive ? FLAG_EXCLUSIVE : 0) | (auto_delete ? FLAG_AUTO_DELETE : 0) |
+           (internal ? FLAG_INTERNAL : 0);
 }
 
 void topology_encode(const struct topology *t, struct buf *b)
@@ -22,7 +30,8 @@ void topology_encode(const struct topology *t, struct buf *b)
     buf_put_varint(b, t->exchanges.live);
     for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));) {
         struct exchange_record *x = record;
-        buf_put_u8(b, flags_of(x->base.durable, false, x->base.auto_delete, x->base.internal) | (x->had_bindings ? FLAG_HAD_BINDINGS : 0));
+        buf_put_u8(b, flags_of(x->base.durable, false, x->base.auto_delete, x->base.internal) |
+                          (x->had_bindings ? FLAG_HAD_BINDINGS : 0));
         buf_put_counted(b, x->vhost->name);
         buf_put_counted(b, x->base.name);
         buf_put_counted(b, x->base.type);
@@ -55,7 +64,8 @@ static bool restore_exchange(struct topology *t, struct reader *r)
 {
     uint8_t flags = reader_u8(r);
     struct vhost *v = vhost_find(t, reader_counted(r));
-    struct exchange x = {.durable = flags & FLAG_DURABLE, .auto_delete = flags & FLAG_AUTO_DELETE, .internal = flags & FLAG_INTERNAL};
+    struct exchange x = {
+        .durable = flags & FLAG_DURABLE, .auto_delete = flags & FLAG_AUTO_DELETE, .internal = flags & FLAG_INTERNAL};
     x.name = reader_counted(r);
     x.type = reader_counted(r);
     x.arguments = reader_counted(r);
@@ -67,7 +77,8 @@ static bool restore_exchange(struct topology *t, struct reader *r)
 static bool restore_queue(struct topology *t, struct reader *r, uint64_t *last_id)
 {
     uint8_t flags = reader_u8(r);
-    struct queue_record q = {.durable = flags & FLAG_DURABLE, .exclusive = flags & FLAG_EXCLUSIVE, .auto_delete = flags & FLAG_AUTO_DELETE};
+    struct queue_record q = {
+        .durable = flags & FLAG_DURABLE, .exclusive = flags & FLAG_EXCLUSIVE, .auto_delete = flags & FLAG_AUTO_DELETE};
     q.id = reader_le64(r);
     q.group = reader_le32(r);
     q.owner = reader_le64(r);
@@ -84,12 +95,14 @@ static bool restore_binding(struct topology *t, struct reader *r)
 {
     bool to_exchange = reader_u8(r) & FLAG_TO_EXCHANGE;
     struct vhost *v = vhost_find(t, reader_counted(r));
-    struct slice source = reader_counted(r), destination = reader_counted(r), key = reader_counted(r), arguments = reader_counted(r);
+    struct slice source = reader_counted(r), destination = reader_counted(r), key = reader_counted(r),
+                 arguments = reader_counted(r);
     if (r->failed || !v) return false;
     struct exchange_record *from = map_str_get(&v->exchanges, source);
     struct exchange_record *exchange = to_exchange ? map_str_get(&v->exchanges, destination) : NULL;
     struct queue_entry *queue = to_exchange ? NULL : map_str_get(&v->queues, destination);
-    if (!from || (!exchange && !queue) || binding_find(v, source, destination, to_exchange, key, arguments)) return false;
+    if (!from || (!exchange && !queue) || binding_find(v, source, destination, to_exchange, key, arguments))
+        return false;
     binding_create(t, from, exchange, queue, key, arguments);
     return true;
 }
@@ -112,14 +125,17 @@ static bool restore_all(struct topology *t, struct reader *r)
 int topology_restore(struct topology *t, struct slice bytes, struct err *err)
 {
     struct reader r = reader_of(bytes);
-    if (reader_u8(&r) != VERSION) return (int)err_set(err, ERR_VERSION, "topology: a format version this build does not read");
+    if (reader_u8(&r) != VERSION)
+        return (int)err_set(err, ERR_VERSION, "topology: a format version this build does not read");
     uint64_t index = reader_le64(&r), last_queue_id = reader_le64(&r), version = t->version;
     topology_clear(t);
     bool ok = restore_all(t, &r);
     t->index = index;
     if (last_queue_id > t->last_queue_id) t->last_queue_id = last_queue_id;
     t->version = version + 1 > t->version ? version + 1 : t->version + 1;
-    return ok ? 0 : (int)err_set(err, ERR_FORMAT, "topology: damaged near byte %zu of %zu", bytes.size - reader_left(&r), bytes.size);
+    return ok ? 0
+              : (int)err_set(err, ERR_FORMAT, "topology: damaged near byte %zu of %zu", bytes.size - reader_left(&r),
+                             bytes.size);
 }
 
 uint64_t topology_digest(const struct topology *t)
@@ -140,14 +156,16 @@ bool topology_check(const struct topology *t, struct err *err)
         struct queue_entry *q = record;
         queues++;
         if (map_str_get(&q->vhost->queues, q->base.name) != q || map_u64_get(&t->queues_by_id, q->base.id) != q) {
-            err_set(err, ERR_CORRUPT, "topology: queue %llu is not found by its name and id", (unsigned long long)q->base.id);
+            err_set(err, ERR_CORRUPT, "topology: queue %llu is not found by its name and id",
+                    (unsigned long long)q->base.id);
             return false;
         }
     }
-    for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));) bindings += ((struct exchange_record *)record)->binding_count;
+    for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));)
+        bindings += ((struct exchange_record *)record)->binding_count;
     for (uint32_t g = 0; g <= t->group_count; g++) in_groups += t->group_queues[g];
     if (queues == t->queues.live && bindings == t->bindings.live && in_groups == queues) return true;
-    err_set(err, ERR_CORRUPT, "topology: counts differ: queues %zu/%zu/%zu, bindings %zu/%zu", queues, t->queues.live, in_groups, bindings,
-            t->bindings.live);
+    err_set(err, ERR_CORRUPT, "topology: counts differ: queues %zu/%zu/%zu, bindings %zu/%zu", queues, t->queues.live,
+            in_groups, bindings, t->bindings.live);
     return false;
 }

@@ -2,12 +2,20 @@
 #include "router/topology.h"
 
 enum { VERSION = 1 };
-enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_IF_UNUSED = 16, FLAG_TO_EXCHANGE = 32 };
+enum {
+    FLAG_DURABLE = 1,
+    FLAG_EXCLUSIVE = 2,
+    FLAG_AUTO_DELETE = 4,
+    FLAG_INTERNAL = 8,
+    FLAG_IF_UNUSED = 16,
+    FLAG_TO_EXCHANGE = 32
+};
 
 void topology_command_encode(struct buf *b, const struct topology_command *c)
 {
-    uint8_t flags = (c->durable ? FLAG_DURABLE : 0) | (c->exclusive ? FLAG_EXCLUSIVE : 0) | (c->auto_delete ? FLAG_AUTO_DELETE : 0) |
-                    (c->internal ? FLAG_INTERNAL : 0) | (c->if_unused ? FLAG_IF_UNUSED : 0) | (c->to_exchange ? FLAG_TO_EXCHANGE : 0);
+    uint8_t flags = (c->durable ? FLAG_DURABLE : 0) | (c->exclusive ? FLAG_EXCLUSIVE : 0) |
+                    (c->auto_delete ? FLAG_AUTO_DELETE : 0) | (c->internal ? FLAG_INTERNAL : 0) |
+                    (c->if_unused ? FLAG_IF_UNUSED : 0) | (c->to_exchange ? FLAG_TO_EXCHANGE : 0);
     buf_put_u8(b, VERSION);
     buf_put_u8(b, c->type);
     buf_put_u8(b, flags);
@@ -48,7 +56,8 @@ bool topology_command_decode(struct slice bytes, struct topology_command *c)
     c->source = reader_counted(&r);
     c->routing_key = reader_counted(&r);
     c->arguments = reader_counted(&r);
-    bool names_fit = c->vhost.size <= TOPOLOGY_NAME_MAX && c->name.size <= TOPOLOGY_NAME_MAX && c->source.size <= TOPOLOGY_NAME_MAX &&
-                     c->routing_key.size <= TOPOLOGY_NAME_MAX && c->kind.size <= TOPOLOGY_NAME_MAX;
+    bool names_fit = c->vhost.size <= TOPOLOGY_NAME_MAX && c->name.size <= TOPOLOGY_NAME_MAX &&
+                     c->source.size <= TOPOLOGY_NAME_MAX && c->routing_key.size <= TOPOLOGY_NAME_MAX &&
+                     c->kind.size <= TOPOLOGY_NAME_MAX;
     return !r.failed && !reader_left(&r) && names_fit;
 }

@@ -25,13 +25,13 @@ struct exchange_record {
     struct vhost *vhost;
     uint8_t kind;
     uint64_t serial;
-    bool had_bindings;            /* auto-delete waits for the last of at least one */
-    struct list from;             /* binding_record.source_link: it is the source */
-    struct list to;               /* binding_record.destination_link: it is the destination */
-    struct map_str by_key;        /* direct: routing key -> struct binding_record (chained by same_key) */
-    struct topic_node *topics;    /* topic */
-    struct slice alternate;       /* name; data NULL: none */
-    uint64_t visited;             /* route.c: the walk that saw it last */
+    bool had_bindings;         /* auto-delete waits for the last of at least one */
+    struct list from;          /* binding_record.source_link: it is the source */
+    struct list to;            /* binding_record.destination_link: it is the destination */
+    struct map_str by_key;     /* direct: routing key -> struct binding_record (chained by same_key) */
+    struct topic_node *topics; /* topic */
+    struct slice alternate;    /* name; data NULL: none */
+    uint64_t visited;          /* route.c: the walk that saw it last */
     size_t binding_count;
 };
 
@@ -84,10 +84,11 @@ void exchange_remove(struct topology *t, struct exchange_record *x);
 int exchange_kind_of(struct slice type); /* -1: no such type */
 struct queue_entry *queue_create(struct topology *t, struct vhost *v, const struct queue_record *what);
 void queue_remove(struct topology *t, struct queue_entry *q);
-struct binding_record *binding_find(struct vhost *v, struct slice source, struct slice destination, bool to_exchange, struct slice key,
-                                    struct slice arguments);
-struct binding_record *binding_create(struct topology *t, struct exchange_record *source, struct exchange_record *to_exchange,
-                                      struct queue_entry *to_queue, struct slice key, struct slice arguments);
+struct binding_record *binding_find(struct vhost *v, struct slice source, struct slice destination, bool to_exchange,
+                                    struct slice key, struct slice arguments);
+struct binding_record *binding_create(struct topology *t, struct exchange_record *source,
+                                      struct exchange_record *to_exchange, struct queue_entry *to_queue,
+                                      struct slice key, struct slice arguments);
 void binding_remove(struct topology *t, struct binding_record *b);
 
 /* The commands' rules; `change` false: only say what would be answered. */
@@ -103,16 +104,18 @@ void binding_delete(struct topology *t, const struct topology_command *c, bool c
 void refuse(struct topology_result *r, uint16_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void refuse_not_found(struct topology_result *r, const char *what, struct slice name, struct slice vhost);
 /* True: the re-declare may stand. `keys`: which arguments are compared, NULL-terminated. */
-bool equivalent_flag(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *flag, bool given, bool current);
-bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost, const char *const *keys,
-                          struct slice given, struct slice current);
+bool equivalent_flag(struct topology_result *r, const char *what, struct slice name, struct slice vhost,
+                     const char *flag, bool given, bool current);
+bool equivalent_arguments(struct topology_result *r, const char *what, struct slice name, struct slice vhost,
+                          const char *const *keys, struct slice given, struct slice current);
 bool reserved_name(struct slice name);
 
 /* topic.c: a trie over words */
 void topic_insert(struct topic_node **root, struct binding_record *b);
 void topic_remove(struct topic_node **root, struct binding_record *b);
 void topic_free(struct topic_node *root);
-void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b), void *arg);
+void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b),
+                 void *arg);
 
 /* headers.c */
 bool headers_match(struct slice arguments, struct slice headers);
