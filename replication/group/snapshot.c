@@ -3,7 +3,7 @@
  * the install and its end).
  *
  *     u8 version (1) | u8 type | varint transfer | ...
- *     OFFER  varint index, varint manifest size        leader -> follower
+ *     OFFER  varint index, varint term, varint manifest size  leader -> follower
  *     READ   varint segment, varint offset, varint size  follower -> leader; segment 0 is the manifest
  *     DATA   the same, then the bytes                    leader -> follower
  *     GONE                                             leader -> follower: this transfer is not known
@@ -26,7 +26,7 @@ struct outgoing {
     uint8_t node;
     uint64_t id;
     struct transfer_source *source;
-    uint64_t index;
+    uint64_t index, term;
     uint64_t used_ms;
     uint64_t may_send_ms; /* rate limit */
     struct transfer_range waiting[TRANSFER_WINDOW];
@@ -44,7 +44,7 @@ enum incoming_stage { FETCHING_MANIFEST, FETCHING_SEGMENTS, MAKING_DURABLE, TELL
 /* The one on its way in. */
 struct incoming {
     uint8_t node;
-    uint64_t id, index;
+    uint64_t id, index, term;
     enum incoming_stage stage;
     uint64_t manifest_size, asked; /* of the manifest */
     struct buf manifest;
@@ -126,6 +126,7 @@ static struct outgoing *outgoing_open(struct group *g, uint8_t node)
                                .id = core_term(g->core) << 20 | ++installs(g)->last_id,
                                .source = source,
                                .index = m.index,
+                               .term = m.term,
                                .used_ms = g->now_ms};
         note(g, 1, "transfer_offered node=%u index=%llu", node, (unsigned long long)m.index);
         return o;
@@ -141,6 +142,7 @@ void snapshot_offer(struct group *g, uint8_t node)
     if (!o) return;
     struct buf b = head(TRANSFER_OFFER, o->id);
     buf_put_varint(&b, o->index);
+    buf_put_varint(&b, o->term);
     buf_put_varint(&b, transfer_source_manifest(o->source).size);
     send(g, node, &b, NULL);
 }
@@ -251,13 +253,43 @@ static void ask(struct group *g)
     }
 }
 
+/* What the snapshot covers is here, durable: the core says so to the leader, which waits for that before it sends
+ * entries again. */
+static bool have_it(struct group *g, uint64_t index, uint64_t term)
+{
+    if (core_last_stored(g->core) < index) return false;
+    return g->applied >= index || log_entry_term(g->params.log, g->params.id, index) >= term;
+}
+
+static void tell_core(struct group *g, uint8_t from, const struct store_manifest *m)
+{
+    struct core_message message = {.type = CORE_INSTALL_SNAPSHOT,
+                                   .peer = core_leader(g->core) ? core_leader(g->core) : from,
+                                   .term = core_term(g->core),
+                                   .last_log_index = m->index,
+                                   .last_log_term = m->term,
+                                   .conf_index = m->configuration_index,
+                                   .conf = m->configuration};
+    core_receive(g->core, &message, g->now_ms);
+}
+
+static void say_have_it(struct group *g, uint8_t from, uint64_t id, uint64_t index, uint64_t term)
+{
+    struct store_manifest m = {
+        .index = index, .term = term, .configuration_index = g->conf_index, .configuration = buf_slice(&g->conf)};
+    tell_core(g, from, &m);
+    CHECK(!core_installing(g->core));
+    say_done(g, from, id);
+}
+
 static void on_offer(struct group *g, uint8_t from, uint64_t id, struct reader *r)
 {
-    uint64_t index = reader_varint(r), size = reader_varint(r);
+    uint64_t index = reader_varint(r), term = reader_varint(r), size = reader_varint(r);
     struct incoming *in = &installs(g)->in;
-    if (r->failed || size > TRANSFER_MANIFEST_MAX || from != core_leader(g->core)) return;
-    if (index <= g->applied) {
-        say_done(g, from, id);
+    bool current = from == core_leader(g->core) && core_state(g->core) == CORE_FOLLOWER && !core_installing(g->core);
+    if (r->failed || size > TRANSFER_MANIFEST_MAX || !current) return;
+    if (!snapshot_installing(g) && have_it(g, index, term)) {
+        say_have_it(g, from, id, index, term);
         return;
     }
     if (installs(g)->receiving) {
@@ -266,7 +298,8 @@ static void on_offer(struct group *g, uint8_t from, uint64_t id, struct reader *
         incoming_close(g);
         if (installs(g)->receiving) return; /* a write is under way: the next offer finds it closed */
     }
-    *in = (struct incoming){.node = from, .id = id, .index = index, .manifest_size = size, .heard_ms = g->now_ms};
+    *in = (struct incoming){
+        .node = from, .id = id, .index = index, .term = term, .manifest_size = size, .heard_ms = g->now_ms};
     installs(g)->receiving = true;
     note(g, 1, "transfer_begins from=%u index=%llu", from, (unsigned long long)index);
     ask(g);
@@ -335,8 +368,8 @@ static bool is_pointless(struct group *g)
     const struct incoming *in = &installs(g)->in;
     struct store_manifest now;
     store_manifest(g->params.store, &now);
-    bool in_log = log_entry_term(g->params.log, g->params.id, in->index) != 0 && g->commit >= in->index;
-    return g->applied >= in->index || now.index >= in->index || in_log || core_state(g->core) == CORE_LEADER;
+    return now.index >= in->index || core_state(g->core) != CORE_FOLLOWER || g->applied >= in->index ||
+           log_entry_term(g->params.log, g->params.id, in->index) >= in->term;
 }
 
 static void on_durable_manifest(void *arg, const struct err *err)
@@ -352,20 +385,13 @@ static void on_durable_manifest(void *arg, const struct err *err)
     in->stage = TELLING_CORE;
 }
 
-static void tell_core(struct group *g)
+static void begin_install(struct group *g)
 {
     struct incoming *in = &installs(g)->in;
     struct store_manifest m;
     store_installing(g->params.store, &m);
-    struct core_message message = {.type = CORE_INSTALL_SNAPSHOT,
-                                   .peer = core_leader(g->core) ? core_leader(g->core) : in->node,
-                                   .term = core_term(g->core),
-                                   .last_log_index = m.index,
-                                   .last_log_term = m.term,
-                                   .conf_index = m.configuration_index,
-                                   .conf = m.configuration};
     in->told = true;
-    core_receive(g->core, &message, g->now_ms);
+    tell_core(g, in->node, &m);
     CHECK(core_installing(g->core) && in->lsn);
     log_flush(g->params.log);
 }
@@ -401,7 +427,6 @@ static void turn_incoming(struct group *g)
 {
     struct incoming *in = &installs(g)->in;
     if (in->abandoned || (in->stage <= FETCHING_SEGMENTS && is_pointless(g))) {
-        if (!in->abandoned) say_done(g, in->node, in->id);
         incoming_close(g);
         return;
     }
@@ -421,7 +446,7 @@ static void turn_incoming(struct group *g)
             return;
         }
     }
-    if (in->stage == TELLING_CORE && !in->told) tell_core(g);
+    if (in->stage == TELLING_CORE && !in->told) begin_install(g);
     if (in->stage == TELLING_CORE && in->lsn && log_durable(g->params.log) >= in->lsn) {
         finish_install(g);
         return;

@@ -3,7 +3,7 @@
 
 #include "tests/sim/sim.h"
 
-enum { FRAME_MAIL = 1, FRAME_GROUP = 2, SYNC_MS = 6, SLOW_SYNC_MS = 250, CLOCK_BASE_MS = 1700000000 };
+enum { FRAME_MAIL = 1, FRAME_GROUP = 2, SYNC_MS = 6, SLOW_SYNC_MS = 900, CLOCK_BASE_MS = 1700000000 };
 
 bool node_alive(const struct sim_node *n)
 {
@@ -404,9 +404,9 @@ static void run_jobs(struct sim_node *n)
             n->job_due_ms[i] = 0;
             continue;
         }
+        bool slow = n->slow_until_ms > n->w->now_ms || random_percent(&n->w->random, 1);
         if (!n->job_due_ms[i])
-            n->job_due_ms[i] =
-                n->w->now_ms + random_below(&n->w->random, random_percent(&n->w->random, 1) ? SLOW_SYNC_MS : SYNC_MS);
+            n->job_due_ms[i] = n->w->now_ms + random_below(&n->w->random, slow ? SLOW_SYNC_MS : SYNC_MS);
         if (n->job_due_ms[i] > n->w->now_ms) continue;
         n->job_due_ms[i] = 0;
         jobs_step(n->executors[i]);

@@ -23,7 +23,7 @@ enum {
     SIM_PUBLISHERS = 3,
     SIM_CONSUMERS = 4,
     SIM_CLIENTS = SIM_PUBLISHERS + SIM_CONSUMERS,
-    SIM_LINK_SILENCE_MS = 1500, /* a link that carries nothing for so long is given up */
+    SIM_LINK_SILENCE_MS = 1000, /* a link that carries nothing for so long is given up */
 };
 
 struct world;
@@ -88,7 +88,7 @@ struct sim_node {
     bool ghost; /* crashed: what it still does has no effect */
     bool stop_wanted;
     uint32_t epoch, epoch_wanted;
-    uint64_t paused_until_ms, start_at_ms, started_ms;
+    uint64_t paused_until_ms, slow_until_ms, start_at_ms, started_ms;
     struct disk *disk;
     struct executor *executors[3];
     uint64_t job_due_ms[3];

@@ -55,6 +55,18 @@ static void pause_node(struct world *w, uint8_t node)
     world_say(w, "node %u hangs until %llu", node, (unsigned long long)n->paused_until_ms);
 }
 
+static void slow_disk(struct world *w, uint8_t node)
+{
+    w->nodes[node]->slow_until_ms = w->now_ms + random_below(&w->random, 4000);
+    world_say(w, "the disk of node %u is slow until %llu", node, (unsigned long long)w->nodes[node]->slow_until_ms);
+}
+
+static void fail_disk(struct world *w, uint8_t node)
+{
+    world_say(w, "the disk of node %u fails", node);
+    disk_fail_next_sync(w->nodes[node]->disk);
+}
+
 static void cut_off(struct world *w, uint8_t node, bool one_way)
 {
     world_say(w, "node %u is cut off%s", node, one_way ? ", one way" : "");
@@ -74,14 +86,17 @@ static void fates(struct world *w)
 {
     if (w->options.calm || !random_percent(&w->random, 1) || !random_percent(&w->random, 25)) return;
     uint8_t a = some_node(w), b = some_node(w);
-    switch (random_below(&w->random, 12)) {
+    switch (random_below(&w->random, 14)) {
     case 0:
     case 1:
     case 2:
         crash(w, a);
         return;
     case 3:
-        crash_all(w);
+        if (random_percent(&w->random, 50))
+            crash_all(w);
+        else
+            fail_disk(w, a);
         return;
     case 4:
     case 5:
@@ -99,6 +114,10 @@ static void fates(struct world *w)
         return;
     case 10:
         if (a != b) net_break(w, a, b);
+        return;
+    case 11:
+    case 12:
+        slow_disk(w, a);
         return;
     default:
         world_say(w, "node %u hands its leaderships over", a);
@@ -133,15 +152,16 @@ static bool still(const struct world *w)
     for (uint8_t node = 1; node <= SIM_NODES; node++) {
         const struct sim_node *n = w->nodes[node];
         if (!node_alive(n)) return false;
-        for (uint32_t g = 1; g < SIM_GROUPS; g++) {
+        for (uint32_t g = 0; g < SIM_GROUPS; g++) {
             struct group_status status;
             uint64_t cursor = 0;
             struct queue_stat stat;
             group_status(n->groups[g].group, &status);
             struct group_status first;
             group_status(w->nodes[1]->groups[g].group, &first);
-            if (status.applied_index != status.commit_index || status.applied_index != first.applied_index) return false;
-            while (queue_machine_next(n->groups[g].queues, &cursor, &stat))
+            if (status.applied_index != status.commit_index || status.applied_index != first.applied_index)
+                return false;
+            while (g && queue_machine_next(n->groups[g].queues, &cursor, &stat))
                 if (stat.ready || stat.unacked) return false;
         }
     }
