@@ -1,5 +1,10 @@
-/* Topic matching: a trie over the words of the binding keys. `*` is one word, `#` none or more. The cost of a match
- * grows with the words of the key and the wildcards met, not with the number of bindings. */
+/* Topic matching: a trie over the words of the binding keys. `*` is one word, `#` none or more, an empty key has no
+ * word.
+ *
+ * A match walks all ways through the trie at once: after each word of the key it holds the set of nodes that are
+ * reached, each once. So its cost is bounded by the words of the key times the nodes met, whatever patterns a client
+ * binds; one way after the other would be exponential for `#.a.#.a.#.a...`. Source: AMQP 0-9-1 section 3.1.3.3;
+ * RabbitMQ for the empty key. */
 #include "router/route.h"
 #include "router/topology_internal.h"
 
@@ -7,9 +12,21 @@ struct topic_node {
     struct slice word; /* owned; "*" and "#" among them */
     struct map_str children;
     struct binding_record *bindings; /* chained by same_key */
+    uint64_t step;                   /* the step of a match that reached it last */
 };
 
-/* Takes the next word off `rest`; false when nothing is left. An empty key is one empty word. */
+struct topic_set {
+    struct topic_node **nodes;
+    size_t count, capacity;
+};
+
+struct topic_index {
+    struct topic_node root;
+    struct topic_set now, next; /* of the match under way; kept for the next one */
+    uint64_t step;
+};
+
+/* Takes the next word off `rest`; false when nothing is left. */
 static bool next_word(struct slice *rest, struct slice *word)
 {
     if (!rest->data) return false;
@@ -19,16 +36,17 @@ static bool next_word(struct slice *rest, struct slice *word)
         *rest = slice_of(dot + 1, rest->size - word->size - 1);
     } else {
         *word = *rest;
-        rest->data = NULL;
-        rest->size = 0;
+        *rest = (struct slice){0};
     }
     return true;
 }
 
-static struct slice whole(struct slice key)
+static struct slice words_of(struct slice key)
 {
-    return key.data ? key : slice_str("");
+    return key.size ? key : (struct slice){0};
 }
+
+/* --- the trie --- */
 
 static struct topic_node *child(struct topic_node *node, struct slice word)
 {
@@ -40,24 +58,17 @@ static struct topic_node *child(struct topic_node *node, struct slice word)
     return found;
 }
 
-void topic_insert(struct topic_node **root, struct binding_record *b)
+void topic_insert(struct topic_index **index, struct binding_record *b)
 {
-    if (!*root) *root = mem_zalloc(sizeof **root);
-    struct topic_node *node = *root;
-    struct slice rest = whole(b->routing_key), word;
+    if (!*index) *index = mem_zalloc(sizeof **index);
+    struct topic_node *node = &(*index)->root;
+    struct slice rest = words_of(b->routing_key), word;
     while (next_word(&rest, &word)) node = child(node, word);
     b->same_key = node->bindings;
     node->bindings = b;
 }
 
-static void free_node(struct topic_node *node)
-{
-    map_str_close(&node->children);
-    slice_drop(node->word);
-    mem_free(node);
-}
-
-/* True: the node became empty and is gone. */
+/* True: the node became empty. */
 static bool remove_below(struct topic_node *node, struct slice rest, struct binding_record *b)
 {
     struct slice word;
@@ -65,7 +76,9 @@ static bool remove_below(struct topic_node *node, struct slice rest, struct bind
         struct topic_node *next = map_str_get(&node->children, word);
         if (remove_below(next, rest, b)) {
             map_str_remove(&node->children, next->word);
-            free_node(next);
+            map_str_close(&next->children);
+            slice_drop(next->word);
+            mem_free(next);
         }
     } else {
         struct binding_record **at = &node->bindings;
@@ -75,63 +88,95 @@ static bool remove_below(struct topic_node *node, struct slice rest, struct bind
     return !node->bindings && !node->children.count;
 }
 
-void topic_remove(struct topic_node **root, struct binding_record *b)
+void topic_remove(struct topic_index **index, struct binding_record *b)
 {
-    if (!remove_below(*root, whole(b->routing_key), b)) return;
-    free_node(*root);
-    *root = NULL;
+    if (!remove_below(&(*index)->root, words_of(b->routing_key), b)) return;
+    topic_free(*index);
+    *index = NULL;
 }
 
-void topic_free(struct topic_node *root)
+static void free_below(struct topic_node *node)
 {
-    if (!root) return;
     size_t at = 0;
-    struct topic_node *node;
-    while ((node = map_str_next(&root->children, &at, NULL))) topic_free(node);
-    free_node(root);
-}
-
-static void match(struct topic_node *node, struct slice rest, void (*each)(void *, struct binding_record *), void *arg)
-{
-    struct slice word, after = rest;
-    struct topic_node *hash = map_str_get(&node->children, slice_str("#"));
-    if (hash) /* `#` takes none, one, two ... of the words that are left */
-        for (struct slice left = rest;;) {
-            match(hash, left, each, arg);
-            if (!next_word(&left, &word)) break;
-        }
-    if (!next_word(&after, &word)) {
-        for (struct binding_record *b = node->bindings; b; b = b->same_key) each(arg, b);
-        return;
+    struct topic_node *next;
+    while ((next = map_str_next(&node->children, &at, NULL))) {
+        free_below(next);
+        slice_drop(next->word);
+        mem_free(next);
     }
-    struct topic_node *star = map_str_get(&node->children, slice_str("*"));
-    if (star) match(star, after, each, arg);
-    if (slice_is(word, "*") || slice_is(word, "#"))
-        return; /* a key's own star is a word like others, but it was met above */
-    struct topic_node *same = map_str_get(&node->children, word);
-    if (same) match(same, after, each, arg);
+    map_str_close(&node->children);
 }
 
-void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b),
+void topic_free(struct topic_index *index)
+{
+    if (!index) return;
+    free_below(&index->root);
+    mem_free(index->now.nodes);
+    mem_free(index->next.nodes);
+    mem_free(index);
+}
+
+/* --- matching --- */
+
+/* Adds a node to the set of this step, and the `#` behind it: that may take no word at all. */
+static void reach(struct topic_set *set, uint64_t step, struct topic_node *node)
+{
+    for (; node && node->step != step; node = map_str_get(&node->children, slice_str("#"))) {
+        node->step = step;
+        set->nodes = mem_grow(set->nodes, &set->capacity, set->count + 1, sizeof *set->nodes);
+        set->nodes[set->count++] = node;
+    }
+}
+
+void topic_match(struct topic_index *index, struct slice key, void (*each)(void *arg, struct binding_record *b),
                  void *arg)
 {
-    if (root) match(root, whole(key), each, arg);
-}
-
-static bool matches(struct slice pattern, struct slice key)
-{
-    struct slice word, key_word, pattern_after = pattern, key_after = key;
-    if (!next_word(&pattern_after, &word)) return !next_word(&key_after, &key_word);
-    if (slice_is(word, "#"))
-        for (;;) {
-            if (matches(pattern_after, key)) return true;
-            if (!next_word(&key, &key_word)) return false;
+    if (!index) return;
+    struct slice rest = words_of(key), word;
+    struct topic_set *now = &index->now, *next = &index->next;
+    now->count = 0;
+    reach(now, ++index->step, &index->root);
+    while (now->count && next_word(&rest, &word)) {
+        next->count = 0;
+        index->step++;
+        for (size_t i = 0; i < now->count; i++) {
+            struct topic_node *node = now->nodes[i];
+            if (slice_is(node->word, "#")) reach(next, index->step, node); /* it takes this word too */
+            reach(next, index->step, map_str_get(&node->children, slice_str("*")));
+            reach(next, index->step, map_str_get(&node->children, word));
         }
-    if (!next_word(&key_after, &key_word)) return false;
-    return (slice_is(word, "*") || slice_equal(word, key_word)) && matches(pattern_after, key_after);
+        struct topic_set *other = now;
+        now = next;
+        next = other;
+    }
+    for (size_t i = 0; i < now->count; i++)
+        for (struct binding_record *b = now->nodes[i]->bindings; b; b = b->same_key) each(arg, b);
 }
 
+/* When the words differ, the last `#` takes one more: earlier ones need not be tried again. */
 bool route_topic_matches(struct slice pattern, struct slice routing_key)
 {
-    return matches(whole(pattern), whole(routing_key));
+    struct slice wanted = words_of(pattern), given = words_of(routing_key), word, key_word;
+    struct slice wanted_again = {0}, given_again = {0};
+    bool hash = false;
+    for (;;) {
+        struct slice wanted_after = wanted, given_after = given;
+        bool more_wanted = next_word(&wanted_after, &word);
+        if (more_wanted && slice_is(word, "#")) {
+            hash = true;
+            wanted = wanted_again = wanted_after;
+            given_again = given;
+            continue;
+        }
+        bool more_given = next_word(&given_after, &key_word);
+        if (!more_wanted && !more_given) return true;
+        if (more_wanted && more_given && (slice_is(word, "*") || slice_equal(word, key_word))) {
+            wanted = wanted_after;
+            given = given_after;
+            continue;
+        }
+        if (!hash || !next_word(&given_again, &key_word)) return false;
+        wanted = wanted_again;
+        given = given_again;
+    }
 }

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "router/topology.h"
 
-struct topic_node;
+struct topic_index;
 
 enum exchange_kind { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_KIND_COUNT };
 
@@ -25,13 +25,13 @@ struct exchange_record {
     struct vhost *vhost;
     uint8_t kind;
     uint64_t serial;
-    bool had_bindings;         /* auto-delete waits for the last of at least one */
-    struct list from;          /* binding_record.source_link: it is the source */
-    struct list to;            /* binding_record.destination_link: it is the destination */
-    struct map_str by_key;     /* direct: routing key -> struct binding_record (chained by same_key) */
-    struct topic_node *topics; /* topic */
-    struct slice alternate;    /* name; data NULL: none */
-    uint64_t visited;          /* route.c: the walk that saw it last */
+    bool had_bindings;          /* auto-delete waits for the last of at least one */
+    struct list from;           /* binding_record.source_link: it is the source */
+    struct list to;             /* binding_record.destination_link: it is the destination */
+    struct map_str by_key;      /* direct: routing key -> struct binding_record (chained by same_key) */
+    struct topic_index *topics; /* topic */
+    struct slice alternate;     /* name; data NULL: none */
+    uint64_t visited;           /* route.c: the walk that saw it last */
     size_t binding_count;
 };
 
@@ -111,10 +111,10 @@ bool equivalent_arguments(struct topology_result *r, const char *what, struct sl
 bool reserved_name(struct slice name);
 
 /* topic.c: a trie over words */
-void topic_insert(struct topic_node **root, struct binding_record *b);
-void topic_remove(struct topic_node **root, struct binding_record *b);
-void topic_free(struct topic_node *root);
-void topic_match(struct topic_node *root, struct slice key, void (*each)(void *arg, struct binding_record *b),
+void topic_insert(struct topic_index **index, struct binding_record *b);
+void topic_remove(struct topic_index **index, struct binding_record *b);
+void topic_free(struct topic_index *index);
+void topic_match(struct topic_index *index, struct slice key, void (*each)(void *arg, struct binding_record *b),
                  void *arg);
 
 /* headers.c */
