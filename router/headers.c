@@ -3,10 +3,13 @@
 #include "router/table_view.h"
 #include "router/topology_internal.h"
 
+/* RabbitMQ compares Erlang terms: a number with a point is never an integer. */
 static bool one_matches(struct slice key, const struct table_value *wanted, struct slice headers)
 {
     struct table_value found;
-    return table_find(headers, key, &found) && (wanted->type == 'V' || table_value_equal(wanted, &found));
+    if (!table_find(headers, key, &found)) return false;
+    if (wanted->type == 'V') return true;
+    return table_value_is_integer(wanted) == table_value_is_integer(&found) && table_value_equal(wanted, &found);
 }
 
 bool headers_check(struct slice arguments, struct topology_result *r)
