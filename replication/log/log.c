@@ -16,6 +16,7 @@ int log_open(struct log **out, const struct log_params *params, struct err *err)
     int code = params->fs->mkdir(params->fs, l->directory, err);
     if (!code) code = log_recover(l, err);
     if (code) {
+        l->broken = true;
         log_close(l);
         return (int)err_wrap(err, "write-ahead log %s", params->directory);
     }
@@ -23,9 +24,6 @@ int log_open(struct log **out, const struct log_params *params, struct err *err)
     return 0;
 }
 
-static struct record *add(struct log *l, uint8_t kind, uint32_t group, uint64_t index, uint64_t term, uint32_t size);
-
-/* The first record of a flush says what was durable before it. */
 static struct record *push(struct log *l)
 {
     struct flush *f = &l->flushes[l->filling];
@@ -47,7 +45,8 @@ static struct record *place(struct log *l, struct record r)
 {
     struct log_file *file = l->file_count ? l->files[l->file_count - 1] : NULL;
     uint64_t span = record_span(r.size);
-    if (!file || file->data_start + (l->next_lsn - file->first_lsn) + span > file->size) begin_file(l, span);
+    if (!file || file->ended || file->data_start + (l->next_lsn - file->first_lsn) + span > file->size)
+        begin_file(l, span);
     r.lsn = l->next_lsn;
     struct record *placed = push(l);
     *placed = r;
@@ -56,6 +55,7 @@ static struct record *place(struct log *l, struct record r)
     return placed;
 }
 
+/* The first record of a flush says what was durable before it. */
 static struct record *add(struct log *l, uint8_t kind, uint32_t group, uint64_t index, uint64_t term, uint32_t size)
 {
     CHECK(group < l->params.group_count);
@@ -119,15 +119,12 @@ void log_trim(struct log *l, uint32_t group, uint64_t snapshot_index, uint64_t s
     t->state.snapshot_term = snapshot_term;
     trail_count_bytes(t);
     l->flush_wanted = true; /* goes with the next flush; the files go when that is durable */
-    files_drop(l);
 }
 
 void log_flush(struct log *l)
 {
-    if (l->writing)
-        l->flush_wanted |= l->flushes[l->filling].count > 0;
-    else
-        flush_start(l);
+    if (l->writing) l->flush_wanted |= l->flushes[l->filling].count > 0;
+    else flush_start(l);
 }
 
 uint64_t log_durable(const struct log *l)
@@ -153,6 +150,7 @@ static void write_farewell(struct log *l)
     if (!l->file_count || l->broken || l->durable != l->next_lsn || !l->files[l->file_count - 1]->file) return;
     f->file = l->files[l->file_count - 1];
     f->log = l;
+    f->claim = l->claim;
     place(l, (struct record){.kind = RECORD_FRAME});
     if (l->files[l->file_count - 1] == f->file) flush_write(f);
 }
@@ -206,7 +204,8 @@ uint8_t log_entry_type(const struct log *l, uint32_t group, uint64_t index)
     return e ? e->type : 0;
 }
 
-static struct entry *read_entry(struct log *l, uint32_t group, uint64_t index, const struct trail_entry *e, struct err *err)
+static struct entry *read_entry(struct log *l, uint32_t group, uint64_t index, const struct trail_entry *e,
+                                struct err *err)
 {
     struct log_file *f = file_of_lsn(l, e->lsn);
     uint64_t offset = f->data_start + (e->lsn - f->first_lsn);
@@ -216,11 +215,11 @@ static struct entry *read_entry(struct log *l, uint32_t group, uint64_t index, c
     size_t got = 0;
     struct entry *entry = NULL;
     int code = l->params.fs->pread(f->file, blob->data, blob->size, offset, &got, err);
-    if (!code && (!record_read(slice_of(blob->data, got), &r, &payload) || r.kind != RECORD_ENTRY || r.group != group || r.index != index || r.lsn != e->lsn))
-        err_set(err, ERR_CORRUPT, "log file %016llx: entry %llu of group %u at offset %llu is damaged", (unsigned long long)f->sequence,
-                (unsigned long long)index, group, (unsigned long long)offset);
-    else if (!code)
-        entry = entry_from_blob(e->type, index, e->term, blob, RECORD_HEADER_SIZE, e->size);
+    if (!code && (!record_read(slice_of(blob->data, got), &r, &payload) || r.kind != RECORD_ENTRY || r.group != group ||
+                  r.index != index || r.lsn != e->lsn))
+        err_set(err, ERR_CORRUPT, "log file %016llx: entry %llu of group %u at offset %llu is damaged",
+                (unsigned long long)f->sequence, (unsigned long long)index, group, (unsigned long long)offset);
+    else if (!code) entry = entry_from_blob(e->type, index, e->term, blob, RECORD_HEADER_SIZE, e->size);
     blob_unref(blob);
     return entry;
 }

@@ -2,8 +2,8 @@
  *
  * Thread:   the shard's; writing and syncing happen on the executor given (a thread of its own) while the loop goes on.
  * Lifetime: log_open() (blocking: recovers) .. log_close().
- * Files:    preallocated, recycled; docs/formats/log.md. Each flush is framed so that recovery can tell a torn tail (dropped)
- *           from a hole in the middle (refused, ERR_CORRUPT, with file and offset). */
+ * Files:    preallocated, recycled; docs/formats/log.md. Each flush is framed so that recovery can tell a torn tail
+ * (dropped) from a hole in the middle (refused, ERR_CORRUPT, with file and offset). */
 #ifndef WARREN_REPLICATION_LOG_LOG_H
 #define WARREN_REPLICATION_LOG_LOG_H
 
@@ -15,7 +15,7 @@
 struct log;
 
 enum {
-    LOG_FILE_SIZE_DEFAULT = 64 << 20, /* bytes */
+    LOG_FILE_SIZE_DEFAULT = 64 << 20,  /* bytes */
     LOG_CACHE_SIZE_DEFAULT = 32 << 20, /* bytes of entries kept in memory for followers that are a little behind */
 };
 
@@ -23,10 +23,12 @@ struct log_params {
     struct fs *fs;
     struct executor *executor;
     const char *directory; /* of this shard's log */
-    uint32_t group_count;  /* groups are numbered 0 .. group_count - 1 in whole cluster; those of other shards stay empty */
+    uint32_t
+        group_count; /* groups are numbered 0 .. group_count - 1 in whole cluster; those of other shards stay empty */
     uint64_t file_size;
     uint64_t cache_size;
-    void (*failed)(void *arg, const struct err *err); /* a write or sync failed: nothing after is durable; the node must stop */
+    void (*failed)(void *arg,
+                   const struct err *err); /* a write or sync failed: nothing after is durable; the node must stop */
     void *arg;
     bool skip_sync; /* planted bug, for the simulator only: report durable without fdatasync */
 };
@@ -46,9 +48,11 @@ void log_close(struct log *log); /* nothing may be in flight: log_idle() */
 bool log_idle(const struct log *log);
 void log_group_state(const struct log *log, uint32_t group, struct log_group_state *state);
 
-/* Appends to the open flush. Nothing is written before log_flush(). Each returns the position (LSN) that must become durable. */
+/* Appends to the open flush. Nothing is written before log_flush() or the end of a flush under way. Each returns the
+ * position (LSN) that must become durable. */
 uint64_t log_append_vote(struct log *log, uint32_t group, uint64_t term, uint64_t voted_for);
-/* Adds a reference to `entry`. An index at or below the last replaces everything from there on. Otherwise index = last + 1. */
+/* Adds a reference to `entry`. An index at or below the last replaces everything from there on. Otherwise index = last
+ * + 1. */
 uint64_t log_append_entry(struct log *log, uint32_t group, struct entry *entry);
 /* Everything of the group is replaced by a snapshot at this index. */
 uint64_t log_append_snapshot(struct log *log, uint32_t group, uint64_t index, uint64_t term);

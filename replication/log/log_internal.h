@@ -12,13 +12,16 @@ enum {
     RECORD_ALIGN = 8,
     FILE_VERSION = 1,
     FILE_HEADER_ALIGN = 4096,
-    LOG_FREE_FILES_MAX = 2,                 /* files kept for recycling */
-    LOG_REOPEN_GAP_SHIFT = 32,              /* a restart leaps so far ahead in LSNs that no stale record can match */
+    LOG_FREE_FILES_MAX = 2,    /* files kept for recycling */
+    LOG_REOPEN_GAP_SHIFT = 32, /* a restart leaps so far ahead in LSNs that no stale record can match */
+    FILE_HEADER_GROUP_SIZE = 40,
+    LOG_PATH_SIZE = 600,
 };
 
 enum record_kind { RECORD_HEADER = 1, RECORD_FRAME, RECORD_ENTRY, RECORD_VOTE, RECORD_SNAPSHOT, RECORD_TRIM };
 
-/* On disk: le32 checksum | le32 payload size | u8 kind | u8 entry type | le16 0 | le32 group | le64 lsn | le64 index | le64 term | payload */
+/* On disk: le32 checksum | le32 payload size | u8 kind | u8 entry type | le16 0 | le32 group | le64 lsn | le64 index |
+ * le64 term | payload */
 struct record {
     uint8_t kind;
     uint8_t type;
@@ -26,7 +29,7 @@ struct record {
     uint64_t lsn;
     uint64_t index;
     uint64_t term;
-    uint32_t size; /* of the payload */
+    uint32_t size;       /* of the payload */
     struct entry *entry; /* RECORD_ENTRY: holds a reference until written */
     struct buf payload;  /* RECORD_HEADER, RECORD_TRIM */
 };
@@ -53,8 +56,11 @@ struct log_file {
     uint64_t size;       /* bytes allocated */
     uint64_t end_lsn;    /* of what is appended */
     uint64_t live;       /* entries of trails that lie here */
+    uint64_t released;   /* what made `live` 0 is durable at this position */
+    uint64_t recycled;   /* the free file that becomes this one; 0: a new one */
     struct file *file;   /* NULL until the writer opened it */
     bool recyclable;
+    bool ended; /* recovered: only read */
 };
 
 /* What the writer does in one go. */
@@ -64,12 +70,13 @@ struct flush {
     struct record *records;
     size_t count, capacity;
     uint64_t end_lsn;
-    struct buf bytes; /* gathered, written, kept for the next */
+    uint64_t claim;           /* what its frame says was durable */
+    uint64_t syncs;           /* that it took */
+    struct buf bytes;         /* gathered, written, kept for the next */
     struct log_file **opened; /* files that this flush begins, in order of their RECORD_HEADER */
     size_t opened_count, opened_capacity;
     struct log_file *file; /* the file before the first header */
     struct err err;
-    bool running;
 };
 
 struct cached {
@@ -85,6 +92,7 @@ struct log {
     struct log_file **files; /* oldest first; the last is being appended to */
     size_t file_count, file_capacity;
     uint64_t next_sequence, next_lsn, durable;
+    uint64_t claim;          /* as `durable`, but never in the gap that a restart leaves */
     struct flush flushes[2]; /* one fills while the other is written */
     unsigned filling;
     bool writing, flush_wanted, broken;
@@ -109,9 +117,10 @@ void record_seal(uint8_t *at, uint32_t payload);
 /* False: no whole, undamaged record starts here. */
 bool record_read(struct slice bytes, struct record *r, struct slice *payload);
 
-/* trail.c */
+/* trail.c: of the functions that cut, each is called when the record that says so was placed */
 struct trail_entry *trail_at(const struct trail *t, uint64_t index); /* NULL: not there */
-void trail_append(struct log *l, uint32_t group, uint64_t index, uint64_t term, uint8_t type, uint64_t lsn, uint32_t size, struct entry *entry);
+void trail_append(struct log *l, uint32_t group, uint64_t index, uint64_t term, uint8_t type, uint64_t lsn,
+                  uint32_t size, struct entry *entry);
 void trail_cut_from(struct log *l, uint32_t group, uint64_t index); /* index and everything after go */
 void trail_cut_before(struct log *l, uint32_t group, uint64_t index);
 void trail_count_bytes(struct trail *t);
@@ -120,13 +129,23 @@ struct log_file *file_of_lsn(const struct log *l, uint64_t lsn);
 
 /* file.c */
 void file_path(const struct log *l, uint64_t sequence, bool is_free, char *path, size_t size);
-struct log_file *file_begin(struct log *l, uint64_t needed, struct record *header); /* a new last file; header to be written at its start */
-int file_open_for_write(struct log *l, struct log_file *f, struct err *err);        /* on the writer's thread */
-void files_drop(struct log *l);                                                     /* oldest ones that nobody needs */
+uint64_t file_data_start(uint32_t header_payload);
+struct log_file *file_begin(struct log *l, uint64_t needed,
+                            struct record *header); /* a new last file; header to be written at its start */
+int file_open_for_write(struct log *l, struct log_file *f, struct err *err); /* on the writer's thread */
+void files_drop(struct log *l);                                              /* oldest ones that nobody needs */
 void file_header_payload(const struct log *l, struct buf *b, uint64_t sequence, uint64_t previous_end);
 
 /* recover.c */
 int log_recover(struct log *l, struct err *err);
+
+/* replay.c: what the records say, in their order. Files at the start may be gone, with entries that nobody needs. */
+struct replay;                                                    /* one per group */
+struct replay *replay_create(struct log *l, struct slice states); /* `states` of the oldest file's header */
+void replay_destroy(struct replay *r);                            /* NULL is fine */
+bool replay_take(struct log *l, struct replay *r, const struct record *record,
+                 struct slice payload);                                          /* false: it cannot follow */
+int replay_finish(const struct log *l, const struct replay *r, struct err *err); /* ERR_CORRUPT: entries are missing */
 
 /* write.c */
 void flush_start(struct log *l);

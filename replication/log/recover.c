@@ -1,4 +1,5 @@
-/* Recovery: reads the files in order, rebuilds votes and trails, and tells a torn tail (dropped) from a hole (refused). */
+/* Recovery: reads the files in order, rebuilds votes and trails, and tells a torn tail (dropped) from a hole (refused).
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,98 +45,55 @@ struct loaded {
     bool valid;
 };
 
-static void read_header(struct log *l, struct loaded *f)
+/* A damaged header, or that of the file's life before it was recycled, leaves `valid` false: no error yet. */
+static int read_header(struct log *l, struct loaded *f, struct err *err)
 {
     struct record r;
     struct slice payload;
-    if (!record_read(slice_of(f->bytes, f->size), &r, &payload) || r.kind != RECORD_HEADER) return;
+    if (!record_read(slice_of(f->bytes, f->size), &r, &payload) || r.kind != RECORD_HEADER) return 0;
     struct reader in = reader_of(payload);
     uint32_t version = reader_le32(&in);
     uint64_t sequence = reader_le64(&in);
+    if (version != FILE_VERSION)
+        return (int)err_set(err, ERR_VERSION, "file %016" PRIx64 ".wal has format version %u, this build reads %d",
+                            f->sequence, version, FILE_VERSION);
+    if (sequence != f->sequence) return 0;
     f->previous_end = reader_le64(&in);
     uint32_t groups = reader_le32(&in);
-    f->states = reader_bytes(&in, (size_t)groups * 40);
+    if (groups != l->params.group_count)
+        return (int)err_set(err, ERR_INVALID, "file %016" PRIx64 ".wal was written for %u groups, but there are %u",
+                            f->sequence, groups, l->params.group_count);
+    f->states = reader_bytes(&in, (size_t)groups * FILE_HEADER_GROUP_SIZE);
     f->first_lsn = r.lsn;
-    f->data_start = (record_span(r.size) + FILE_HEADER_ALIGN - 1) & ~(uint64_t)(FILE_HEADER_ALIGN - 1);
-    f->valid = !in.failed && version == FILE_VERSION && sequence == f->sequence && groups == l->params.group_count;
+    f->data_start = file_data_start(r.size);
+    f->valid = !in.failed;
+    return 0;
 }
 
 static int load(struct log *l, uint64_t sequence, struct loaded *f, struct err *err)
 {
-    char path[600];
+    char path[LOG_PATH_SIZE];
     *f = (struct loaded){.sequence = sequence};
     file_path(l, sequence, false, path, sizeof path);
     int code = fs_read_file(l->params.fs, path, &f->bytes, &f->size, err);
-    if (!code) read_header(l, f);
-    return code;
+    if (code) f->bytes = NULL; /* freed, or never there */
+    return code ? code : read_header(l, f, err);
 }
 
-static void take_states(struct log *l, struct slice states)
-{
-    struct reader in = reader_of(states);
-    for (uint32_t g = 0; g < l->params.group_count; g++) {
-        struct log_group_state *s = &l->trails[g].state;
-        s->term = reader_le64(&in);
-        s->voted_for = reader_le64(&in);
-        s->snapshot_index = reader_le64(&in);
-        s->snapshot_term = reader_le64(&in);
-        s->first_index = reader_le64(&in);
-        s->last_index = s->first_index - 1;
-    }
-}
-
-static bool take_entry(struct log *l, const struct record *r)
-{
-    struct trail *t = &l->trails[r->group];
-    if (t->state.last_index < t->state.first_index && r->index > t->state.last_index + 1 && r->index <= t->state.snapshot_index + 1)
-        return true;
-    if (r->index < t->state.first_index) return true; /* trimmed since; a later record said so */
-    if (r->index > t->state.last_index + 1) return false;
-    trail_cut_from(l, r->group, r->index);
-    trail_append(l, r->group, r->index, r->term, r->type, r->lsn, r->size, NULL);
-    return true;
-}
-
-static bool take_record(struct log *l, const struct record *r, struct slice payload)
-{
-    if (r->kind == RECORD_FRAME) return true;
-    if (r->group >= l->params.group_count) return false;
-    struct trail *t = &l->trails[r->group];
-    struct reader in = reader_of(payload);
-    uint64_t keep_from;
-    switch (r->kind) {
-    case RECORD_ENTRY: return take_entry(l, r);
-    case RECORD_VOTE:
-        t->state.term = r->term;
-        t->state.voted_for = r->index;
-        return true;
-    case RECORD_SNAPSHOT:
-        trail_cut_from(l, r->group, t->state.first_index);
-        t->state.snapshot_index = r->index;
-        t->state.snapshot_term = r->term;
-        t->state.first_index = r->index + 1;
-        t->state.last_index = r->index;
-        return true;
-    case RECORD_TRIM:
-        keep_from = reader_le64(&in);
-        if (in.failed || keep_from > t->state.last_index + 1) return false;
-        trail_cut_before(l, r->group, keep_from);
-        t->state.snapshot_index = r->index;
-        t->state.snapshot_term = r->term;
-        return true;
-    default: return false;
-    }
-}
-
-/* The highest position that a frame in `bytes` claims to have been durable; LSNs must fit their place, so stale bytes do not count. */
+/* The highest position that a frame behind `from` vouches for. A frame must fit its place, so stale bytes do not count;
+ * where the header is damaged nobody knows the place, but what stale frames say is true of older files, and so below
+ * any position that matters. */
 static uint64_t claim_in(const struct loaded *f, uint64_t from)
 {
     uint64_t best = 0;
     struct record r;
     struct slice payload;
     for (uint64_t at = from; at + RECORD_HEADER_SIZE <= f->size; at += RECORD_ALIGN) {
-        if (f->bytes[at + 8] != RECORD_FRAME) continue;
-        if (!record_read(slice_of(f->bytes + at, f->size - at), &r, &payload) || r.lsn != f->first_lsn + (at - f->data_start)) continue;
+        const uint8_t *bytes = f->bytes + at;
+        if (bytes[8] != RECORD_FRAME || bytes[4] || bytes[5] || bytes[6] || bytes[7])
+            continue; /* a frame has no payload */
+        if (!record_read(slice_of(bytes, f->size - at), &r, &payload) || r.index > r.lsn) continue;
+        if (f->valid && r.lsn != f->first_lsn + (at - f->data_start)) continue;
         if (r.index > best) best = r.index;
     }
     return best;
@@ -143,26 +101,36 @@ static uint64_t claim_in(const struct loaded *f, uint64_t from)
 
 struct scan {
     struct log *log;
-    uint64_t want; /* LSN expected next */
-    uint64_t torn_sequence, torn_offset;
-    bool torn;
+    struct replay *replays;            /* NULL: no file yet */
+    uint64_t want;                     /* LSN expected next */
+    uint64_t end_sequence, end_offset; /* where that is */
+    uint64_t *dropped;                 /* sequences of files that a flush began which never became durable */
+    size_t dropped_count, dropped_capacity;
 };
 
 static struct log_file *keep_file(struct log *l, const struct loaded *f)
 {
     struct log_file *kept = mem_zalloc(sizeof *kept);
-    *kept = (struct log_file){.sequence = f->sequence, .first_lsn = f->first_lsn, .data_start = f->data_start, .size = f->size};
-    kept->recyclable = f->size == l->params.file_size;
+    *kept = (struct log_file){.sequence = f->sequence,
+                              .first_lsn = f->first_lsn,
+                              .data_start = f->data_start,
+                              .size = f->size,
+                              .recyclable = f->size == l->params.file_size,
+                              .ended = true};
     l->files = mem_grow(l->files, &l->file_capacity, l->file_count + 1, sizeof(struct log_file *));
     l->files[l->file_count++] = kept;
     l->total_bytes += f->size;
     return kept;
 }
 
-static int bad_content(const struct loaded *f, uint64_t offset, struct err *err)
+static int hole(const struct scan *s, uint64_t sequence, uint64_t offset, uint64_t claim, struct err *err)
 {
-    return (int)err_set(err, ERR_CORRUPT, "file %016llx.wal, offset %llu: a record that passes its checksum does not follow from those before",
-                        (unsigned long long)f->sequence, (unsigned long long)offset);
+    return (int)err_set(err, ERR_CORRUPT,
+                        "file %016" PRIx64 ".wal, offset %" PRIu64 " (position %" PRIu64
+                        "): damaged, although everything up to position %" PRIu64
+                        " was durable. This replica must not be used: restore the file, or empty data_dir and let the "
+                        "node join anew",
+                        sequence, offset, s->want, claim);
 }
 
 /* Takes the records of one file as far as they follow on. */
@@ -173,32 +141,46 @@ static int scan_file(struct scan *s, const struct loaded *f, struct err *err)
     struct record r;
     struct slice payload;
     s->want = f->first_lsn;
-    while (offset < f->size && record_read(slice_of(f->bytes + offset, f->size - offset), &r, &payload) && r.lsn == s->want) {
-        if (!take_record(s->log, &r, payload)) return bad_content(f, offset, err);
+    while (offset < f->size && record_read(slice_of(f->bytes + offset, f->size - offset), &r, &payload) &&
+           r.lsn == s->want) {
+        if (!replay_take(s->log, s->replays, &r, payload))
+            return (int)err_set(err, ERR_CORRUPT,
+                                "file %016" PRIx64 ".wal, offset %" PRIu64
+                                ": a record that passes its checksum does not follow from those before",
+                                f->sequence, offset);
         offset += record_span(r.size);
         s->want += record_span(r.size);
     }
     kept->end_lsn = s->want;
-    s->torn_sequence = f->sequence;
-    s->torn_offset = offset;
-    return 0;
+    s->end_sequence = f->sequence;
+    s->end_offset = offset;
+    uint64_t claim = claim_in(f, offset);
+    return claim > s->want ? hole(s, f->sequence, offset, claim, err) : 0;
 }
 
-static int hole(const struct scan *s, uint64_t claim, struct err *err)
+/* A file is begun when the one before it is written and synced to its end. So a header that is there proves that end,
+ * and a file without a header was begun by a flush that never became durable, unless a frame in it or a later file
+ * knows better. */
+static int take_file(struct scan *s, const struct loaded *f, struct err *err)
 {
-    return (int)err_set(err, ERR_CORRUPT,
-                        "file %016llx.wal, offset %llu (position %llu): damaged, although everything up to position %llu was durable. "
-                        "This replica must not be used: restore the file, or empty data_dir and let the node join anew",
-                        (unsigned long long)s->torn_sequence, (unsigned long long)s->torn_offset, (unsigned long long)s->want,
-                        (unsigned long long)claim);
-}
-
-static void remove_file(struct log *l, uint64_t sequence)
-{
-    char path[600];
-    struct err err;
-    file_path(l, sequence, false, path, sizeof path);
-    l->params.fs->unlink(l->params.fs, path, &err);
+    if (!f->valid) {
+        uint64_t claim = claim_in(f, 0);
+        s->dropped = mem_grow(s->dropped, &s->dropped_capacity, s->dropped_count + 1, sizeof *s->dropped);
+        s->dropped[s->dropped_count++] = f->sequence;
+        return claim > s->want ? hole(s, f->sequence, 0, claim, err) : 0;
+    }
+    if (!s->replays) {
+        if (s->dropped_count) return hole(s, s->dropped[0], 0, f->first_lsn, err);
+        s->replays = replay_create(s->log, f->states);
+    } else if (f->previous_end > s->want) {
+        return hole(s, s->end_sequence, s->end_offset, f->previous_end, err);
+    } else if (f->previous_end < s->want) {
+        return (int)err_set(err, ERR_CORRUPT,
+                            "file %016" PRIx64 ".wal, offset 0: it follows position %" PRIu64
+                            ", but the file before ends at %" PRIu64,
+                            f->sequence, f->previous_end, s->want);
+    }
+    return scan_file(s, f, err);
 }
 
 static int scan_all(struct scan *s, const struct found *found, struct err *err)
@@ -207,36 +189,35 @@ static int scan_all(struct scan *s, const struct found *found, struct err *err)
     for (size_t i = 0; i < found->count && !code; i++) {
         struct loaded f;
         code = load(s->log, found->sequences[i], &f, err);
-        if (code) break;
-        bool first = s->log->file_count == 0;
-        bool follows = f.valid && (first || (!s->torn && f.previous_end == s->want));
-        if (follows) {
-            if (first) take_states(s->log, f.states);
-            code = scan_file(s, &f, err);
-            uint64_t claim = code ? 0 : claim_in(&f, s->torn_offset);
-            if (claim > s->want) code = hole(s, claim, err);
-        } else {
-            /* A file that does not follow was begun by a flush that never became durable, unless it vouches for more. */
-            uint64_t claim = f.valid ? claim_in(&f, f.data_start) : 0;
-            if (claim > s->want && !first) code = hole(s, claim, err);
-            if (first && i + 1 < found->count) code = (int)err_set(err, ERR_CORRUPT, "file %016llx.wal: its header is damaged", (unsigned long long)f.sequence);
-            s->torn = true;
-            if (!code) remove_file(s->log, f.sequence);
-        }
+        if (!code) code = take_file(s, &f, err);
         mem_free(f.bytes);
     }
+    if (!code && s->replays) code = replay_finish(s->log, s->replays, err);
     return code;
 }
 
-static int open_kept_files(struct log *l, struct err *err)
+static void remove_file(struct log *l, uint64_t sequence, bool is_free)
 {
-    for (size_t i = 0; i < l->file_count; i++) {
-        char path[600];
+    char path[LOG_PATH_SIZE];
+    file_path(l, sequence, is_free, path, sizeof path);
+    l->params.fs->unlink(l->params.fs, path, NULL); /* left behind, it is dropped by the next recovery */
+}
+
+/* What was read may still be on its way to the disk, if only the process died. Raft will count it as durable: make it
+ * so. */
+static int settle_files(struct log *l, const struct scan *s, struct err *err)
+{
+    struct fs *fs = l->params.fs;
+    int code = 0;
+    for (size_t i = 0; i < l->file_count && !code; i++) {
+        char path[LOG_PATH_SIZE];
         file_path(l, l->files[i]->sequence, false, path, sizeof path);
-        int code = l->params.fs->open(l->params.fs, path, FS_READ_ONLY, &l->files[i]->file, err);
-        if (code) return code;
+        code = fs->open(fs, path, FS_READ_ONLY, &l->files[i]->file, err);
+        if (!code && !l->params.skip_sync) code = fs->sync(l->files[i]->file, err);
     }
-    return 0;
+    for (size_t i = 0; i < s->dropped_count && !code; i++) remove_file(l, s->dropped[i], false);
+    while (l->free_count > LOG_FREE_FILES_MAX && !code) remove_file(l, l->free_files[--l->free_count], true);
+    return code ? code : fs->sync_dir(fs, l->directory, err);
 }
 
 int log_recover(struct log *l, struct err *err)
@@ -245,17 +226,17 @@ int log_recover(struct log *l, struct err *err)
     struct scan scan = {.log = l, .want = 1};
     l->next_sequence = 1;
     int code = l->params.fs->list(l->params.fs, l->directory, on_name, &found, err);
-    if (!code) {
-        if (found.count) qsort(found.sequences, found.count, sizeof *found.sequences, by_number);
-        code = scan_all(&scan, &found, err);
-    }
+    if (found.count) qsort(found.sequences, found.count, sizeof *found.sequences, by_number);
+    if (!code) code = scan_all(&scan, &found, err);
+    if (!code) code = settle_files(l, &scan, err);
     mem_free(found.sequences);
-    if (!code) code = open_kept_files(l, err);
+    mem_free(scan.dropped);
+    replay_destroy(scan.replays);
     if (code) return code;
     for (uint32_t g = 0; g < l->params.group_count; g++) trail_count_bytes(&l->trails[g]);
     /* New records go to a new file, so far ahead that nothing stale behind the old end can be taken for them. */
-    l->next_lsn = l->file_count ? (scan.want | ((UINT64_C(1) << LOG_REOPEN_GAP_SHIFT) - 1)) + 1 : scan.want;
+    l->claim = scan.want;
+    l->next_lsn = l->file_count ? ((scan.want >> LOG_REOPEN_GAP_SHIFT) + 2) << LOG_REOPEN_GAP_SHIFT : scan.want;
     l->durable = l->next_lsn;
-    if (l->file_count) l->files[l->file_count - 1]->recyclable = false;
     return 0;
 }

@@ -16,8 +16,7 @@ static uint8_t *put_record(struct buf *b, const struct record *r, uint64_t index
             if (part.size) memcpy(to, part.data, part.size);
             to += part.size;
         }
-    else if (r->payload.size)
-        memcpy(to, r->payload.data, r->payload.size);
+    else if (r->payload.size) memcpy(to, r->payload.data, r->payload.size);
     memset(at + RECORD_HEADER_SIZE + r->size, 0, span - RECORD_HEADER_SIZE - r->size);
     record_seal(at, r->size);
     b->size += span;
@@ -36,7 +35,7 @@ static int write_bytes(struct flush *f, struct log_file *file, uint64_t offset)
 static int sync_file(struct flush *f, struct log_file *file)
 {
     if (f->log->params.skip_sync) return 0;
-    f->log->syncs++;
+    f->syncs++;
     return f->log->params.fs->sync(file->file, &f->err);
 }
 
@@ -58,7 +57,7 @@ int flush_write(struct flush *f)
 {
     struct log_file *file = f->file;
     size_t opened = 0;
-    uint64_t offset = 0, claim = f->log->durable; /* nobody changes it while a flush runs */
+    uint64_t offset = 0;
     int code = 0;
     for (size_t i = 0; i < f->count && !code; i++) {
         struct record *r = &f->records[i];
@@ -67,7 +66,7 @@ int flush_write(struct flush *f)
             continue;
         }
         if (!offset) offset = file->data_start + (r->lsn - file->first_lsn);
-        put_record(&f->bytes, r, r->kind == RECORD_FRAME ? claim : r->index);
+        put_record(&f->bytes, r, r->kind == RECORD_FRAME ? f->claim : r->index);
     }
     if (!code) code = write_bytes(f, file, offset);
     if (!code) code = sync_file(f, file);
@@ -87,7 +86,6 @@ static void empty(struct flush *f)
         buf_close(&f->records[i].payload);
     }
     f->count = f->opened_count = 0;
-    f->running = false;
 }
 
 static void done(struct job *job)
@@ -95,13 +93,14 @@ static void done(struct job *job)
     struct flush *f = (struct flush *)job;
     struct log *l = f->log;
     l->writing = false;
+    l->syncs += f->syncs;
     if (f->err.code) {
         l->broken = true; /* never tried again: what the kernel dropped after a failed sync is gone */
         empty(f);
         l->params.failed(l->params.arg, &f->err);
         return;
     }
-    l->durable = f->end_lsn;
+    l->durable = l->claim = f->end_lsn;
     empty(f);
     cache_evict(l);
     files_drop(l);
@@ -117,8 +116,9 @@ void flush_start(struct log *l)
     f->job = (struct job){.run = run, .done = done};
     f->log = l;
     f->end_lsn = l->next_lsn;
+    f->claim = l->claim;
+    f->syncs = 0;
     f->err.code = ERR_OK;
-    f->running = true;
     l->filling ^= 1;
     l->writing = true;
     executor_submit(l->params.executor, &f->job);
