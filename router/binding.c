@@ -66,7 +66,6 @@ struct binding_record *binding_create(struct topology *t, struct exchange_record
     ordered_add(&t->bindings, b->serial, b);
     if (source->kind == EXCHANGE_DIRECT) key_insert(source, b);
     if (source->kind == EXCHANGE_TOPIC) topic_insert(&source->topics, b);
-    source->had_bindings = true;
     source->binding_count++;
     t->version++;
     return b;

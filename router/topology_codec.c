@@ -3,14 +3,12 @@
 #include "router/topology_internal.h"
 
 enum { VERSION = 1 };
+enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
-    FLAG_DURABLE = 1,
-    FLAG_EXCLUSIVE = 2,
-    FLAG_AUTO_DELETE = 4,
-    FLAG_INTERNAL = 8,
-    FLAG_TO_EXCHANGE = 32,
-    FLAG_HAD_BINDINGS = 64
+    EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
+    QUEUE_FLAGS = FLAG_DURABLE | FLAG_EXCLUSIVE | FLAG_AUTO_DELETE,
 };
+#define QUEUE_ID_MAX (UINT64_MAX / 2) /* leaves room for the next id and for cursors */
 
 static uint8_t flags_of(bool durable, bool exclusive, bool auto_delete, bool internal)
 {
@@ -30,8 +28,7 @@ void topology_encode(const struct topology *t, struct buf *b)
     buf_put_varint(b, t->exchanges.live);
     for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));) {
         struct exchange_record *x = record;
-        buf_put_u8(b, flags_of(x->base.durable, false, x->base.auto_delete, x->base.internal) |
-                          (x->had_bindings ? FLAG_HAD_BINDINGS : 0));
+        buf_put_u8(b, flags_of(x->base.durable, false, x->base.auto_delete, x->base.internal));
         buf_put_counted(b, x->vhost->name);
         buf_put_counted(b, x->base.name);
         buf_put_counted(b, x->base.type);
@@ -60,43 +57,56 @@ void topology_encode(const struct topology *t, struct buf *b)
     }
 }
 
-static bool restore_exchange(struct topology *t, struct reader *r)
+static uint8_t read_flags(struct reader *r, uint8_t known)
 {
     uint8_t flags = reader_u8(r);
-    struct vhost *v = vhost_find(t, reader_counted(r));
+    if (flags & ~known) reader_fail(r);
+    return flags;
+}
+
+static struct slice read_name(struct reader *r)
+{
+    struct slice name = reader_counted(r);
+    if (name.size > TOPOLOGY_NAME_MAX) reader_fail(r);
+    return name;
+}
+
+static bool restore_exchange(struct topology *t, struct reader *r)
+{
+    uint8_t flags = read_flags(r, EXCHANGE_FLAGS);
+    struct vhost *v = vhost_find(t, read_name(r));
     struct exchange x = {
         .durable = flags & FLAG_DURABLE, .auto_delete = flags & FLAG_AUTO_DELETE, .internal = flags & FLAG_INTERNAL};
-    x.name = reader_counted(r);
-    x.type = reader_counted(r);
+    x.name = read_name(r);
+    x.type = read_name(r);
     x.arguments = reader_counted(r);
     if (r->failed || !v || exchange_kind_of(x.type) < 0 || map_str_get(&v->exchanges, x.name)) return false;
-    exchange_create(t, v, &x)->had_bindings = flags & FLAG_HAD_BINDINGS;
+    exchange_create(t, v, &x);
     return true;
 }
 
-static bool restore_queue(struct topology *t, struct reader *r, uint64_t *last_id)
+static bool restore_queue(struct topology *t, struct reader *r, uint64_t last_queue_id)
 {
-    uint8_t flags = reader_u8(r);
+    uint8_t flags = read_flags(r, QUEUE_FLAGS);
     struct queue_record q = {
         .durable = flags & FLAG_DURABLE, .exclusive = flags & FLAG_EXCLUSIVE, .auto_delete = flags & FLAG_AUTO_DELETE};
     q.id = reader_le64(r);
     q.group = reader_le32(r);
     q.owner = reader_le64(r);
-    struct vhost *v = vhost_find(t, reader_counted(r));
-    q.name = reader_counted(r);
+    struct vhost *v = vhost_find(t, read_name(r));
+    q.name = read_name(r);
     q.arguments = reader_counted(r);
-    if (r->failed || !v || q.id <= *last_id || map_str_get(&v->queues, q.name)) return false;
-    *last_id = q.id;
+    if (r->failed || !v || map_str_get(&v->queues, q.name)) return false;
+    if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count) return false;
     queue_create(t, v, &q);
     return true;
 }
 
 static bool restore_binding(struct topology *t, struct reader *r)
 {
-    bool to_exchange = reader_u8(r) & FLAG_TO_EXCHANGE;
-    struct vhost *v = vhost_find(t, reader_counted(r));
-    struct slice source = reader_counted(r), destination = reader_counted(r), key = reader_counted(r),
-                 arguments = reader_counted(r);
+    bool to_exchange = read_flags(r, FLAG_TO_EXCHANGE);
+    struct vhost *v = vhost_find(t, read_name(r));
+    struct slice source = read_name(r), destination = read_name(r), key = read_name(r), arguments = reader_counted(r);
     if (r->failed || !v) return false;
     struct exchange_record *from = map_str_get(&v->exchanges, source);
     struct exchange_record *exchange = to_exchange ? map_str_get(&v->exchanges, destination) : NULL;
@@ -110,16 +120,28 @@ static bool restore_binding(struct topology *t, struct reader *r)
 static bool restore_all(struct topology *t, struct reader *r)
 {
     bool ok = true;
-    uint64_t last_id = 0;
-    for (uint64_t n = reader_varint(r); ok && n && !r->failed; n--) {
-        struct slice name = reader_counted(r);
+    t->index = reader_le64(r);
+    uint64_t last_queue_id = reader_le64(r);
+    if (last_queue_id > QUEUE_ID_MAX) return false;
+    for (uint64_t n = reader_varint(r); ok && n; n--) {
+        struct slice name = read_name(r);
         ok = !r->failed && !vhost_find(t, name);
         if (ok) vhost_create(t, name);
     }
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_exchange(t, r);
-    for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_queue(t, r, &last_id);
+    for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_queue(t, r, last_queue_id);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_binding(t, r);
+    t->last_queue_id = last_queue_id;
     return ok && !r->failed && !reader_left(r);
+}
+
+/* The head of this list is inside the topology, so a moved one needs new links. */
+static void link_owned(struct topology *t)
+{
+    struct queue_entry *q;
+    list_init(&t->owned);
+    for (uint64_t cursor = 0; (q = ordered_next(&t->queues, &cursor));)
+        if (q->base.exclusive) list_append(&t->owned, &q->owned_link);
 }
 
 int topology_restore(struct topology *t, struct slice bytes, struct err *err)
@@ -127,12 +149,18 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
     struct reader r = reader_of(bytes);
     if (reader_u8(&r) != VERSION)
         return (int)err_set(err, ERR_VERSION, "topology: a format version this build does not read");
-    uint64_t index = reader_le64(&r), last_queue_id = reader_le64(&r), version = t->version;
-    topology_clear(t);
-    bool ok = restore_all(t, &r);
-    t->index = index;
-    if (last_queue_id > t->last_queue_id) t->last_queue_id = last_queue_id;
-    t->version = version + 1 > t->version ? version + 1 : t->version + 1;
+    struct topology *fresh = topology_create(t->group_count);
+    topology_clear(fresh);
+    bool ok = restore_all(fresh, &r);
+    if (ok) {
+        struct topology old = *t;
+        *t = *fresh;
+        *fresh = old;
+        link_owned(t);
+        link_owned(fresh);
+        if (t->version <= old.version) t->version = old.version + 1;
+    }
+    topology_destroy(fresh);
     return ok ? 0
               : (int)err_set(err, ERR_FORMAT, "topology: damaged near byte %zu of %zu", bytes.size - reader_left(&r),
                              bytes.size);

@@ -25,7 +25,6 @@ struct exchange_record {
     struct vhost *vhost;
     uint8_t kind;
     uint64_t serial;
-    bool had_bindings;          /* auto-delete waits for the last of at least one */
     struct list from;           /* binding_record.source_link: it is the source */
     struct list to;             /* binding_record.destination_link: it is the destination */
     struct map_str by_key;      /* direct: routing key -> struct binding_record (chained by same_key) */
