@@ -13,7 +13,7 @@ static bool can_take(const struct consumer *c)
     const struct machine_port *p = c->port;
     if (c->queue->settings.single_active_consumer && c->queue->active != c) return false;
     if (c->prefetch && c->unacked >= c->prefetch) return false;
-    if (p->limit && p->unacked >= p->limit) return false;
+    if (p->limit && p->held >= p->limit) return false;
     return port_has_room(p);
 }
 
@@ -65,7 +65,10 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     level_set_unacked(q->levels[level], number, slot);
     window_add(port, dseq, slot->content.size);
     port->unacked++;
-    if (consumer) consumer->unacked++;
+    if (consumer) {
+        port->held++;
+        consumer->unacked++;
+    }
     q->ready--;
     q->ready_bytes -= slot->content.body;
     q->unacked++;

@@ -60,6 +60,7 @@ struct machine_port {
     uint64_t next_dseq; /* of the next delivery; the first is 1 */
     uint32_t limit;
     uint64_t unacked;
+    uint64_t held; /* of them by consumers: what the limit counts; a get's message is not */
     struct map_u64 chunks; /* dseq / UNACKED_CHUNK -> struct unacked_chunk */
     uint64_t oldest_chunk; /* no lower one exists */
     struct list consumers;

@@ -60,6 +60,7 @@ static void restore_unacked(struct reader *r, struct machine_port *p)
         }
         *unacked_add(p, dseq) = item;
         p->unacked++;
+        p->held += item.consumer != 0;
         struct consumer *c = item.consumer ? consumer_find(p, item.consumer) : NULL;
         if (c && c->queue->id == item.queue) c->unacked++;
     }

@@ -74,6 +74,7 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
 {
     struct queue *q = queue_find(m, item->queue);
     port->unacked--;
+    port->held -= item->consumer != 0;
     struct consumer *c = item->consumer ? consumer_find(port, item->consumer) : NULL;
     if (c && c->queue->id == item->queue) c->unacked--;
     struct slot *slot = q && item->level < q->level_count && q->levels[item->level]
