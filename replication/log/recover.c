@@ -54,10 +54,10 @@ static int read_header(struct log *l, struct loaded *f, struct err *err)
     struct reader in = reader_of(payload);
     uint32_t version = reader_le32(&in);
     uint64_t sequence = reader_le64(&in);
+    if (sequence != f->sequence) return 0;
     if (version != FILE_VERSION)
         return (int)err_set(err, ERR_VERSION, "file %016" PRIx64 ".wal has format version %u, this build reads %d",
                             f->sequence, version, FILE_VERSION);
-    if (sequence != f->sequence) return 0;
     f->previous_end = reader_le64(&in);
     uint32_t groups = reader_le32(&in);
     if (groups != l->params.group_count)
@@ -169,11 +169,12 @@ static int take_file(struct scan *s, const struct loaded *f, struct err *err)
         s->dropped[s->dropped_count++] = f->sequence;
         return claim > s->want ? hole(s, f->sequence, 0, claim, err) : 0;
     }
+    bool headless = s->dropped_count > 0; /* a file without a header came before */
     if (!s->replays) {
-        if (s->dropped_count) return hole(s, s->dropped[0], 0, f->first_lsn, err);
+        if (headless) return hole(s, s->dropped[0], 0, f->first_lsn, err);
         s->replays = replay_create(s->log, f->states);
     } else if (f->previous_end > s->want) {
-        return hole(s, s->end_sequence, s->end_offset, f->previous_end, err);
+        return hole(s, headless ? s->dropped[0] : s->end_sequence, headless ? 0 : s->end_offset, f->previous_end, err);
     } else if (f->previous_end < s->want) {
         return (int)err_set(err, ERR_CORRUPT,
                             "file %016" PRIx64 ".wal, offset 0: it follows position %" PRIu64
