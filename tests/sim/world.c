@@ -63,6 +63,7 @@ static void slow_disk(struct world *w, uint8_t node)
 
 static void fail_disk(struct world *w, uint8_t node)
 {
+    if (!w->nodes[node]->running) return;
     world_say(w, "the disk of node %u fails", node);
     disk_fail_next_sync(w->nodes[node]->disk);
 }

@@ -139,7 +139,7 @@ static void damaged_frames_end_the_connection(void **state)
         {FRAME("\1\0\1\0\0\0\5\0\x3c\0\x0a\0\xce"), "501 reply_text=\"FRAME_ERROR - type 1, all octets = "
                                                     "<<0,60,0,10,0>>: cannot decode\" class_id=60 method_id=10"},
         {FRAME("\1\0\1\0\0\0\4\0\x3c\0\xff\xce"),
-         "503 reply_text=\"COMMAND_INVALID - unimplemented method\" class_id=60 method_id=255"},
+         "540 reply_text=\"NOT_IMPLEMENTED - unknown method\" class_id=60 method_id=255"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct harness h;
