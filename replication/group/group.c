@@ -230,6 +230,7 @@ static void leadership_turn(struct group *g)
     }
     if (new_term) { /* everything before it is committed with this barrier */
         g->lead_term = core_term(g->core);
+        g->answered = 0;
         g->barrier_index = 0;
         g->in_flight_bytes = 0;
         if (core_submit(g->core, ENTRY_BARRIER, g->now_ms) == 0) g->barrier_index = core_last_index(g->core);
@@ -277,6 +278,7 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
         return;
     }
     m.peer = from;
+    if (m.type == CORE_APPEND_ENTRIES_RESULT && m.term == g->lead_term) g->answered |= UINT64_C(1) << (from & 63);
     if (!(m.type == CORE_APPEND_ENTRIES && (core_installing(g->core) || snapshot_installing(g))))
         core_receive(g->core, &m, g->now_ms);
     message_close(&m);
@@ -295,11 +297,12 @@ int group_transfer(struct group *g, uint8_t node, uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
     if (core_state(g->core) != CORE_LEADER) return ERR_NOT_LEADER;
+    /* A node that has just started ignores the handover of a leader that it does not know yet, and nobody leads until that is given up. */
     uint64_t best = 0;
     for (uint32_t i = 0; node == 0 && i < g->member_count; i++) {
         uint8_t peer = g->members[i].node;
         bool fit = peer != g->params.node && g->members[i].role == GROUP_VOTER &&
-                   g->params.io->connected(g->params.io->self, peer);
+                   g->params.io->connected(g->params.io->self, peer) && g->answered >> (peer & 63) & 1;
         uint64_t match = fit ? core_match_index(g->core, peer) : 0;
         if (match > best) best = match, node = peer;
     }

@@ -61,6 +61,7 @@ struct group {
     bool leading;         /* told to the owner */
     bool was_leader;
     uint64_t lead_term, barrier_index; /* index of our barrier in this term; 0: not submitted */
+    uint64_t answered; /* bit per node: has taken entries or a heartbeat of this term, in its present life */
     uint64_t sent_at_ms[64];           /* last AppendEntries per node */
     uint8_t hint_leader;               /* for status */
 
