@@ -4,6 +4,7 @@ A test is a function test_NAME() in a file test_AREA.py of this folder; the firs
 when it returns, is skipped when it raises Skip, and fails when it raises anything else. Tests wait for facts with a limit.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -187,14 +188,15 @@ class Publisher:
 
     def __init__(self, connection, channel=1):
         self.connection, self.channel = connection, channel
-        self.tag = 0
+        # A channel counts all its publishes, whoever kept the books of the earlier ones.
+        self.tags = connection.__dict__.setdefault("published_tags", collections.Counter())
         self.unconfirmed = {}   # tag: body
         self.confirmed, self.nacked, self.returned = [], [], []
         connection.call(channel, "confirm.select")
 
     def send(self, queue, body, exchange="", **properties):
-        self.tag += 1
-        self.unconfirmed[self.tag] = body
+        self.tags[self.channel] += 1
+        self.unconfirmed[self.tags[self.channel]] = body
         self.connection.publish(self.channel, exchange, queue, body, mandatory=True,
                                 **{"delivery_mode": 2, **properties})
 
