@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "config/keys.h"
 
-enum { CONFIG_FILE_MAX = 1 << 20 };
+enum { CONFIG_FILE_MAX = 1 << 20, PORT_MAX = 65535 };
 
 /* --- values --- */
 
@@ -40,12 +40,24 @@ static int parse_integer(const char *value, int64_t *out)
     return ERR_INVALID;
 }
 
+/* Digits alone: strtol would let blanks and signs pass. */
+static bool parse_digits(const char *text, int64_t high, int64_t *out)
+{
+    *out = 0;
+    if (!*text) return false;
+    for (; *text; text++) {
+        if (!isdigit((unsigned char)*text)) return false;
+        *out = *out * 10 + (*text - '0');
+        if (*out > high) return false;
+    }
+    return true;
+}
+
 static bool is_address(const char *value)
 {
-    const char *colon = strrchr(value, ':'), *port = colon ? colon + 1 : value;
-    char *end;
-    long number = strtol(port, &end, 10);
-    return *port && !*end && number >= 0 && number <= 65535 && colon != value;
+    const char *colon = strrchr(value, ':');
+    int64_t port;
+    return colon != value && parse_digits(colon ? colon + 1 : value, PORT_MAX, &port);
 }
 
 static int set_text(char *to, const char *value, struct err *err, const char *name)
@@ -59,9 +71,9 @@ static int set_text(char *to, const char *value, struct err *err, const char *na
 static int set_list(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
 {
     const char *suffix = name + strlen(key->name);
-    char *end;
-    long at = strcmp(suffix, "default") ? strtol(suffix, &end, 10) : 0;
-    if (strcmp(suffix, "default") && (!*suffix || *end || at < key->low || at > key->high))
+    int64_t at = 0;
+    bool found = key->low == 0 && !strcmp(suffix, "default");
+    if (!found && (!parse_digits(suffix, key->high, &at) || at < key->low))
         return (int)err_set(err, ERR_INVALID, "%s: the last part must be a number from %lld to %lld", name,
                             (long long)key->low, (long long)key->high);
     if (*value && !is_address(value))
@@ -181,19 +193,34 @@ void config_init(struct config *c)
             abort();
 }
 
-/* A `#` begins a comment at the start of a line or after white space, so that a password may hold one. */
+/* The closing quote of a value in quotes that begins behind `equals`; `equals` if there is none. */
+static char *closing_quote(char *equals)
+{
+    char *value = equals + 1;
+    while (isspace((unsigned char)*value)) value++;
+    char *closing = *value == '"' || *value == '\'' ? strchr(value + 1, *value) : NULL;
+    return closing ? closing : equals;
+}
+
+/* A `#` begins a comment at the start of a line or after white space, so that a password may hold one; within quotes it
+ * may stand after white space, too. */
 static void strip_comment(char *line)
 {
-    for (char *at = line; *at; at++)
+    bool in_value = false;
+    for (char *at = line; *at; at++) {
         if (*at == '#' && (at == line || isspace((unsigned char)at[-1]))) {
             *at = '\0';
             return;
         }
+        if (*at != '=' || in_value) continue;
+        in_value = true;
+        at = closing_quote(at);
+    }
 }
 
 int config_parse(struct config *c, struct slice text, const char *origin, struct err *err)
 {
-    char *copy = mem_strndup((const char *)text.data, text.size), *next = copy;
+    char *copy = mem_strndup(text.size ? (const char *)text.data : "", text.size), *next = copy;
     int code = 0;
     if (text.size && memchr(text.data, 0, text.size))
         code = (int)err_set(err, ERR_FORMAT, "%s: has a zero byte", origin);
@@ -216,11 +243,13 @@ int config_load(struct config *c, const char *path, struct err *err)
     if (!f) return (int)err_set_errno(err, errno, "open %s", path);
     struct buf text = {0};
     size_t got;
-    while ((got = fread(buf_reserve(&text, 4096), 1, 4096, f)) > 0 && text.size < CONFIG_FILE_MAX) text.size += got;
+    while (text.size <= CONFIG_FILE_MAX && (got = fread(buf_reserve(&text, 4096), 1, 4096, f)) > 0) text.size += got;
+    int code = 0;
+    if (ferror(f)) code = (int)err_set_errno(err, errno, "read %s", path); /* a directory opens, but does not read */
+    else if (text.size > CONFIG_FILE_MAX)
+        code = (int)err_set(err, ERR_FORMAT, "%s: longer than %d bytes", path, CONFIG_FILE_MAX);
+    else code = config_parse(c, buf_slice(&text), path, err);
     fclose(f);
-    int code = text.size >= CONFIG_FILE_MAX
-                   ? (int)err_set(err, ERR_FORMAT, "%s: longer than %d bytes", path, CONFIG_FILE_MAX)
-                   : config_parse(c, buf_slice(&text), path, err);
     buf_close(&text);
     return code;
 }
@@ -237,6 +266,7 @@ int config_check(struct config *c, struct err *err)
 {
     bool peers = false, listens = false;
     for (int i = 0; i < CONFIG_LIST_MAX; i++) peers |= *c->cluster_peers[i] != 0, listens |= *c->listeners_tcp[i] != 0;
+    if (!*c->data_dir) return (int)err_set(err, ERR_INVALID, "data_dir is empty: nothing durable could be kept");
     if (!listens) strcpy(c->listeners_tcp[0], "5672");
     if (!*c->node_name) {
         char host[128] = "localhost";

@@ -1,6 +1,7 @@
 /* Configuration: RabbitMQ's sysctl form, `key = value`, `#` comments; every key in one table (keys.c).
  *
- * Thread: the main thread, before the node starts; constant afterwards. Lifetime: config_init() .. config_close().
+ * Thread: the main thread, before the node starts; constant afterwards. A plain struct: nothing to free.
+ * A key that is set twice has its last value; what was set before an error stays set.
  * Errors name file, line and key; a key that is not known is a warning with the nearest known name. */
 #ifndef WARREN_CONFIG_CONFIG_H
 #define WARREN_CONFIG_CONFIG_H
