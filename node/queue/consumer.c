@@ -29,6 +29,21 @@ static uint8_t refusal(const struct queue *q, const struct command_attach *a)
     return REPLY_OK;
 }
 
+/* A port should never use a consumer's number twice. If it does, the new one answers for what the old one held: so it
+ * is after a restore, too. */
+static uint32_t held_by(struct machine_port *port, const struct consumer *c)
+{
+    uint32_t count = 0;
+    uint64_t dseq = 0;
+    for (uint64_t left = port->held; left; left--) {
+        const struct unacked_item *item = unacked_next(port, &dseq);
+        while (item && !item->consumer) item = unacked_next(port, &dseq);
+        CHECK(item);
+        count += item->consumer == c->id && item->queue == c->queue->id;
+    }
+    return count;
+}
+
 void attach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects)
 {
     struct command_attach a;
@@ -53,6 +68,7 @@ void attach(struct queue_machine *m, struct machine_port *port, const struct com
     if (a.flags & ATTACH_EXCLUSIVE) q->exclusive = c;
     if (!q->active) q->active = c;
     q->blocked = false;
+    c->unacked = held_by(port, c);
     queue_used(m, q);
     pump(m, q, effects);
 }
@@ -83,8 +99,10 @@ void detach(struct queue_machine *m, struct machine_port *port, const struct com
 {
     struct command_detach d;
     struct consumer *c = command_detach_decode(command->payload, &d) ? consumer_find(port, d.consumer) : NULL;
-    struct queue *q = c ? c->queue : NULL;
-    if (c) consumer_remove(m, c, effects);
+    if (c) {
+        stir(m, c->queue); /* another may be the active one now */
+        consumer_remove(m, c, effects);
+    }
     port_table_reply(&port->base, command->number, c ? REPLY_OK : REPLY_NOT_FOUND, 0, 0, (struct slice){0}, effects);
-    if (q && q->ready && q->consumer_count) pump(m, q, effects);
+    pump_stirred(m, effects);
 }

@@ -100,6 +100,25 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
     }
 }
 
+void stir(struct queue_machine *m, struct queue *q)
+{
+    if (q->stirred) return;
+    q->stirred = true;
+    m->stirred = mem_grow(m->stirred, &m->stirred_capacity, m->stirred_count + 1, sizeof *m->stirred);
+    m->stirred[m->stirred_count++] = q->id;
+}
+
+void pump_stirred(struct queue_machine *m, struct effects *effects)
+{
+    for (size_t i = 0; i < m->stirred_count; i++) {
+        struct queue *q = queue_find(m, m->stirred[i]);
+        if (!q) continue;
+        q->stirred = q->blocked = false;
+        pump(m, q, effects);
+    }
+    m->stirred_count = 0;
+}
+
 void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects)
 {
     LIST_FOR(&port->consumers, link)

@@ -61,14 +61,12 @@ static void digest_port(struct buf *b, const struct machine_port *p)
     buf_put_le32(b, p->limit);
     buf_put_le64(b, p->unacked);
     buf_put_le64(b, p->window_bytes);
-    for (uint64_t dseq = p->oldest_chunk * UNACKED_CHUNK, left = p->unacked; left; dseq++) {
-        const struct unacked_item *item = unacked_at((struct machine_port *)p, dseq);
-        if (!item) continue;
+    const struct unacked_item *item;
+    for (uint64_t dseq = 0; (item = unacked_next((struct machine_port *)p, &dseq));) {
         buf_put_le64(b, dseq);
         buf_put_le64(b, item->queue);
         buf_put_le64(b, item->number);
         buf_put_le32(b, item->consumer);
-        left--;
     }
 }
 

@@ -5,7 +5,7 @@ static uint64_t expiry(const struct queue_machine *m, const struct queue *q, uin
 {
     uint64_t ttl = q->settings.message_ttl_ms >= 0 ? (uint64_t)q->settings.message_ttl_ms : UINT64_MAX;
     if (ttl_ms < ttl) ttl = ttl_ms;
-    return ttl == UINT64_MAX ? 0 : m->now_ms + ttl;
+    return ttl >= UINT64_MAX - m->now_ms ? 0 : m->now_ms + ttl;
 }
 
 static bool is_full(const struct queue *q, uint32_t body)
@@ -22,8 +22,7 @@ static bool over_length(const struct queue *q)
            (s->max_length_bytes >= 0 && q->ready_bytes > (uint64_t)s->max_length_bytes);
 }
 
-/* drop-head: the oldest of the lowest priority goes first. */
-static void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects)
+void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects)
 {
     while (q->ready && over_length(q)) {
         bool found = false;

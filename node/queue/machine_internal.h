@@ -35,6 +35,7 @@ struct queue {
     struct consumer *active; /* single active consumer */
     struct consumer *exclusive;
     bool blocked; /* no consumer can take more: set by a vain search, cleared when one can again */
+    bool stirred; /* in queue_machine.stirred */
     bool had_consumers, unused_told;
     uint64_t expiring; /* messages with a TTL */
     uint64_t used_ms;  /* x-expires counts from here */
@@ -60,7 +61,7 @@ struct machine_port {
     uint64_t next_dseq; /* of the next delivery; the first is 1 */
     uint32_t limit;
     uint64_t unacked;
-    uint64_t held; /* of them by consumers: what the limit counts; a get's message is not */
+    uint64_t held;         /* of them by consumers: what the limit counts; a get's message is not */
     struct map_u64 chunks; /* dseq / UNACKED_CHUNK -> struct unacked_chunk */
     uint64_t oldest_chunk; /* no lower one exists */
     struct list consumers;
@@ -103,6 +104,8 @@ struct queue_machine {
     uint64_t now_ms;
     uint64_t dead_number;
     struct list dead;
+    uint64_t *stirred; /* ids of queues that something came back to, or whose consumers changed, in this command */
+    size_t stirred_count, stirred_capacity;
     struct timer *timers; /* heap */
     size_t timer_count, timer_capacity;
     struct pending_content *pending;
@@ -116,7 +119,7 @@ struct queue *queue_find(struct queue_machine *m, uint64_t id);
 struct queue *queue_make(struct queue_machine *m, uint64_t id);
 void queue_set(struct queue *q, const struct queue_settings *s);
 void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effects); /* cancels, releases, frees */
-struct level *queue_level(struct queue *q, uint8_t priority);
+struct level *queue_level(struct queue *q, uint8_t level); /* made when it is used for the first time */
 /* The next ready message: highest level first. */
 bool queue_front(struct queue_machine *m, struct queue *q, uint8_t *level, uint64_t *number, struct slot **slot);
 void queue_used(struct queue_machine *m, struct queue *q);
@@ -125,9 +128,15 @@ void queue_used(struct queue_machine *m, struct queue *q);
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
              struct effects *effects);
 
+/* Brings a queue down to its maximum length: the oldest of the lowest priority goes first. */
+void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects);
+
 /* deliver.c */
 void pump(struct queue_machine *m, struct queue *q, struct effects *effects);
 void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects);
+/* A queue of other ports' consumers, too, may have to be looked at: noted now, pumped at the end of the command. */
+void stir(struct queue_machine *m, struct queue *q);
+void pump_stirred(struct queue_machine *m, struct effects *effects);
 void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item,
                    struct effects *effects);
 uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port *port, struct consumer *consumer,
@@ -145,6 +154,7 @@ void settle(struct queue_machine *m, struct machine_port *port, const struct com
 void settle_range(struct queue_machine *m, struct machine_port *port, uint64_t first, uint64_t last, uint8_t outcome,
                   struct effects *effects);
 struct unacked_item *unacked_add(struct machine_port *port, uint64_t dseq);
+struct unacked_item *unacked_next(struct machine_port *port, uint64_t *dseq); /* the next above *dseq, or NULL */
 struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq);
 void window_add(struct machine_port *port, uint64_t dseq, uint32_t size);
 void window_received(struct machine_port *port);

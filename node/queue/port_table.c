@@ -154,14 +154,24 @@ void port_table_refuse(struct port_base *port, uint64_t number, struct effects *
     say(effects, EFFECT_REFUSED, port->id, number);
 }
 
+static bool dies_with(const struct port_base *port, uint8_t node, uint32_t epoch)
+{
+    return port_id_node(port->id) == node && port_id_epoch(port->id) <= epoch;
+}
+
 void port_table_node_down(struct port_table *t, uint8_t node, uint32_t epoch, struct effects *effects)
 {
     if (node == PORT_NODE_SYSTEM || node == PORT_NODE_GROUP) return;
     if (t->floor[node] <= epoch) t->floor[node] = epoch + 1;
+    LIST_FOR(&t->order, link)
+    {
+        struct port_base *port = LIST_ITEM(link, struct port_base, link);
+        if (t->ops->leave && dies_with(port, node, epoch)) t->ops->leave(t->machine, port, effects);
+    }
     LIST_FOR_SAFE(&t->order, link)
     {
         struct port_base *port = LIST_ITEM(link, struct port_base, link);
-        if (port_id_node(port->id) == node && port_id_epoch(port->id) <= epoch) forget(t, port, effects);
+        if (dies_with(port, node, epoch)) forget(t, port, effects);
     }
 }
 

@@ -35,6 +35,8 @@ struct port_base {
 
 struct port_table_ops {
     struct port_base *(*create)(void *machine);
+    /* The port will go, and others with it: nothing more may be handed to it. May be NULL. */
+    void (*leave)(void *machine, struct port_base *port, struct effects *effects);
     void (*destroy)(void *machine, struct port_base *port, struct effects *effects); /* requeues, detaches, frees */
     /* One command of a port, in order and once; of the system with `port` NULL. */
     void (*apply)(void *machine, struct port_base *port, const struct command *command, struct part chunk,

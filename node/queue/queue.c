@@ -78,10 +78,8 @@ void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effect
     mem_free(q);
 }
 
-struct level *queue_level(struct queue *q, uint8_t priority)
+struct level *queue_level(struct queue *q, uint8_t level)
 {
-    uint8_t top = q->settings.max_priority;
-    uint8_t level = priority > top ? top : priority;
     if (level >= q->level_count) {
         q->levels = mem_realloc(q->levels, (level + 1u) * sizeof(struct level *));
         while (q->level_count <= level) q->levels[q->level_count++] = NULL;

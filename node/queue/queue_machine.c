@@ -14,30 +14,25 @@ struct port_base *machine_port_create(void *machine)
     return &p->base;
 }
 
+static void port_leave(void *machine, struct port_base *base, struct effects *effects)
+{
+    struct queue_machine *m = machine;
+    struct machine_port *p = (struct machine_port *)base;
+    while (!list_empty(&p->consumers)) {
+        struct consumer *c = LIST_ITEM(p->consumers.next, struct consumer, port_link);
+        stir(m, c->queue); /* another may be the active one now */
+        consumer_remove(m, c, effects);
+    }
+}
+
 /* What it held goes back to its old place, then what waits there goes to others. */
 static void port_destroy(void *machine, struct port_base *base, struct effects *effects)
 {
     struct queue_machine *m = machine;
     struct machine_port *p = (struct machine_port *)base;
-    while (!list_empty(&p->consumers))
-        consumer_remove(m, LIST_ITEM(p->consumers.next, struct consumer, port_link), effects);
-    uint64_t *queues = NULL;
-    size_t count = 0, capacity = 0;
-    for (uint64_t dseq = p->oldest_chunk * UNACKED_CHUNK; p->unacked && dseq < p->next_dseq; dseq++) {
-        struct unacked_item *item = unacked_at(p, dseq);
-        if (!item || (count && queues[count - 1] == item->queue)) continue;
-        queues = mem_grow(queues, &capacity, count + 1, sizeof *queues);
-        queues[count++] = item->queue;
-    }
+    port_leave(m, base, effects);
     settle_range(m, p, 1, UINT64_MAX - 1, SETTLE_REQUEUE, effects);
-    for (size_t i = 0; i < count; i++) {
-        struct queue *q = queue_find(m, queues[i]);
-        if (!q) continue;
-        q->blocked = false;
-        timer_set(m, q);
-        pump(m, q, effects);
-    }
-    mem_free(queues);
+    pump_stirred(m, effects);
     map_u64_close(&p->chunks);
     mem_free(p->window_sizes);
     mem_free(p);
@@ -128,6 +123,9 @@ static void configure(struct queue_machine *m, struct machine_port *port, const 
     if (!q) q = queue_make(m, c.queue);
     queue_set(q, &c.settings);
     queue_used(m, q);
+    q->blocked = false; /* single active consumer may have gone */
+    pump(m, q, effects);
+    drop_heads(m, q, effects);
     reply(port, command, REPLY_OK, q->ready, q->consumer_count, effects);
 }
 
@@ -230,8 +228,11 @@ static void received(void *machine, struct port_base *base, struct effects *effe
     port_may_take_more(machine, port, effects);
 }
 
-static const struct port_table_ops port_ops = {
-    .create = machine_port_create, .destroy = port_destroy, .apply = apply_command, .received = received};
+static const struct port_table_ops port_ops = {.create = machine_port_create,
+                                               .leave = port_leave,
+                                               .destroy = port_destroy,
+                                               .apply = apply_command,
+                                               .received = received};
 
 /* --- the machine --- */
 
@@ -285,6 +286,7 @@ void queue_machine_destroy(struct queue_machine *m)
     map_u64_close(&m->queues);
     mem_free(m->order);
     mem_free(m->timers);
+    mem_free(m->stirred);
     mem_free(m->pending);
     mem_free(m->indexed);
     mem_free(m);
@@ -306,14 +308,19 @@ void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint6
 {
     if (!port_table_hello(&m->ports, id, known, effects)) return;
     struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
-    for (uint64_t dseq = in_hand + 1; port && dseq < port->next_dseq; dseq++) {
-        struct unacked_item *item = unacked_at(port, dseq);
-        if (item) emit_delivery(m, port, dseq, item, effects);
-    }
+    const struct unacked_item *item;
+    while (port && in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
+        emit_delivery(m, port, in_hand, item, effects);
 }
 
-void queue_machine_nodes(const struct queue_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max),
-                         void *arg)
+void queue_machine_unused(struct queue_machine *m, struct effects *effects)
+{
+    for (size_t i = 0; i < m->queue_count; i++)
+        if (m->order[i]->unused_told) effects_add(effects, EFFECT_QUEUE_UNUSED, 0)->queue = m->order[i]->id;
+}
+
+void queue_machine_nodes(const struct queue_machine *m,
+                         void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
 {
     port_table_nodes(&m->ports, each, arg);
 }

@@ -32,6 +32,9 @@ void queue_machine_hello(struct queue_machine *m, uint64_t port, bool known, uin
  * `after`. */
 void queue_machine_dead_letters(struct queue_machine *m, uint64_t after, size_t count_max, struct effects *effects);
 
+/* Repeats EFFECT_QUEUE_UNUSED for the queues that are still there (a new leader asks: the old one may have died with it). */
+void queue_machine_unused(struct queue_machine *m, struct effects *effects);
+
 struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;

@@ -192,7 +192,7 @@ static void restore_queue(struct queue_machine *m, struct reader *r)
     q->had_consumers = flags & QUEUE_FLAG_HAD_CONSUMERS;
     q->unused_told = flags & QUEUE_FLAG_UNUSED_TOLD;
     uint64_t levels = reader_varint(r);
-    if (levels > (uint64_t)settings.max_priority + 1) reader_fail(r);
+    if (levels > UINT8_MAX + 1u) reader_fail(r); /* there may be more than priorities: these were reduced */
     for (uint64_t i = 0; i < levels && !r->failed; i++)
         if (reader_u8(r)) restore_level(m, r, q, queue_level(q, (uint8_t)i));
     restore_queue_consumers(m, r, q);

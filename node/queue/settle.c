@@ -25,6 +25,23 @@ struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq)
     return item && item->live ? item : NULL;
 }
 
+struct unacked_item *unacked_next(struct machine_port *port, uint64_t *dseq)
+{
+    uint64_t at = *dseq + 1, from = port->oldest_chunk * UNACKED_CHUNK;
+    if (at < from) at = from;
+    while (port->chunks.count && at < port->next_dseq) {
+        struct unacked_chunk *chunk = chunk_of(port, at);
+        if (!chunk) {
+            at = (at / UNACKED_CHUNK + 1) * UNACKED_CHUNK;
+            continue;
+        }
+        struct unacked_item *item = &chunk->items[at % UNACKED_CHUNK];
+        *dseq = at++;
+        if (item->live) return item;
+    }
+    return NULL;
+}
+
 /* --- the receive window --- */
 
 void window_add(struct machine_port *port, uint64_t dseq, uint32_t size)
@@ -67,6 +84,7 @@ static void requeue(struct queue_machine *m, struct queue *q, const struct unack
     bool too_often = q->settings.delivery_limit >= 0 && slot->delivery_count > (uint64_t)q->settings.delivery_limit;
     if (too_often) bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
     else if (slot->expires_ms) timer_set(m, q);
+    stir(m, q);
 }
 
 static void settle_item(struct queue_machine *m, struct machine_port *port, const struct unacked_item *item,
@@ -136,4 +154,5 @@ void settle(struct queue_machine *m, struct machine_port *port, const struct com
     window_received(port);
     settle_range(m, port, s.first, s.last, s.outcome, effects);
     port_may_take_more(m, port, effects);
+    pump_stirred(m, effects); /* what came back may go to consumers of other ports */
 }

@@ -63,7 +63,7 @@ static void received(void *machine, struct port_base *port, struct effects *effe
     n->received_count++;
 }
 
-static const struct port_table_ops ops = {create, destroy, apply, received};
+static const struct port_table_ops ops = {.create = create, .destroy = destroy, .apply = apply, .received = received};
 
 static int set_up(void **state)
 {
