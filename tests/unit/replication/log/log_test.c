@@ -1,4 +1,5 @@
 /* What the log promises while nothing breaks. */
+#include "replication/log/log_internal.h"
 #include "tests/unit/replication/log/log_bench.h"
 
 static void nothing_is_durable_before_its_flush_is_synced(void **state)
@@ -235,6 +236,52 @@ static void a_recycled_file_is_the_one_that_was_given_back(void **state)
     bench_end(&b);
 }
 
+static void files_of_another_size_are_fitted_when_they_are_used_again(void **state)
+{
+    (void)state;
+    for (unsigned shift = 0; shift < 3; shift++) {
+        struct bench b;
+        bench_start(&b);
+        bench_open(&b);
+        bench_append_range(&b, 1, 1, 40, 1, 1000);
+        bench_flush(&b);
+        log_trim(b.log, 1, 40, 1, 41);
+        bench_flush(&b);
+        bench_close(&b);
+        b.params.file_size = BENCH_FILE_SIZE / 2 << shift;
+        bench_open(&b);
+        bench_append_range(&b, 1, 41, 50, 1, 1000);
+        bench_flush(&b);
+        for (size_t i = 0; i < bench_count_files(&b, ".wal"); i++)
+            assert_int_equal(disk_file_size(b.disk, bench_file(&b, ".wal", i)), b.params.file_size);
+        bench_crash(&b, 8);
+        bench_open(&b);
+        for (uint64_t i = 41; i <= 50; i++) assert_true(bench_holds(&b, 1, i, 1, 1000));
+        bench_end(&b);
+    }
+}
+
+/* An old entry of an idle group stays in memory; behind it others come and go. */
+static void the_cache_forgets_what_was_trimmed(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    b.params.cache_size = 1 << 20;
+    bench_open(&b);
+    bench_append(&b, 2, 1, 1, 10);
+    for (uint64_t i = 1; i <= 20000; i++) {
+        bench_append(&b, 1, i, 1, 10);
+        if (i % 100) continue;
+        log_trim(b.log, 1, i, 1, i + 1);
+        bench_flush(&b);
+    }
+    assert_true(b.log->cache_capacity <= 1024);
+    assert_int_equal(b.log->cache_bytes, 10);
+    assert_true(bench_holds(&b, 2, 1, 1, 10));
+    bench_end(&b);
+}
+
 static void the_group_that_holds_the_oldest_file_is_named(void **state)
 {
     (void)state;
@@ -292,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_replaces_everything),
         cmocka_unit_test(trimming_gives_files_back_and_uses_them_again),
         cmocka_unit_test(a_recycled_file_is_the_one_that_was_given_back),
+        cmocka_unit_test(files_of_another_size_are_fitted_when_they_are_used_again),
+        cmocka_unit_test(the_cache_forgets_what_was_trimmed),
         cmocka_unit_test(the_group_that_holds_the_oldest_file_is_named),
         cmocka_unit_test(many_groups_share_the_files),
     };

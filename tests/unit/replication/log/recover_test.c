@@ -231,6 +231,47 @@ static void a_file_stays_until_the_trim_is_durable(void **state)
     bench_end(&b);
 }
 
+static void a_file_of_votes_stays_until_the_next_has_them(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    bench_open(&b);
+    log_append_vote(b.log, 2, 9, 3);
+    log_flush(b.log);
+    uint64_t term = 0;
+    for (uint64_t at = 0; at < BENCH_FILE_SIZE; at += record_span(0)) log_append_vote(b.log, 1, ++term, 1);
+    jobs_step(b.executor); /* the first flush; the second begins a file */
+    struct disk *crashed = disk_after_crash(b.disk, 2);
+    bench_run(&b);
+    bench_take_disk(&b, crashed);
+    bench_open(&b);
+    assert_int_equal(bench_state(&b, 2).term, 9);
+    assert_int_equal(bench_state(&b, 2).voted_for, 3);
+    bench_end(&b);
+}
+
+static void more_free_files_than_are_of_use_are_removed(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    for (unsigned i = 1; i <= 5; i++) {
+        char path[100];
+        struct file *f;
+        snprintf(path, sizeof path, BENCH_FOLDER "/%016x.free", i);
+        assert_int_equal(disk_fs(b.disk)->open(disk_fs(b.disk), path, FS_CREATE, &f, NULL), 0);
+        disk_fs(b.disk)->close(f);
+    }
+    bench_open(&b);
+    assert_int_equal(bench_count_files(&b, ".free"), LOG_FREE_FILES_MAX);
+    bench_append(&b, 1, 1, 1, SIZE);
+    bench_flush(&b);
+    assert_int_equal(bench_count_files(&b, ".free"), LOG_FREE_FILES_MAX - 1);
+    assert_non_null(bench_file(&b, "0000000000000006.wal", 0)); /* no number is used twice */
+    bench_end(&b);
+}
+
 static void what_a_killed_process_wrote_is_synced_before_it_counts(void **state)
 {
     (void)state;
@@ -497,6 +538,22 @@ static void a_full_disk_is_told_and_not_durable(void **state)
     bench_end(&b);
 }
 
+static void a_log_that_cannot_be_synced_does_not_open(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    bench_open(&b);
+    bench_append_range(&b, 1, 1, 30, 1, SIZE);
+    bench_flush(&b);
+    bench_take_disk(&b, power_off(&b));
+    disk_fail_next_sync(b.disk);
+    refuses(&b, ERR_IO, "fdatasync");
+    bench_open(&b);
+    assert_int_equal(bench_state(&b, 1).last_index, 30);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +563,8 @@ int main(void)
         cmocka_unit_test(a_log_that_never_synced_anything_is_empty),
         cmocka_unit_test(the_past_of_a_recycled_file_never_comes_back),
         cmocka_unit_test(a_file_stays_until_the_trim_is_durable),
+        cmocka_unit_test(a_file_of_votes_stays_until_the_next_has_them),
+        cmocka_unit_test(more_free_files_than_are_of_use_are_removed),
         cmocka_unit_test(what_a_killed_process_wrote_is_synced_before_it_counts),
         cmocka_unit_test(payloads_that_look_like_a_log_are_payloads),
         cmocka_unit_test(a_flip_before_a_durable_position_is_refused),
@@ -516,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_log_of_another_shape_is_refused_and_left_alone),
         cmocka_unit_test(a_damaged_entry_is_noticed_when_it_is_read_back),
         cmocka_unit_test(after_a_failed_sync_nothing_is_durable_any_more),
+        cmocka_unit_test(a_log_that_cannot_be_synced_does_not_open),
         cmocka_unit_test(a_full_disk_is_told_and_not_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
