@@ -113,6 +113,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
         .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
         .log_file_size = (uint64_t)c->wal_file_size,
+        .log_bytes_max = (uint64_t)c->wal_size,
         .log_cache_size = (uint64_t)c->wal_cache_size,
         .checkpoint_log_bytes = (uint64_t)c->checkpoint_log_bytes,
         .transfer_rate = (uint64_t)c->cluster_transfer_rate,

@@ -34,7 +34,7 @@ struct node_settings {
     const uint8_t *secret;
     size_t secret_size;
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
-    uint64_t log_file_size, log_cache_size, checkpoint_log_bytes, transfer_rate;
+    uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;
     const char *user, *password; /* empty user: nobody may log in */
     bool loopback_only;          /* the default user on loopback addresses only */
     struct logger *logger;

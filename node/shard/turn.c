@@ -3,7 +3,8 @@
  *   1 mail from siblings    2 timers    3 ports post their chunks, groups seal one entry each, submit, send, apply;
  *   effects reach sessions  4 one log write   5 one write per link   6 one write per connection   7 wake siblings
  *
- * That is where batches come from: per turn at most one entry per group, one sync per shard, one write per connection. */
+ * That is where batches come from: per turn at most one entry per group, one sync per shard, one write per connection.
+ */
 #include "node/shard/shard_internal.h"
 
 enum { TURN_ROUNDS_MAX = 4 /* what sessions ask while answering goes out in the same turn, up to so many times */ };
@@ -14,11 +15,21 @@ static void groups_turn(struct shard *s, uint64_t clock)
         if (s->groups[g].group) group_turn(s->groups[g].group, s->now_ms, clock);
 }
 
+/* Groups with little traffic would keep files of the log for ever. */
+static void relieve_log(struct shard *s)
+{
+    uint64_t limit = s->settings->log_bytes_max;
+    if (log_total_bytes(s->log) <= limit) return;
+    for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
+        if (s->groups[g].group && log_group_reach(s->log, g) > limit / 2) group_relieve(s->groups[g].group);
+}
+
 static void timers(struct shard *s)
 {
     if (s->now_ms < s->second_at_ms) return;
     s->second_at_ms = s->now_ms + 1000;
     connections_second(s);
+    relieve_log(s);
 }
 
 static uint64_t next_deadline(struct shard *s)
@@ -26,7 +37,8 @@ static uint64_t next_deadline(struct shard *s)
     uint64_t at = s->second_at_ms;
     if (broker_deadline_ms(s->broker) < at) at = broker_deadline_ms(s->broker);
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
-        if (s->groups[g].group && group_deadline_ms(s->groups[g].group) < at) at = group_deadline_ms(s->groups[g].group);
+        if (s->groups[g].group && group_deadline_ms(s->groups[g].group) < at)
+            at = group_deadline_ms(s->groups[g].group);
     return at;
 }
 

@@ -9,14 +9,9 @@ static uint64_t keep_from(const struct group *g, uint64_t index)
     uint64_t from = index + 1, bytes = 0;
     uint64_t bytes_max = g->params.trailing_bytes ? g->params.trailing_bytes : GROUP_TRAILING_BYTES;
     uint32_t entries_max = g->params.trailing_entries ? g->params.trailing_entries : GROUP_TRAILING_ENTRIES;
-    struct err err;
-    while (from > state.first_index && index + 1 - from < entries_max && bytes < bytes_max) {
-        struct entry *e = log_entry(g->params.log, g->params.id, from - 1, &err);
-        if (!e) break;
-        bytes += e->size;
-        entry_unref(e);
-        from--;
-    }
+    if (g->relieving) return from;
+    while (from > state.first_index && index + 1 - from < entries_max && bytes < bytes_max)
+        bytes += log_entry_size(g->params.log, g->params.id, --from);
     return from;
 }
 
@@ -30,6 +25,7 @@ static void on_checkpoint(void *arg, const struct err *err)
         return;
     }
     uint64_t from = keep_from(g, g->checkpoint_index);
+    g->relieving = false;
     g->snapshot_index = g->checkpoint_index;
     struct store_manifest m;
     store_manifest(g->params.store, &m);
@@ -53,6 +49,18 @@ int group_checkpoint(struct group *g)
     g->params.machine.ops->checkpoint(g->params.machine.self, c);
     store_checkpoint_run(g->params.store, c, on_checkpoint, g);
     return 0;
+}
+
+void group_relieve(struct group *g)
+{
+    if (g->checkpoint_running) return;
+    if (g->applied > g->snapshot_index) {
+        g->relieving = group_checkpoint(g) == 0;
+        return;
+    }
+    /* Only what the last checkpoint left for brief absences holds the log: an entry that says nothing makes room for
+     * the next. */
+    if (g->leading && g->commit == core_last_index(g->core)) core_submit(g->core, ENTRY_BARRIER, g->now_ms);
 }
 
 static bool much_is_dead(struct group *g)

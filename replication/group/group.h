@@ -113,6 +113,8 @@ void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms);
 /* Hands leadership over (0: to the best follower). ERR_NOT_LEADER; ERR_BUSY when no follower is connected and caught
  * up. */
 int group_transfer(struct group *g, uint8_t node, uint64_t now_ms);
+/* The log is long because of this group's old entries: a checkpoint that leaves none behind, as soon as one is possible. */
+void group_relieve(struct group *g);
 int group_checkpoint(struct group *g); /* ERR_BUSY when one runs; 0 also when there is nothing new */
 
 struct group_status {

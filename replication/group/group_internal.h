@@ -72,7 +72,7 @@ struct group {
 
     struct takeover takeover;
 
-    bool checkpoint_running;
+    bool checkpoint_running, relieving;
     uint64_t checkpoint_index, checkpoint_term;
     uint64_t snapshot_index;
     uint64_t dead_check_at_ms;

@@ -224,6 +224,12 @@ static struct entry *read_entry(struct log *l, uint32_t group, uint64_t index, c
     return entry;
 }
 
+uint32_t log_entry_size(const struct log *l, uint32_t group, uint64_t index)
+{
+    const struct trail_entry *e = trail_at(&l->trails[group], index);
+    return e ? e->size : 0;
+}
+
 struct entry *log_entry(struct log *l, uint32_t group, uint64_t index, struct err *err)
 {
     struct trail_entry *e = trail_at(&l->trails[group], index);
@@ -247,15 +253,10 @@ uint64_t log_total_bytes(const struct log *l)
     return l->total_bytes;
 }
 
-uint32_t log_oldest_group(const struct log *l)
+uint64_t log_group_reach(const struct log *l, uint32_t group)
 {
-    uint32_t oldest = 0;
-    uint64_t lsn = UINT64_MAX;
-    for (uint32_t g = 0; g < l->params.group_count; g++) {
-        struct trail_entry *e = trail_at(&l->trails[g], l->trails[g].state.first_index);
-        if (e && e->lsn < lsn) lsn = e->lsn, oldest = g;
-    }
-    return oldest;
+    const struct trail_entry *e = trail_at(&l->trails[group], l->trails[group].state.first_index);
+    return e ? l->next_lsn - e->lsn : 0;
 }
 
 uint64_t log_sync_count(const struct log *l)

@@ -67,6 +67,7 @@ void log_on_durable(struct log *log, void (*callback)(void *arg), void *arg);
  * checked from the file: a short blocking read). NULL and err when it is not there or damaged. */
 uint64_t log_entry_term(const struct log *log, uint32_t group, uint64_t index);
 uint8_t log_entry_type(const struct log *log, uint32_t group, uint64_t index);
+uint32_t log_entry_size(const struct log *log, uint32_t group, uint64_t index); /* bytes; 0 if not present */
 struct entry *log_entry(struct log *log, uint32_t group, uint64_t index, struct err *err);
 
 /* A durable checkpoint of the group covers `index`: entries up to `keep_from` - 1 may go. Files that no group needs are
@@ -76,7 +77,7 @@ void log_trim(struct log *log, uint32_t group, uint64_t snapshot_index, uint64_t
 /* What operators and the checkpoint policy look at. */
 uint64_t log_group_bytes(const struct log *log, uint32_t group); /* of entries after the last trim's snapshot index */
 uint64_t log_total_bytes(const struct log *log);                 /* of files in use */
-uint32_t log_oldest_group(const struct log *log);                /* the group that holds the oldest file */
+uint64_t log_group_reach(const struct log *log, uint32_t group); /* bytes of log from the group's oldest entry to the end; 0: it has none */
 uint64_t log_sync_count(const struct log *log);
 
 #endif
