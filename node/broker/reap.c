@@ -67,6 +67,15 @@ static void configure_missing(struct host *h)
     }
 }
 
+/* Auto-delete and expired queues whose deletion the leader before may not have asked for. */
+static void delete_unused(struct host *h)
+{
+    effects_clear(&h->answers);
+    queue_machine_unused(h->queues, &h->answers);
+    carry_effects(h, &h->answers);
+    effects_clear(&h->answers);
+}
+
 void reap_tick(struct host *h)
 {
     if (!h->leads) return;
@@ -74,6 +83,8 @@ void reap_tick(struct host *h)
     if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;
     h->reconcile_wanted = false;
     delete_gone(h);
-    if (h->configure_wanted) configure_missing(h);
+    if (!h->configure_wanted) return;
     h->configure_wanted = false;
+    configure_missing(h);
+    delete_unused(h);
 }
