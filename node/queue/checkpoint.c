@@ -57,8 +57,10 @@ static void store_page(struct queue_machine *m, struct checkpoint *c, struct pag
 static void store_level(struct queue_machine *m, struct checkpoint *c, struct level *l)
 {
     uint64_t window = l->front / PAGE_SLOTS + PAGE_HEAD_WINDOW;
-    for (uint64_t i = l->first_page; i < l->first_page + l->page_count; i++)
-        store_page(m, c, level_page(l, i * PAGE_SLOTS), i > window);
+    for (uint64_t i = l->first_page; i < l->first_page + l->page_count; i++) {
+        struct page *p = level_page(l, i * PAGE_SLOTS);
+        if (p) store_page(m, c, p, i > window);
+    }
 }
 
 static void store_queue(struct queue_machine *m, struct checkpoint *c, struct queue *q)
@@ -113,16 +115,21 @@ static void encode_page(struct buf *b, const struct page *p, uint64_t number)
     }
 }
 
+static bool has_live(const struct page *p)
+{
+    return p && p->live;
+}
+
 static void encode_level(struct buf *b, const struct level *l)
 {
     uint64_t pages = 0;
     buf_put_varint(b, l->next);
     for (uint64_t i = l->first_page; i < l->first_page + l->page_count; i++)
-        pages += level_page(l, i * PAGE_SLOTS)->live > 0;
+        pages += has_live(level_page(l, i * PAGE_SLOTS));
     buf_put_varint(b, pages);
     for (uint64_t i = l->first_page; i < l->first_page + l->page_count; i++) {
         const struct page *p = level_page(l, i * PAGE_SLOTS);
-        if (p->live) encode_page(b, p, i);
+        if (has_live(p)) encode_page(b, p, i);
     }
 }
 

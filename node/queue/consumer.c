@@ -81,17 +81,23 @@ static void now_unused(struct queue_machine *m, struct queue *q, struct effects 
     if (effects) effects_add(effects, EFFECT_QUEUE_UNUSED, 0)->queue = q->id;
 }
 
+void consumer_free(struct consumer *c)
+{
+    list_remove(&c->queue_link);
+    list_remove(&c->port_link);
+    mem_free((void *)c->tag.data);
+    mem_free(c);
+}
+
 void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects)
 {
     struct queue *q = c->queue;
     list_remove(&c->queue_link);
-    list_remove(&c->port_link);
     q->consumer_count--;
     if (q->exclusive == c) q->exclusive = NULL;
     if (q->active == c) choose_active(q);
     q->blocked = false;
-    mem_free((void *)c->tag.data);
-    mem_free(c);
+    consumer_free(c);
     if (!q->consumer_count) now_unused(m, q, effects);
 }
 

@@ -17,7 +17,7 @@ static bool can_take(const struct consumer *c)
     return port_has_room(p);
 }
 
-static struct consumer *next_consumer(struct queue *q)
+struct consumer *next_consumer(const struct queue *q)
 {
     LIST_FOR(&q->consumers, link)
     {

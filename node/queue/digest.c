@@ -4,17 +4,18 @@
 
 /* --- digest: the logical state, however it is stored --- */
 
-/* Of a page: counts, and each slot that is more than a plain ready message; a page that is out has only those. */
+/* Of a page: counts, and its slots; of a page whose every slot is ready only those that are more than a plain message,
+ * because one that is out has only such. */
 static void digest_page(struct buf *b, const struct page *p, uint64_t number)
 {
-    if (!p->live) return;
+    if (!p || !p->live) return;
     buf_put_varint(b, number);
     buf_put_varint(b, p->live);
     buf_put_varint(b, p->ready);
     for (uint16_t i = 0; p->slots && i < p->count; i++) {
         const struct slot *s = &p->slots[i];
         bool plain = s->state == SLOT_READY && !s->redelivered && !s->delivery_count && !s->expires_ms;
-        if (s->state == SLOT_GONE || plain) continue;
+        if (s->state == SLOT_GONE || (plain && p->live == PAGE_SLOTS)) continue;
         buf_put_varint(b, (uint64_t)p->base + i);
         buf_put_u8(b, s->state);
         buf_put_u8(b, s->redelivered);
@@ -101,6 +102,7 @@ struct tally {
 static bool check_page(const struct page *p, struct tally *t, struct err *err)
 {
     uint64_t ready = 0, live = 0;
+    if (!p) return true;
     if (p->paged_out) {
         if (p->slots || p->ready != PAGE_SLOTS || p->live != PAGE_SLOTS || !p->index.segment)
             return err_set(err, ERR_INVALID, "a page that is out has slots, or misses some"), false;
@@ -156,16 +158,37 @@ static bool check_queue(const struct queue *q, struct err *err)
                false;
     if (q->settings.single_active_consumer && consumers && !q->active)
         return err_set(err, ERR_INVALID, "queue %llu has no active consumer", (unsigned long long)q->id), false;
+    if (q->ready && next_consumer(q))
+        return err_set(err, ERR_INVALID, "queue %llu has messages and a consumer that could take one",
+                       (unsigned long long)q->id),
+               false;
+    return true;
+}
+
+static bool check_consumers(struct machine_port *p, struct err *err)
+{
+    LIST_FOR(&p->consumers, link)
+    {
+        const struct consumer *c = LIST_ITEM(link, struct consumer, port_link);
+        if (list_empty(&c->queue_link)) return err_set(err, ERR_INVALID, "consumer %u is in no queue", c->id), false;
+        uint32_t unacked = 0;
+        const struct unacked_item *item;
+        for (uint64_t dseq = 0; (item = unacked_next(p, &dseq));)
+            unacked += item->consumer == c->id && item->queue == c->queue->id;
+        if (unacked != c->unacked)
+            return err_set(err, ERR_INVALID, "consumer %u counts %u unacked, has %u", c->id, c->unacked, unacked),
+                   false;
+    }
     return true;
 }
 
 static bool check_port(struct queue_machine *m, struct machine_port *p, uint64_t *unacked, struct err *err)
 {
-    uint64_t found = 0;
-    for (uint64_t dseq = p->oldest_chunk * UNACKED_CHUNK; p->chunks.count && dseq < p->next_dseq; dseq++) {
-        const struct unacked_item *item = unacked_at(p, dseq);
-        if (!item) continue;
+    uint64_t found = 0, consumed = 0;
+    const struct unacked_item *item;
+    for (uint64_t dseq = 0; (item = unacked_next(p, &dseq));) {
         found++;
+        consumed += item->consumer != 0;
         struct queue *q = queue_find(m, item->queue);
         if (!q) continue; /* deleted since */
         const struct slot *s = item->level < q->level_count && q->levels[item->level]
@@ -177,11 +200,17 @@ static bool check_port(struct queue_machine *m, struct machine_port *p, uint64_t
                    false;
         *unacked += 1;
     }
-    if (found != p->unacked)
+    if (found != p->unacked || consumed != p->held)
         return err_set(err, ERR_INVALID, "a port counts %llu unacked, has %llu", (unsigned long long)p->unacked,
                        (unsigned long long)found),
                false;
-    return true;
+    uint64_t bytes = 0;
+    for (uint64_t d = p->window_from + 1; d < p->next_dseq; d++) bytes += p->window_sizes[d & (p->window_capacity - 1)];
+    if (bytes != p->window_bytes)
+        return err_set(err, ERR_INVALID, "a port's window counts %llu bytes, has %llu",
+                       (unsigned long long)p->window_bytes, (unsigned long long)bytes),
+               false;
+    return check_consumers(p, err);
 }
 
 bool machine_check(void *self, struct err *err)

@@ -37,12 +37,16 @@ void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effect
     }
 }
 
+static uint8_t level_of(const struct queue *q, const struct command_enqueue *c)
+{
+    return c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
+}
+
 static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, const struct stored *content,
                 struct effects *effects)
 {
-    uint8_t level = c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
     uint64_t number;
-    struct level *l = queue_level(q, level);
+    struct level *l = queue_level(q, level_of(q, c));
     struct slot *slot = level_append(l, &number);
     slot->content = *content;
     blob_ref(content->blob);
@@ -63,6 +67,7 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
 static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c,
                           const struct stored *content, struct effects *effects)
 {
+    if (level_full(queue_level(q, level_of(q, c)))) return false;
     if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content->body)) {
         put(m, q, c, content, effects);
         return true;

@@ -132,6 +132,7 @@ void enqueue(struct queue_machine *m, struct machine_port *port, const struct co
 void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects);
 
 /* deliver.c */
+struct consumer *next_consumer(const struct queue *q); /* whose turn it is; NULL: nobody can take more */
 void pump(struct queue_machine *m, struct queue *q, struct effects *effects);
 void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects);
 /* A queue of other ports' consumers, too, may have to be looked at: noted now, pumped at the end of the command. */
@@ -146,6 +147,7 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
 void attach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
 void detach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
 void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects);
+void consumer_free(struct consumer *c); /* out of its lists, nothing else */
 struct consumer *consumer_find(struct machine_port *port, uint32_t id);
 void consumer_insert(struct queue *q, struct consumer *c);
 

@@ -26,7 +26,13 @@ static struct page **at(const struct level *l, size_t i)
     return &l->pages[(l->head + i) & (l->capacity - 1)];
 }
 
-static void add_page(struct level *l)
+static void free_page(struct page *p)
+{
+    mem_free(p->slots);
+    mem_free(p);
+}
+
+static void add_place(struct level *l, struct page *p)
 {
     if (l->page_count == l->capacity) {
         size_t capacity = l->capacity ? l->capacity * 2 : 4;
@@ -39,7 +45,12 @@ static void add_page(struct level *l)
     }
     if (!l->page_count) l->first_page = l->next / PAGE_SLOTS;
     l->page_count++;
-    *at(l, l->page_count - 1) = mem_zalloc(sizeof(struct page));
+    *at(l, l->page_count - 1) = p;
+}
+
+static void add_page(struct level *l)
+{
+    add_place(l, mem_zalloc(sizeof(struct page)));
 }
 
 struct page *level_page(const struct level *l, uint64_t number)
@@ -91,6 +102,11 @@ struct slot *level_append(struct level *l, uint64_t *number)
     if (l->next < l->front || l->ready == 1) l->front = l->next;
     l->next++;
     return s;
+}
+
+bool level_full(const struct level *l)
+{
+    return l->page_count && l->next / PAGE_SLOTS - l->first_page >= LEVEL_PAGES_MAX;
 }
 
 bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot)
@@ -148,10 +164,14 @@ struct stored level_take(struct level *l, uint64_t number, struct slot *slot)
     slot->state = SLOT_GONE;
     slot->content.blob = NULL;
     slot->content.where = (struct location){0};
-    if (--p->live == 0 && !p->pending) {
-        mem_free(p->slots);
-        p->slots = NULL;
-        p->count = p->capacity = 0;
+    if (--p->live || p->pending) return content;
+    mem_free(p->slots);
+    p->slots = NULL;
+    p->count = p->capacity = 0;
+    bool full = (number / PAGE_SLOTS + 1) * PAGE_SLOTS <= l->next;
+    if (full && !p->index.segment) { /* behind an old message that stays, a page that is done costs its place only */
+        free_page(p);
+        *at(l, number / PAGE_SLOTS - l->first_page) = NULL;
     }
     return content;
 }
@@ -168,19 +188,12 @@ void level_trim(struct level *l)
     while (l->page_count) {
         struct page *p = *at(l, 0);
         bool full = (l->first_page + 1) * PAGE_SLOTS <= l->next;
-        if (p->live || p->pending || p->index.segment || !full) return;
-        mem_free(p->slots);
-        mem_free(p);
+        if (p && (p->live || p->pending || p->index.segment || !full)) return;
+        if (p) free_page(p);
         l->head = (l->head + 1) & (l->capacity - 1);
         l->page_count--;
         l->first_page++;
     }
-}
-
-static void free_page(struct page *p)
-{
-    mem_free(p->slots);
-    mem_free(p);
 }
 
 void page_unpin(struct page *p)
@@ -205,6 +218,7 @@ void level_close(struct level *l, struct store *store)
 {
     for (size_t i = 0; i < l->page_count; i++) {
         struct page *p = *at(l, i);
+        if (!p) continue;
         if (p->paged_out) release_paged_out(p, store);
         page_drop_index(p, store);
         for (uint16_t s = 0; p->slots && s < p->count; s++) {
@@ -290,6 +304,7 @@ bool page_in(struct page *p, struct store *store)
     p->base = 0;
     p->count = p->capacity = PAGE_SLOTS;
     struct reader r = reader_of(slice_of(bytes, sizeof bytes));
+    uint64_t bytes_left = p->bytes;
     for (uint16_t i = 0; i < PAGE_SLOTS; i++) {
         struct slot *s = &p->slots[i];
         s->state = SLOT_READY;
@@ -297,6 +312,16 @@ bool page_in(struct page *p, struct store *store)
         s->content.where.offset = reader_le32(&r);
         s->content.where.size = s->content.size = reader_le32(&r);
         s->content.body = reader_le32(&r);
+        bytes_left -= s->content.body;
+    }
+    if (bytes_left) {
+        err_set(&err, ERR_CORRUPT, "segment %u: the index at offset %u is of another page", p->index.segment,
+                p->index.offset);
+        store_fail(store, &err);
+        mem_free(p->slots);
+        p->slots = NULL;
+        p->count = p->capacity = 0;
+        return false;
     }
     p->paged_out = false;
     page_drop_index(p, store);
@@ -307,15 +332,15 @@ bool page_in(struct page *p, struct store *store)
 
 struct page *level_restore_page(struct level *l, uint64_t page)
 {
-    if (!l->page_count) l->next = page * PAGE_SLOTS; /* add_page() begins there */
-    do add_page(l);
-    while (l->first_page + l->page_count <= page);
+    if (!l->page_count) l->next = page * PAGE_SLOTS; /* add_place() begins there */
+    while (l->page_count && l->first_page + l->page_count < page) add_place(l, NULL);
+    add_page(l);
     return *at(l, l->page_count - 1);
 }
 
 void level_restore_end(struct level *l, uint64_t next)
 {
-    while (l->page_count && l->first_page + l->page_count < next / PAGE_SLOTS) add_page(l);
+    while (l->page_count && l->first_page + l->page_count < next / PAGE_SLOTS) add_place(l, NULL);
     l->next = next;
     l->front = l->page_count ? l->first_page * PAGE_SLOTS : next;
     struct page *tail = level_page(l, next); /* it goes on where it stopped */

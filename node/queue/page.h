@@ -9,7 +9,12 @@
 #include "base/reader.h"
 #include "replication/store/store.h"
 
-enum { PAGE_SLOTS = 1024, PAGE_SEGMENTS_MAX = 4, PAGE_INDEX_ITEM = 16 /* bytes per slot of a paged-out index */ };
+enum {
+    PAGE_SLOTS = 1024,
+    PAGE_SEGMENTS_MAX = 4,
+    PAGE_INDEX_ITEM = 16,      /* bytes per slot of a paged-out index */
+    LEVEL_PAGES_MAX = 1 << 26, /* between the oldest message and the newest; their places take 512 MiB */
+};
 
 /* A message's content: in memory, in a segment, or both. */
 struct stored {
@@ -49,7 +54,7 @@ struct page {
 
 /* A level: numbers first_page * PAGE_SLOTS .. next - 1 */
 struct level {
-    struct page **pages; /* ring */
+    struct page **pages; /* ring; NULL: nothing of it is live any more */
     size_t head, page_count, capacity;
     uint64_t first_page; /* number of pages[head] */
     uint64_t next;       /* number of the next message */
@@ -62,6 +67,8 @@ void level_close(struct level *l, struct store *store);                         
 struct page *level_page(const struct level *l, uint64_t number);                /* NULL: gone */
 struct slot *level_slot(struct level *l, uint64_t number, struct store *store); /* NULL: gone; pages in */
 struct slot *level_append(struct level *l, uint64_t *number); /* a new slot, zeroed, READY and counted */
+/* True: the oldest message lies so far back that the level takes no more. */
+bool level_full(const struct level *l);
 /* The ready message with the lowest number; false: none. */
 bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot);
 /* State changes keep the counts. `remove` drops the content. */

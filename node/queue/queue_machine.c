@@ -266,6 +266,12 @@ struct queue_machine *queue_machine_create(uint32_t group, struct store *store)
 
 void machine_clear(struct queue_machine *m, bool release)
 {
+    LIST_FOR(&m->ports.order,
+             link) /* first, and without a look at their queues: a restore may have got half-way only */
+    {
+        struct machine_port *p = (struct machine_port *)LIST_ITEM(link, struct port_base, link);
+        while (!list_empty(&p->consumers)) consumer_free(LIST_ITEM(p->consumers.next, struct consumer, port_link));
+    }
     while (m->queue_count) queue_drop(m, m->order[m->queue_count - 1], NULL);
     port_table_close(&m->ports);
     while (!list_empty(&m->dead)) {

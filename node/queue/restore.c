@@ -48,16 +48,17 @@ static void restore_unacked(struct reader *r, struct machine_port *p)
 {
     uint64_t dseq = 0, count = reader_varint(r);
     for (uint64_t i = 0; i < count && !r->failed; i++) {
-        dseq += reader_varint(r);
+        uint64_t step = reader_varint(r);
         struct unacked_item item = {.live = true};
         item.queue = reader_le64(r);
         item.number = reader_varint(r);
         item.consumer = (uint32_t)reader_varint(r);
         item.level = reader_u8(r);
-        if (r->failed || dseq >= p->next_dseq || unacked_at(p, dseq)) {
+        if (r->failed || !step || step >= p->next_dseq - dseq) {
             reader_fail(r);
             return;
         }
+        dseq += step;
         *unacked_add(p, dseq) = item;
         p->unacked++;
         p->held += item.consumer != 0;
@@ -87,13 +88,15 @@ static void restore_port(struct queue_machine *m, struct reader *r)
 
 /* --- queues --- */
 
-static void restore_slots(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p)
+/* `end`: the page has no numbers from this offset on. */
+static void restore_slots(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p,
+                          uint64_t end)
 {
     int last = -1;
     for (uint64_t live = reader_varint(r); live && !r->failed; live--) {
         uint64_t offset = reader_varint(r);
         uint8_t flags = reader_u8(r);
-        if (r->failed || offset >= PAGE_SLOTS || (int)offset <= last) {
+        if (r->failed || offset >= end || (int)offset <= last) {
             reader_fail(r);
             return;
         }
@@ -106,6 +109,7 @@ static void restore_slots(struct queue_machine *m, struct reader *r, struct queu
         s->content.body = (uint32_t)reader_varint(r);
         s->content.where = restore_location(m, r);
         s->content.size = s->content.where.size;
+        if (s->content.body > s->content.size) reader_fail(r);
         bool ready = s->state == SLOT_READY, plain = ready && !s->redelivered && !s->expires_ms && !s->delivery_count;
         p->touched |= !plain;
         p->live++;
@@ -142,16 +146,17 @@ static void restore_level(struct queue_machine *m, struct reader *r, struct queu
         uint64_t number = reader_varint(r);
         uint8_t kind = reader_u8(r);
         bool rising = last_page == UINT64_MAX || number > last_page;
-        bool sound = !r->failed && rising && number <= next / PAGE_SLOTS &&
-                     (last_page == UINT64_MAX || number - last_page < (uint64_t)1 << 32);
-        if (!sound) {
+        bool sound = rising && number <= next / PAGE_SLOTS && next / PAGE_SLOTS - number <= LEVEL_PAGES_MAX;
+        if (r->failed || !sound) {
             reader_fail(r);
             break;
         }
         last_page = number;
         struct page *p = level_restore_page(l, number);
-        if (kind == PAGE_INDEXED) restore_index(m, r, q, l, p);
-        else restore_slots(m, r, q, l, p);
+        uint64_t left = next - number * PAGE_SLOTS, end = left < PAGE_SLOTS ? left : PAGE_SLOTS;
+        if (kind == PAGE_SLOTTED) restore_slots(m, r, q, l, p, end);
+        else if (kind == PAGE_INDEXED && end == PAGE_SLOTS) restore_index(m, r, q, l, p);
+        else reader_fail(r);
     }
     level_restore_end(l, next);
 }
@@ -175,14 +180,16 @@ static void restore_queue_consumers(struct queue_machine *m, struct reader *r, s
     }
 }
 
-static void restore_queue(struct queue_machine *m, struct reader *r)
+/* Queues stand in the order of their ids. */
+static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *last)
 {
     struct queue_settings settings;
     uint64_t id = reader_le64(r);
-    if (!queue_settings_decode(r, &settings)) {
+    if (!queue_settings_decode(r, &settings) || id <= *last) {
         reader_fail(r);
         return;
     }
+    *last = id;
     struct queue *q = queue_find(m, id);
     if (!q) q = queue_make(m, id);
     queue_set(q, &settings);
@@ -223,11 +230,15 @@ int machine_restore(void *self, struct slice manifest, struct err *err)
     m->dead_number = reader_le64(&r);
     if (!port_table_decode(&m->ports, &r)) reader_fail(&r);
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_port(m, &r);
-    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_queue(m, &r);
+    uint64_t last = 0, queues = reader_varint(&r);
+    for (uint64_t n = queues; n && !r.failed; n--) restore_queue(m, &r, &last);
+    if (queues != m->queue_count) reader_fail(&r); /* consumers of queues that are not here */
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_dead_letter(m, &r);
-    if (r.failed || reader_left(&r)) {
-        machine_clear(m, false);
+    struct err unsound;
+    bool sound = !r.failed && !reader_left(&r) && machine_check(m, &unsound);
+    if (sound) return 0;
+    machine_clear(m, false);
+    if (r.failed || reader_left(&r))
         return (int)err_set(err, ERR_CORRUPT, "queue machine: the manifest's machine part is damaged");
-    }
-    return 0;
+    return (int)err_set(err, ERR_CORRUPT, "queue machine: the manifest does not fit together: %s", unsound.text);
 }
