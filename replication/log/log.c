@@ -256,7 +256,14 @@ uint64_t log_total_bytes(const struct log *l)
 uint64_t log_group_reach(const struct log *l, uint32_t group)
 {
     const struct trail_entry *e = trail_at(&l->trails[group], l->trails[group].state.first_index);
-    return e ? l->next_lsn - e->lsn : 0;
+    if (!e) return 0;
+    uint64_t bytes = 0; /* file by file: positions leap at a restart */
+    for (size_t i = l->file_count; i-- > 0;) {
+        const struct log_file *f = l->files[i];
+        if (f->first_lsn <= e->lsn) return bytes + f->end_lsn - e->lsn;
+        bytes += f->end_lsn - f->first_lsn;
+    }
+    UNREACHABLE();
 }
 
 uint64_t log_sync_count(const struct log *l)

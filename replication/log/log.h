@@ -77,7 +77,8 @@ void log_trim(struct log *log, uint32_t group, uint64_t snapshot_index, uint64_t
 /* What operators and the checkpoint policy look at. */
 uint64_t log_group_bytes(const struct log *log, uint32_t group); /* of entries after the last trim's snapshot index */
 uint64_t log_total_bytes(const struct log *log);                 /* of files in use */
-uint64_t log_group_reach(const struct log *log, uint32_t group); /* bytes of log from the group's oldest entry to the end; 0: it has none */
+uint64_t log_group_reach(const struct log *log,
+                         uint32_t group); /* bytes of log from the group's oldest entry to the end; 0: it has none */
 uint64_t log_sync_count(const struct log *log);
 
 #endif

@@ -311,6 +311,26 @@ static void the_group_that_holds_the_oldest_file_is_named(void **state)
     bench_end(&b);
 }
 
+static void a_restart_does_not_lengthen_the_reach_of_a_group(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    bench_open(&b);
+    bench_append_range(&b, 1, 1, 30, 1, 1000);
+    bench_flush(&b);
+    uint64_t reach = log_group_reach(b.log, 1);
+    assert_in_range(reach, 30 * 1000, 30 * 1100);
+    bench_crash(&b, 1);
+    bench_open(&b);
+    assert_int_equal(log_group_reach(b.log, 1), reach);
+    bench_append(&b, 1, 31, 1, 1000);
+    bench_flush(&b);
+    assert_in_range(log_group_reach(b.log, 1), reach + 1000, reach + 1200);
+    assert_int_equal(log_group_reach(b.log, 2), 0);
+    bench_end(&b);
+}
+
 static void many_groups_share_the_files(void **state)
 {
     (void)state;
@@ -350,6 +370,7 @@ int main(void)
         cmocka_unit_test(files_of_another_size_are_fitted_when_they_are_used_again),
         cmocka_unit_test(the_cache_forgets_what_was_trimmed),
         cmocka_unit_test(the_group_that_holds_the_oldest_file_is_named),
+        cmocka_unit_test(a_restart_does_not_lengthen_the_reach_of_a_group),
         cmocka_unit_test(many_groups_share_the_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
