@@ -191,6 +191,7 @@ struct question {
     struct backend_channel *channel; /* NULL: nobody waits any more */
     struct port *port;
     uint64_t number;
+    uint32_t era;            /* of the topology when it was asked */
     uint64_t deadline_ms;
     struct list port_link;   /* port.questions */
     struct list broker_link; /* broker.questions, by deadline */
@@ -242,6 +243,9 @@ struct broker {
     uint64_t topology_done[BROKER_NODES_MAX];  /* shard 0: index each sibling shard has applied */
     uint64_t topology_told;                    /* shard 0: index told to the meta leader */
     uint8_t topology_told_to;
+    /* Changes wait for the nodes that are in touch with the meta leader. What changed before this node was (it starts, its link breaks,
+     * the leader changes: a new era) is known after one question of the era was answered. */
+    uint32_t topology_era, topology_fresh_era;
 };
 
 static inline uint16_t shard_of_group(const struct broker *b, uint32_t group)

@@ -153,7 +153,8 @@ static bool backend_topology_is_fresh(void *self)
 {
     struct broker *b = broker_of(self);
     uint8_t leader = b->leaders[0].node;
-    return leader == b->params.node || (leader && b->io->connected(b->io->self, leader));
+    if (leader == b->params.node && b->params.shard == 0) return true; /* a leader has applied all before it leads */
+    return leader && b->topology_fresh_era == b->topology_era && (leader == b->params.node || b->io->connected(b->io->self, leader));
 }
 
 static uint64_t backend_connection_token(void *self)

@@ -24,7 +24,11 @@ void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term)
 {
     b->leaders[group] = (struct leader){node, term};
     if (shard_of_group(b, group) == b->params.shard) tell_siblings(b, group);
-    if (group == 0) b->topology_told = 0; /* the new leader has heard nothing yet */
+    if (group == 0) {
+        b->topology_told = 0; /* the new leader has heard nothing yet */
+        b->topology_era++;
+        if (node && b->params.shard == 0) topology_spread_done(b, 0, topology_index(b->params.topology));
+    }
     tell_ports(b, group);
 }
 

@@ -23,6 +23,7 @@ void question_on(struct question *q, struct port *p)
     list_remove(&q->port_link);
     q->port = p;
     q->number = p->last_number;
+    q->era = p->broker->topology_era;
     list_append(&p->questions, &q->port_link);
     port_written(p);
 }
@@ -224,6 +225,9 @@ void question_replied(struct question *q, const struct effect *e)
     case QUESTION_CHANGE: change_replied(q, b, e); return;
     case QUESTION_DELETE: delete_replied(q, b, e); return;
     case QUESTION_HOUSEKEEPING: question_free(q); return;
+    case QUESTION_REFRESH:
+        if (e->code == REPLY_OK) b->topology_fresh_era = q->era;
+        break;
     default: break;
     }
     struct backend_reply reply = {.reply_code = reply_code_of(e->code),

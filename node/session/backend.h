@@ -51,7 +51,8 @@ struct backend {
     void (*change)(void *self, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags);
     /* Answered when this shard's topology is as new as the meta leader's was when asked. Before a client is told "not found". */
     void (*refresh)(void *self, struct backend_channel *c);
-    /* True while refresh would teach nothing: the meta leader is in touch. Lets an unroutable message be judged at once. */
+    /* True while refresh would teach nothing: the meta leader is in touch, and was asked once since. Lets an unroutable message be judged at
+     * once. */
     bool (*topology_is_fresh)(void *self);
 
     /* A token unique for ever for this connection (owner of exclusive queues) and random bytes for generated names. */
