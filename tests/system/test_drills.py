@@ -1,0 +1,54 @@
+"""ha/drill: each fault, a round or two, all promises kept."""
+
+import os
+import subprocess
+
+import kit
+import places
+
+
+def drill(fault, *arguments, timeout=80):
+    result = subprocess.run([str(places.ROOT / "ha" / "drill"), "--fault", fault, "--binary", str(kit.binary()), "--rate", "600",
+                             *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+    print(result.stdout)
+    kit.check(result.returncode == 0, f"exit code {result.returncode}\n{result.stderr}")
+
+
+@kit.limit(90)
+def test_kill_leader():
+    """ha/drill --fault kill-leader: nothing lost, duplicated or reordered"""
+    drill("kill-leader", "--rounds", "2")
+
+
+@kit.limit(90)
+def test_kill_all():
+    """ha/drill --fault kill-all: nothing lost, duplicated or reordered"""
+    drill("kill-all", "--rounds", "2")
+
+
+@kit.limit(90)
+def test_pause_leader():
+    """ha/drill --fault pause-leader: nothing lost, duplicated or reordered"""
+    drill("pause-leader", "--rounds", "1")
+
+
+@kit.limit(90)
+def test_rolling_restart():
+    """ha/drill --fault rolling-restart: nothing lost, duplicated or reordered"""
+    drill("rolling-restart", "--rounds", "1")
+
+
+@kit.limit(90)
+def test_partition_leader():
+    """ha/drill --fault partition-leader: nothing lost, duplicated or reordered"""
+    if os.getuid() != 0:
+        raise kit.Skip("partitions need network namespaces, which need root")
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode != 0:
+        raise kit.Skip("this machine gives no network namespaces")
+    drill("partition-leader", "--rounds", "1")
+
+
+@kit.limit(90)
+def test_kill_leader_with_shards():
+    """ha/drill --fault kill-leader with shards = 3: nothing lost, duplicated or reordered"""
+    drill("kill-leader", "--rounds", "1", "--set", "shards=3")
