@@ -44,12 +44,24 @@ static void take_one(struct shard *s, struct mail *m)
         link_accept(s->links, (int)m->a, part_slice(m->part));
         mail_destroy(m);
     } else {
+        if (m->type == MAIL_EPOCH && s->links) link_set_epoch(s->links, (uint32_t)m->a);
         broker_mail(s->broker, m);
     }
 }
 
+/* The cluster gave this node up under its old epoch (node_epoch_gone). */
+static void take_epoch(struct shard *s)
+{
+    struct mail *m = mail_create(MAIL_EPOCH);
+    m->a = s->epoch_wanted;
+    m->node = s->settings->node;
+    s->epoch_wanted = 0;
+    take_one(s, m);
+}
+
 void carrier_take(struct shard *s)
 {
+    if (s->epoch_wanted) take_epoch(s);
     for (uint16_t from = 0; from < s->settings->shard_count; from++) {
         if (from == s->id) continue;
         push_overflow(s, from);
@@ -151,8 +163,8 @@ static void io_note(void *self, int level, const char *line)
 
 /* --- group_io --- */
 
-static void group_io_send(void *self, uint32_t group, uint8_t node, uint8_t kind, struct slice head, const struct part *parts,
-                          uint32_t part_count)
+static void group_io_send(void *self, uint32_t group, uint8_t node, uint8_t kind, struct slice head,
+                          const struct part *parts, uint32_t part_count)
 {
     struct shard *s = self;
     if (!s->links || !link_up(s->links, node)) return;
@@ -187,7 +199,8 @@ static void group_io_effects(void *self, uint32_t group)
 static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
 {
     struct shard *s = self;
-    if (s->id == 0) logger_printf(s->settings->logger, LOG_INFO, s->id, "link up node=%u name=%s epoch=%u", node, name, epoch);
+    if (s->id == 0)
+        logger_printf(s->settings->logger, LOG_INFO, s->id, "link up node=%u name=%s epoch=%u", node, name, epoch);
     mem_free(s->peer_names[node & 63]);
     s->peer_names[node & 63] = mem_strdup(name);
     broker_node_up(s->broker, node, epoch);
@@ -198,7 +211,9 @@ static void on_down(void *self, uint8_t node, bool dead)
 {
     struct shard *s = self;
     if (s->phase >= SHARD_CLOSING) return;
-    if (s->id == 0) logger_printf(s->settings->logger, LOG_WARN, s->id, "link down node=%u dead=%s", node, dead ? "yes" : "unknown");
+    if (s->id == 0)
+        logger_printf(s->settings->logger, LOG_WARN, s->id, "link down node=%u dead=%s", node,
+                      dead ? "yes" : "unknown");
     broker_node_down(s->broker, node, dead);
     uint64_t now = uv_hrtime() / 1000000;
     for (uint32_t g = 0; dead && g < s->settings->placement.group_count; g++)
@@ -217,13 +232,15 @@ static void on_frame(void *self, uint8_t node, uint8_t type, struct blob *blob, 
     uint32_t group = UINT32_MAX;
     if (type == LINK_FRAME_GROUP && size >= 5) memcpy(&group, blob->data + offset, 4);
     if (group >= s->settings->placement.group_count || !s->groups[group].group) return;
-    group_receive(s->groups[group].group, node, blob->data[offset + 4], blob, offset + 5, size - 5, uv_hrtime() / 1000000);
+    group_receive(s->groups[group].group, node, blob->data[offset + 4], blob, offset + 5, size - 5,
+                  uv_hrtime() / 1000000);
 }
 
 static void on_address(void *self, uint8_t node, const char *address)
 {
     struct shard *s = self;
-    if (s->id == 0) logger_printf(s->settings->logger, LOG_INFO, s->id, "link address_learnt node=%u address=%s", node, address);
+    if (s->id == 0)
+        logger_printf(s->settings->logger, LOG_INFO, s->id, "link address_learnt node=%u address=%s", node, address);
 }
 
 static void on_links_closed(void *self)
@@ -259,7 +276,8 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
     int code = link_open(&s->links, &params, err);
     if (code) return code;
     for (unsigned node = 1; node < 64; node++)
-        if (node != settings->node && settings->peers[node]) link_add_peer(s->links, (uint8_t)node, settings->peers[node]);
+        if (node != settings->node && settings->peers[node])
+            link_add_peer(s->links, (uint8_t)node, settings->peers[node]);
     return 0;
 }
 

@@ -15,8 +15,8 @@ struct connection {
     uint64_t connected_at_ms;   /* wall clock */
     uint64_t linger_until_ms;   /* a closed session's last bytes must be out by then */
     bool over_high_water;
-    bool ended;                 /* the socket broke or was told to close */
-    bool closing;               /* net_socket_close() was called */
+    bool ended;   /* the socket broke or was told to close */
+    bool closing; /* net_socket_close() was called */
 };
 
 enum { CONNECTION_LINGER_MS = 2000 };
@@ -76,7 +76,8 @@ static void on_closed(void *self)
 
 void connection_open(struct shard *s, int fd)
 {
-    static const struct net_socket_events events = {.data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
+    static const struct net_socket_events events = {
+        .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
     struct connection *c = mem_zalloc(sizeof *c);
     struct err err;
     c->shard = s;
@@ -89,7 +90,8 @@ void connection_open(struct shard *s, int fd)
     snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
     s->now_ms = uv_hrtime() / 1000000;
     c->broker = broker_connection_open(s->broker);
-    c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer, net_socket_is_loopback(c->socket), s->now_ms);
+    c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
+                                net_socket_is_loopback(c->socket), s->now_ms);
     broker_connection_attach(c->broker, c->session, touch, c);
     c->connected_at_ms = s->broker_io.clock_ms(s);
     list_init(&c->dirty_link);
@@ -188,10 +190,8 @@ void connections_close_all(struct shard *s, const char *why)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
         if (c->closing) continue;
-        if (why)
-            session_close(c->session, 320, why, s->now_ms);
-        else
-            c->ended = true;
+        if (why) session_close(c->session, 320, why, s->now_ms);
+        else c->ended = true;
         touch(c);
     }
 }

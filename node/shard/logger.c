@@ -44,8 +44,9 @@ void logger_line(struct logger *l, int level, int shard, const char *line)
     gmtime_r(&now.tv_sec, &utc);
     char text[1200], who[24] = "node";
     if (shard >= 0) snprintf(who, sizeof who, "shard=%d", shard);
-    int size = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %-5s %s %s\n", utc.tm_year + 1900, utc.tm_mon + 1,
-                        utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000, level_names[level > 3 ? 3 : level], who, line);
+    int size = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %-5s %s %s\n", utc.tm_year + 1900,
+                        utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000,
+                        level_names[level > 3 ? 3 : level], who, line);
     if (size >= (int)sizeof text) {
         size = sizeof text - 1;
         text[size - 1] = '\n';

@@ -1,6 +1,7 @@
 /* Log lines: one event per line, `time level shard room event key=value`.
  *
- * Thread: any; a line is one write(). Lifetime: logger_open() .. logger_close(). Lines come without level, time and shard. */
+ * Thread: any; a line is one write(). Lifetime: logger_open() .. logger_close(). Lines come without level, time and
+ * shard. */
 #ifndef WARREN_NODE_SHARD_LOGGER_H
 #define WARREN_NODE_SHARD_LOGGER_H
 
@@ -12,7 +13,8 @@ struct logger;
 int logger_open(struct logger **l, const char *path /* NULL: standard error */, int level, struct err *err);
 void logger_close(struct logger *l);
 void logger_line(struct logger *l, int level, int shard /* -1: the node */, const char *line);
-void logger_printf(struct logger *l, int level, int shard, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void logger_printf(struct logger *l, int level, int shard, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 int logger_level(const char *name); /* error, warn(ing), info, debug; -1: no such level */
 
 #endif

@@ -18,8 +18,8 @@ struct node {
     struct shard **shards;
     struct listener listeners[NODE_LISTENERS_MAX];
     struct link_listener *links;
-    uint16_t next_shard;       /* shard 0's: round robin of accepted clients */
-    unsigned listeners_open;   /* shard 0's */
+    uint16_t next_shard;     /* shard 0's: round robin of accepted clients */
+    unsigned listeners_open; /* shard 0's */
     atomic_uint epoch;
     atomic_bool stopping;
     uint64_t started_ms;
@@ -29,8 +29,9 @@ struct node {
 
 static int identity_text(const struct node_settings *s, char *text, size_t size)
 {
-    int used = snprintf(text, size, "node.id = %u\ncluster.groups = %u\ncluster.replicas = %u\nshards = %u\ncluster.nodes =", s->node,
-                        s->placement.group_count - 1, s->placement.replicas, s->shard_count);
+    int used = snprintf(
+        text, size, "node.id = %u\ncluster.groups = %u\ncluster.replicas = %u\nshards = %u\ncluster.nodes =", s->node,
+        s->placement.group_count - 1, s->placement.replicas, s->shard_count);
     for (uint32_t i = 0; i < s->placement.node_count; i++)
         used += snprintf(text + used, size - (size_t)used, " %u", s->placement.nodes[i]);
     return used + snprintf(text + used, size - (size_t)used, "\n");
@@ -48,7 +49,8 @@ static int check_identity(const struct node_settings *s, struct err *err)
     bool same = slice_equal(slice_of(found, size), slice_of(wanted, wanted_size));
     if (!same)
         code = (int)err_set(err, ERR_REFUSED,
-                            "%s belongs to another node or another shape of cluster; it says\n%.*swhile the configuration says\n%sUse the data_dir "
+                            "%s belongs to another node or another shape of cluster; it says\n%.*swhile the "
+                            "configuration says\n%sUse the data_dir "
                             "of this node, or correct the configuration",
                             s->data_dir, (int)size, (const char *)found, wanted);
     mem_free(found);
@@ -81,7 +83,8 @@ static int take_epoch(const struct node_settings *s, uint32_t *epoch, struct err
 
 /* --- life --- */
 
-int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners, struct err *err)
+int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners,
+              struct err *err)
 {
     struct node *n = mem_zalloc(sizeof *n);
     uint32_t epoch = 0;
@@ -98,7 +101,8 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
     atomic_init(&n->epoch, epoch);
     n->shards = mem_zalloc(settings->shard_count * sizeof(struct shard *));
     *out = n;
-    for (uint16_t i = 0; i < settings->shard_count && !code; i++) code = shard_open(&n->shards[i], n, &n->settings, i, epoch, err);
+    for (uint16_t i = 0; i < settings->shard_count && !code; i++)
+        code = shard_open(&n->shards[i], n, &n->settings, i, epoch, err);
     return code;
 }
 
@@ -113,10 +117,8 @@ static void on_client(void *self, int fd)
 static void on_peer(void *self, int fd, uint16_t shard, struct slice hello)
 {
     struct node *n = self;
-    if (shard < n->settings.shard_count)
-        shard_give_link(n->shards[0], shard, fd, hello);
-    else
-        close(fd);
+    if (shard < n->settings.shard_count) shard_give_link(n->shards[0], shard, fd, hello);
+    else close(fd);
 }
 
 int node_start(struct node *n, struct err *err)
@@ -126,7 +128,8 @@ int node_start(struct node *n, struct err *err)
     if (n->settings.cluster_listen) code = link_listen(&n->links, loop, n->settings.cluster_listen, on_peer, n, err);
     for (size_t i = 0; i < n->addresses.count && !code; i++) {
         n->listeners[i].node = n;
-        code = net_listen(&n->listeners[i].net, loop, n->addresses.addresses[i], n->addresses.backlog, on_client, &n->listeners[i], err);
+        code = net_listen(&n->listeners[i].net, loop, n->addresses.addresses[i], n->addresses.backlog, on_client,
+                          &n->listeners[i], err);
         if (!code) n->listeners_open++;
     }
     if (code) return code;
@@ -194,14 +197,15 @@ void node_epoch_gone(struct shard *s, uint32_t epoch)
     struct err err;
     if (write_epoch(&n->settings, epoch + 1, &err))
         logger_printf(n->settings.logger, LOG_ERROR, s->id, "node epoch_not_written error=\"%s\"", err.text);
-    logger_printf(n->settings.logger, LOG_WARN, s->id, "node given_up_by_cluster epoch=%u new_epoch=%u action=\"clients are closed and come back\"",
-                  epoch, epoch + 1);
+    logger_printf(n->settings.logger, LOG_WARN, s->id,
+                  "node given_up_by_cluster epoch=%u new_epoch=%u action=\"clients are closed and come back\"", epoch,
+                  epoch + 1);
+    s->epoch_wanted = epoch + 1; /* not from inside of what the broker is doing now */
+    turn_soon(s);
     for (uint16_t i = 0; i < n->settings.shard_count; i++) {
+        if (i == s->id) continue;
         struct mail *m = mail_create(MAIL_EPOCH);
         m->a = epoch + 1;
-        if (i == s->id)
-            broker_mail(s->broker, m);
-        else
-            carrier_post(s, i, m);
+        carrier_post(s, i, m);
     }
 }

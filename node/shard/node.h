@@ -16,10 +16,12 @@ struct node_listeners {
     int backlog;
 };
 
-/* Reads or writes the identity in data_dir (a mismatch refuses to start, in words), takes a new epoch, opens the shards. */
-int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners, struct err *err);
+/* Reads or writes the identity in data_dir (a mismatch refuses to start, in words), takes a new epoch, opens the
+ * shards. */
+int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners,
+              struct err *err);
 int node_start(struct node *n, struct err *err); /* threads run, listeners accept */
-void node_stop(struct node *n);                  /* planned: hands over, closes clients, syncs; returns when all is done */
+void node_stop(struct node *n); /* planned: hands over, closes clients, syncs; returns when all is done */
 void node_close(struct node *n);
 
 struct shard *node_shard(struct node *n, uint16_t id);

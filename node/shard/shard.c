@@ -5,7 +5,8 @@
 
 #include "base/check.h"
 
-int shard_open(struct shard **out, struct node *node, const struct node_settings *settings, uint16_t id, uint32_t epoch, struct err *err)
+int shard_open(struct shard **out, struct node *node, const struct node_settings *settings, uint16_t id, uint32_t epoch,
+               struct err *err)
 {
     struct shard *s = mem_zalloc(sizeof *s);
     s->node = node;
@@ -97,7 +98,8 @@ void shard_phase_turn(struct shard *s)
     bool late = s->now_ms >= s->phase_until_ms;
     switch (s->phase) {
     case SHARD_RUNNING:
-    case SHARD_CLOSED: return;
+    case SHARD_CLOSED:
+        return;
     case SHARD_HANDING_OVER:
         if (leads_any(s) && !late) break;
         connections_close_all(s, "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'");

@@ -1,8 +1,9 @@
-/* A shard: one thread, one libuv loop, and everything born on it: connections, sessions, groups, log, links. No lock guards any
- * of that. The heartbeat is turn.c: read it first.
+/* A shard: one thread, one libuv loop, and everything born on it: connections, sessions, groups, log, links. No lock
+ * guards any of that. The heartbeat is turn.c: read it first.
  *
  * Thread:   the functions of a running shard are its own thread's, except those ending in `_any`.
- * Lifetime: shard_open() (blocking: recovers log and groups) .. shard_start() .. shard_stop_any(), shard_join() .. shard_close(). */
+ * Lifetime: shard_open() (blocking: recovers log and groups) .. shard_start() .. shard_stop_any(), shard_join() ..
+ * shard_close(). */
 #ifndef WARREN_NODE_SHARD_SHARD_H
 #define WARREN_NODE_SHARD_SHARD_H
 
@@ -16,9 +17,9 @@ struct shard;
 struct node;
 
 enum {
-    SHARD_RING_CAPACITY = 4096,     /* mails on their way between two shards; beyond, the sender stops reading sockets */
-    SHARD_STOP_TRANSFER_MS = 3000,  /* how long a planned stop tries to hand leaderships over */
-    SHARD_STOP_CLIENTS_MS = 1000,   /* how long it waits for clients to read their close */
+    SHARD_RING_CAPACITY = 4096,    /* mails on their way between two shards; beyond, the sender stops reading sockets */
+    SHARD_STOP_TRANSFER_MS = 3000, /* how long a planned stop tries to hand leaderships over */
+    SHARD_STOP_CLIENTS_MS = 1000,  /* how long it waits for clients to read their close */
 };
 
 /* What all shards of a node share; constant while they run. */
@@ -40,7 +41,8 @@ struct node_settings {
     struct logger *logger;
 };
 
-int shard_open(struct shard **out, struct node *node, const struct node_settings *settings, uint16_t id, uint32_t epoch, struct err *err);
+int shard_open(struct shard **out, struct node *node, const struct node_settings *settings, uint16_t id, uint32_t epoch,
+               struct err *err);
 void shard_start(struct shard *s);
 void shard_stop_any(struct shard *s); /* hand over, close clients with 320, sync, leave the thread */
 void shard_join(struct shard *s);

@@ -59,9 +59,9 @@ struct shard {
     struct random random;
     uint64_t now_ms; /* monotonic */
 
-    struct ring **rings_in;       /* from each sibling */
-    struct list *overflow;        /* towards each sibling: mail that did not fit */
-    bool *posted;                 /* siblings to wake at the end of this turn */
+    struct ring **rings_in; /* from each sibling */
+    struct list *overflow;  /* towards each sibling: mail that did not fit */
+    bool *posted;           /* siblings to wake at the end of this turn */
     size_t overflow_count;
 
     pthread_mutex_t calls_lock;
@@ -79,6 +79,7 @@ struct shard {
     uint64_t phase_until_ms;
     atomic_bool stop_wanted;
     bool links_closed;
+    uint32_t epoch_wanted; /* 0: none */
     uint64_t lead_check_at_ms;
     char *peer_names[64]; /* as told by each peer's hello; NULL: never met */
 };
@@ -90,13 +91,13 @@ void turn_soon(struct shard *s); /* another turn before the loop sleeps */
 /* carrier.c */
 void carrier_setup(struct shard *s);
 void carrier_post(struct shard *s, uint16_t to, struct mail *m);
-void carrier_take(struct shard *s);   /* mail from siblings */
-void carrier_wake(struct shard *s);   /* siblings that got some */
+void carrier_take(struct shard *s); /* mail from siblings */
+void carrier_wake(struct shard *s); /* siblings that got some */
 int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err);
 
 /* connection.c */
 void connection_open(struct shard *s, int fd);
-void connections_turn(struct shard *s);   /* sessions' turn end */
+void connections_turn(struct shard *s); /* sessions' turn end */
 void connections_write(struct shard *s);
 void connections_second(struct shard *s); /* heartbeats and deadlines */
 void connections_close_all(struct shard *s, const char *why);

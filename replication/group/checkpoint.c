@@ -22,6 +22,7 @@ static void on_checkpoint(void *arg, const struct err *err)
     g->params.machine.ops->checkpoint_done(g->params.machine.self, err == NULL);
     if (err) {
         note(g, 0, "checkpoint_failed index=%llu error=\"%s\"", (unsigned long long)g->checkpoint_index, err->text);
+        g->checkpoint_again_ms = g->now_ms + GROUP_CHECKPOINT_AGAIN_MS;
         return;
     }
     uint64_t from = keep_from(g, g->checkpoint_index);
@@ -53,7 +54,7 @@ int group_checkpoint(struct group *g)
 
 void group_relieve(struct group *g)
 {
-    if (g->checkpoint_running) return;
+    if (g->checkpoint_running || g->now_ms < g->checkpoint_again_ms) return;
     if (g->applied > g->snapshot_index) {
         g->relieving = group_checkpoint(g) == 0;
         return;
@@ -73,7 +74,7 @@ static bool much_is_dead(struct group *g)
 
 void checkpoint_policy(struct group *g)
 {
-    if (g->checkpoint_running) return;
+    if (g->checkpoint_running || g->now_ms < g->checkpoint_again_ms) return;
     if (log_group_bytes(g->params.log, g->params.id) > g->params.checkpoint_log_bytes || much_is_dead(g))
         group_checkpoint(g);
 }

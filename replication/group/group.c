@@ -230,6 +230,8 @@ static void leadership_turn(struct group *g)
     }
     if (new_term) { /* everything before it is committed with this barrier */
         g->lead_term = core_term(g->core);
+        memset(g->commit_told, 0, sizeof g->commit_told);
+        g->lost_data = 0;
         g->answered = 0;
         g->barrier_index = 0;
         g->in_flight_bytes = 0;
@@ -282,6 +284,12 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
     if (!(m.type == CORE_APPEND_ENTRIES && (core_installing(g->core) || snapshot_installing(g))))
         core_receive(g->core, &m, g->now_ms);
     message_close(&m);
+    uint8_t lost = core_take_lost_data(g->core);
+    if (!lost) return;
+    if (lost != g->lost_data)
+        note(g, 0, "member_lost_its_data node=%u action=\"another leader will send it everything again\"", lost);
+    g->lost_data = lost;
+    group_transfer(g, 0, g->now_ms);
 }
 
 uint64_t group_deadline_ms(const struct group *g)
@@ -297,11 +305,12 @@ int group_transfer(struct group *g, uint8_t node, uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
     if (core_state(g->core) != CORE_LEADER) return ERR_NOT_LEADER;
-    /* A node that has just started ignores the handover of a leader that it does not know yet, and nobody leads until that is given up. */
+    /* A node that has just started ignores the handover of a leader that it does not know yet, and nobody leads until
+     * that is given up. */
     uint64_t best = 0;
     for (uint32_t i = 0; node == 0 && i < g->member_count; i++) {
         uint8_t peer = g->members[i].node;
-        bool fit = peer != g->params.node && g->members[i].role == GROUP_VOTER &&
+        bool fit = peer != g->params.node && peer != g->lost_data && g->members[i].role == GROUP_VOTER &&
                    g->params.io->connected(g->params.io->self, peer) && g->answered >> (peer & 63) & 1;
         uint64_t match = fit ? core_match_index(g->core, peer) : 0;
         if (match > best) best = match, node = peer;

@@ -74,7 +74,8 @@ struct group_params {
     uint32_t election_timeout_ms;  /* 500 */
     uint32_t heartbeat_ms;         /* 100 */
     uint64_t checkpoint_log_bytes; /* log share that triggers a checkpoint */
-    uint64_t trailing_bytes;       /* log kept behind a checkpoint, so that a brief absence needs no transfer; 0: GROUP_TRAILING_BYTES */
+    uint64_t trailing_bytes;       /* log kept behind a checkpoint, so that a brief absence needs no transfer; 0:
+                                      GROUP_TRAILING_BYTES */
     uint32_t trailing_entries;     /* 0: GROUP_TRAILING_ENTRIES */
     uint64_t transfer_rate;        /* bytes per second to a lagging replica; 0: no limit */
     uint64_t seed;
@@ -113,7 +114,8 @@ void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms);
 /* Hands leadership over (0: to the best follower). ERR_NOT_LEADER; ERR_BUSY when no follower is connected and caught
  * up. */
 int group_transfer(struct group *g, uint8_t node, uint64_t now_ms);
-/* The log is long because of this group's old entries: a checkpoint that leaves none behind, as soon as one is possible. */
+/* The log is long because of this group's old entries: a checkpoint that leaves none behind, as soon as one is
+ * possible. */
 void group_relieve(struct group *g);
 int group_checkpoint(struct group *g); /* ERR_BUSY when one runs; 0 also when there is nothing new */
 

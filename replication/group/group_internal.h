@@ -12,7 +12,8 @@ enum {
     GROUP_TRAILING_ENTRIES = 1024,
     GROUP_DEAD_BYTES_MIN = 8 << 20, /* dead bytes in segments worth a checkpoint of their own */
     GROUP_DEAD_CHECK_MS = 2000,
-    GROUP_SEAL_BYTES = 128 << 10, /* a batch of so much does not wait for the write before it */
+    GROUP_CHECKPOINT_AGAIN_MS = 2000, /* pause after a checkpoint that failed */
+    GROUP_SEAL_BYTES = 128 << 10,     /* a batch of so much does not wait for the write before it */
 };
 
 /* A write that the log has not made durable yet. */
@@ -57,13 +58,15 @@ struct group {
     uint64_t hold_lsn; /* messages wait while this is not durable */
 
     uint64_t commit, applied;
-    uint64_t commit_told; /* pushed to followers */
-    bool leading;         /* told to the owner */
+    uint64_t commit_told[64];     /* per node: the commit index that it has been told of */
+    uint64_t checkpoint_again_ms; /* after a failure: not before */
+    bool leading;                 /* told to the owner */
     bool was_leader;
+    uint8_t lost_data;                 /* a member that came back empty in this term; 0: none */
     uint64_t lead_term, barrier_index; /* index of our barrier in this term; 0: not submitted */
-    uint64_t answered; /* bit per node: has taken entries or a heartbeat of this term, in its present life */
-    uint64_t sent_at_ms[64];           /* last AppendEntries per node */
-    uint8_t hint_leader;               /* for status */
+    uint64_t answered;       /* bit per node: has taken entries or a heartbeat of this term, in its present life */
+    uint64_t sent_at_ms[64]; /* last AppendEntries per node */
+    uint8_t hint_leader;     /* for status */
 
     struct group_member members[GROUP_MEMBERS_MAX]; /* committed configuration */
     uint32_t member_count;

@@ -24,6 +24,7 @@ struct raft_core {
     struct entry **received;    /* their sources, or NULL */
     size_t entry_count, entry_capacity;
     bool stale_sender; /* R1: the message at hand has an older term */
+    uint8_t lost_data; /* a member that refused what it had acknowledged */
 };
 
 /* --- heap: entries we pass in carry a sentinel as their batch, which must never be freed --- */
@@ -218,8 +219,7 @@ static void carry_out(struct raft_core *c, const struct raft_update *u)
     if ((u->flags & (RAFT_UPDATE_CURRENT_TERM)) || (u->flags & (RAFT_UPDATE_VOTED_FOR)))
         c->out->vote(c->arg, raft_current_term(&c->raft), raft_voted_for(&c->raft));
     if (u->flags & (RAFT_UPDATE_ENTRIES)) out_entries(c, u);
-    if (u->flags & (RAFT_UPDATE_SNAPSHOT))
-        out_snapshot(c, u);
+    if (u->flags & (RAFT_UPDATE_SNAPSHOT)) out_snapshot(c, u);
     if (u->flags & (RAFT_UPDATE_MESSAGES))
         for (unsigned i = 0; i < u->messages.n; i++) out_message(c, &u->messages.batch[i]);
     if (u->flags & (RAFT_UPDATE_COMMIT_INDEX)) c->out->commit(c->arg, raft_commit_index(&c->raft));
@@ -393,7 +393,10 @@ static void receive_other(struct raft_core *c, const struct core_message *m, uin
     struct raft_message o = {.type = (enum raft_message_type)m->type, .server_id = m->peer};
     switch (m->type) {
     case CORE_APPEND_ENTRIES_RESULT:
-        if (!c->faults->repair_off[3] && stale_rejection(c, m)) return; /* R3 */
+        if (!c->faults->repair_off[3] && stale_rejection(c, m)) { /* R3 */
+            if (m->last_log_index < m->rejected) c->lost_data = m->peer;
+            return;
+        }
         o.append_entries_result = (struct raft_append_entries_result){m->version,        m->term,     m->rejected,
                                                                       m->last_log_index, m->features, m->capacity};
         break;
@@ -555,6 +558,13 @@ bool core_installing(const struct raft_core *c)
 bool core_transferring(const struct raft_core *c)
 {
     return raft_state((struct raft *)&c->raft) == RAFT_LEADER && raft_transferee(&c->raft) != 0;
+}
+
+uint8_t core_take_lost_data(struct raft_core *c)
+{
+    uint8_t node = c->lost_data;
+    c->lost_data = 0;
+    return node;
 }
 
 uint8_t core_leader(const struct raft_core *c)

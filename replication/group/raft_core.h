@@ -100,6 +100,9 @@ uint64_t core_last_stored(const struct raft_core *c);
 uint64_t core_deadline_ms(const struct raft_core *c);
 bool core_installing(const struct raft_core *c);
 bool core_transferring(const struct raft_core *c);
+/* A member that refuses what it had acknowledged in this term: its data is gone. The library can't lower what it
+ * believes of a member; another leader starts afresh. Asked once per refusal; 0: none. */
+uint8_t core_take_lost_data(struct raft_core *c);
 uint8_t core_leader(const struct raft_core *c);                     /* of the current term; 0: unknown (R8) */
 uint64_t core_match_index(const struct raft_core *c, uint8_t node); /* leader only; 0 otherwise */
 

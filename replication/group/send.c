@@ -103,6 +103,7 @@ void send_core_message(struct group *g, const struct core_message *m)
     if (append && !m->entry_count && g->now_ms - g->sent_at_ms[m->peer & 63] < g->params.heartbeat_ms / 2 && g->leading)
         return;
     if (append) g->sent_at_ms[m->peer & 63] = g->now_ms;
+    if (append) g->commit_told[m->peer & 63] = m->commit;
     if (g->held_count || g->hold_lsn > log_durable(g->params.log)) {
         struct core_message bare = *m; /* a leader has entries to send only when its vote was durable long since */
         bare.entry_count = 0;
@@ -125,13 +126,14 @@ void send_core_message(struct group *g, const struct core_message *m)
  * fresh. */
 void push_commit(struct group *g)
 {
-    if (!g->leading || g->commit == g->commit_told || core_last_index(g->core) != g->commit) return;
-    g->commit_told = g->commit;
+    if (!g->leading || core_last_index(g->core) != g->commit) return;
     for (uint32_t i = 0; i < g->member_count; i++) {
         uint8_t peer = g->members[i].node;
         uint64_t match = peer == g->params.node ? 0 : core_match_index(g->core, peer);
-        uint64_t term = match ? log_entry_term(g->params.log, g->params.id, match) : 0;
-        if (!term || match < g->commit || !io(g)->connected(io(g)->self, peer)) continue;
+        if (match < g->commit || g->commit_told[peer & 63] >= g->commit || !io(g)->connected(io(g)->self, peer))
+            continue;
+        uint64_t term = log_entry_term(g->params.log, g->params.id, match);
+        if (!term) continue;
         struct core_message m = {.type = CORE_APPEND_ENTRIES,
                                  .peer = peer,
                                  .term = core_term(g->core),
@@ -141,6 +143,7 @@ void push_commit(struct group *g)
         struct buf head = {0};
         message_encode(&m, &head);
         send_head(g, peer, buf_slice(&head));
+        g->commit_told[peer & 63] = g->commit;
         buf_close(&head);
     }
 }
