@@ -44,7 +44,9 @@ static void store_page(struct queue_machine *m, struct checkpoint *c, struct pag
         struct location before;
         if (p->slots[i].state == SLOT_GONE || !store_content(m, c, &p->slots[i].content, &before)) continue;
         p->pending++;
-        keep_pending(m, (struct pending_content){.page = p, .offset = (uint16_t)(p->base + i), .before = before});
+        keep_pending(
+            m, (struct pending_content){
+                   .page = p, .offset = (uint16_t)(p->base + i), .before = before, .after = p->slots[i].content.where});
     }
     if (!may_go_out || !page_may_go_out(p)) return;
     page_write_index(p, c, m->store);
@@ -80,7 +82,7 @@ static void store_dead_letters(struct queue_machine *m, struct checkpoint *c)
         struct location before;
         if (!store_content(m, c, &d->content, &before)) continue;
         d->pending++;
-        keep_pending(m, (struct pending_content){.dead = d, .before = before});
+        keep_pending(m, (struct pending_content){.dead = d, .before = before, .after = d->content.where});
     }
 }
 
@@ -248,13 +250,16 @@ static void settle_content(struct queue_machine *m, struct stored *s, struct loc
     if (before.segment) store_retain(m->store, before);
 }
 
-static void settle_slot(struct queue_machine *m, const struct pending_content *p, bool durable)
+/* False: the message left its slot meanwhile. */
+static bool settle_slot(struct queue_machine *m, const struct pending_content *p, bool durable)
 {
     struct page *page = p->page;
     bool there = page->slots && p->offset >= page->base && p->offset < page->base + page->count;
     struct slot *slot = there ? &page->slots[p->offset - page->base] : NULL;
-    if (slot && slot->state != SLOT_GONE) settle_content(m, &slot->content, p->before, durable);
+    bool live = slot && slot->state != SLOT_GONE;
+    if (live) settle_content(m, &slot->content, p->before, durable);
     page_unpin(page);
+    return live;
 }
 
 static void settle_dead_letter(struct queue_machine *m, const struct pending_content *p, bool durable)
@@ -265,13 +270,33 @@ static void settle_dead_letter(struct queue_machine *m, const struct pending_con
     else if (!d->pending) mem_free(d); /* it went meanwhile */
 }
 
+static uint64_t place_key(struct location where)
+{
+    return (uint64_t)where.segment << 32 | where.offset;
+}
+
+/* Messages that became dead letters while the checkpoint was written took their places along. */
+static void settle_buried(struct queue_machine *m, const struct map_u64 *left, bool durable)
+{
+    LIST_FOR(&m->dead, link)
+    {
+        struct stored *content = &LIST_ITEM(link, struct dead_letter_record, link)->content;
+        const struct pending_content *p = content->where.segment ? map_u64_get(left, place_key(content->where)) : NULL;
+        if (p) settle_content(m, content, p->before, durable);
+    }
+}
+
 void machine_checkpoint_done(void *self, bool durable)
 {
     struct queue_machine *m = self;
+    struct map_u64 left = {0};
     for (size_t i = 0; i < m->pending_count; i++) {
-        if (m->pending[i].page) settle_slot(m, &m->pending[i], durable);
-        else settle_dead_letter(m, &m->pending[i], durable);
+        struct pending_content *p = &m->pending[i];
+        if (!p->page) settle_dead_letter(m, p, durable);
+        else if (!settle_slot(m, p, durable)) map_u64_set(&left, place_key(p->after), p);
     }
+    if (left.count) settle_buried(m, &left, durable);
+    map_u64_close(&left);
     for (size_t i = 0; i < m->indexed_count; i++) {
         struct page *p = m->indexed[i];
         if (durable && !p->orphan && page_may_go_out(p)) page_out(p);

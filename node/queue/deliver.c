@@ -85,14 +85,17 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
     uint64_t number;
     struct slot *slot;
     while (queue_front(m, q, &level, &number, &slot)) {
-        if (slot->expires_ms && slot->expires_ms < m->now_ms) {
-            bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
-            continue;
-        }
+        /* First of all: where nobody can take more nothing may happen, because `blocked` spares the call and is not
+         * part of the state. */
         struct consumer *c = next_consumer(q);
         if (!c) {
             q->blocked = true;
             return;
+        }
+        if (slot->expires_ms && slot->expires_ms < m->now_ms) {
+            bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
+            if (q->expiring) timer_set(m, q);
+            continue;
         }
         uint64_t dseq = hand_out(m, q, c->port, c, level, number, slot);
         if (effects) emit_delivery(m, c->port, dseq, unacked_at(c->port, dseq), effects);

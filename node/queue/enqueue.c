@@ -34,6 +34,7 @@ void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effect
             found = true;
         }
         if (!found) return;
+        if (q->expiring) timer_set(m, q); /* another message is at the head */
     }
 }
 

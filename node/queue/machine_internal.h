@@ -85,12 +85,12 @@ struct timer {
     uint64_t queue;
 };
 
-/* A content that the running checkpoint stores; `before` is where it was. */
+/* A content that the running checkpoint stores; `before` is where it was, `after` where it will be. */
 struct pending_content {
     struct page *page; /* NULL: a dead letter */
     uint16_t offset;   /* of the slot within the page's numbers */
     struct dead_letter_record *dead;
-    struct location before;
+    struct location before, after;
 };
 
 struct queue_machine {

@@ -30,7 +30,7 @@ enum { BENCH_PORTS = 8, BENCH_NODE = 1, BENCH_EPOCH = 1 };
 
 struct bench {
     struct disk *disk;
-    struct executor *jobs;
+    struct executor *jobs, *reads; /* checkpoints; contents */
     struct store *store;
     struct queue_machine *queues;
     struct machine machine;
@@ -48,25 +48,38 @@ static inline void bench_open(struct bench *b)
 {
     struct err err = {0};
     struct store_params params = {
-        .fs = disk_fs(b->disk), .executor = b->jobs, .read_executor = b->jobs, .directory = "/group-1"};
+        .fs = disk_fs(b->disk), .executor = b->jobs, .read_executor = b->reads, .directory = "/group-1"};
     if (store_open(&b->store, &params, &err)) fail_msg("%s", err.text);
     b->queues = queue_machine_create(1, b->store);
     b->machine = queue_machine_as_machine(b->queues);
 }
 
-static inline struct bench *bench_create(void)
+/* On a disk that may hold something already; it is the bench's from now on. */
+static inline struct bench *bench_create_on(struct disk *disk)
 {
     struct bench *b = mem_zalloc(sizeof *b);
-    b->disk = disk_create();
+    b->disk = disk;
     b->jobs = jobs_create();
+    b->reads = jobs_create();
     b->now_ms = 1000;
     bench_open(b);
     return b;
 }
 
+static inline struct bench *bench_create(void)
+{
+    return bench_create_on(disk_create());
+}
+
+static inline void bench_run_reads(struct bench *b)
+{
+    while (jobs_pending(b->reads)) jobs_step(b->reads);
+}
+
 static inline void bench_close(struct bench *b)
 {
     effects_clear(&b->effects);
+    bench_run_reads(b); /* what was read ahead */
     queue_machine_destroy(b->queues);
     store_close(b->store);
 }
@@ -78,6 +91,7 @@ static inline void bench_destroy(struct bench *b)
     chunk_writer_close(&b->writer);
     buf_close(&b->line);
     jobs_destroy(b->jobs);
+    jobs_destroy(b->reads);
     disk_destroy(b->disk);
     mem_free(b);
 }
@@ -287,18 +301,13 @@ static inline void bench_on_content(void *arg, struct part content, const struct
     blob_ref(out->blob);
 }
 
-static inline void bench_run_jobs(struct bench *b)
-{
-    while (jobs_pending(b->jobs)) jobs_step(b->jobs);
-}
-
 static inline void bench_put_body(struct bench *b, const struct effect *e)
 {
     struct part content = e->content;
     struct content c;
     if (content.blob) blob_ref(content.blob);
     else store_fetch(b->store, e->location, bench_on_content, &content);
-    bench_run_jobs(b);
+    bench_run_reads(b);
     assert_true(content_decode(part_slice(content), &c));
     buf_printf(&b->line, " %.*s", (int)c.body.size, (const char *)c.body.data);
     blob_unref(content.blob);
@@ -389,7 +398,7 @@ static inline void checkpoint_begin(struct bench *b)
 
 static inline void checkpoint_end(struct bench *b)
 {
-    bench_run_jobs(b);
+    while (jobs_pending(b->jobs)) jobs_step(b->jobs);
     bench_check(b);
 }
 
