@@ -42,7 +42,7 @@ const struct key keys[] = {
      "A group's share of the log that makes it write a checkpoint."},
     {"heartbeat", KEY_INTEGER, AT(heartbeat), "60", 0, 65535,
      "Seconds between heartbeats offered to clients; 0: none."},
-    {"frame_max", KEY_INTEGER, AT(frame_max), "131072", 4096, 1 << 30, "Bytes of the largest frame."},
+    {"frame_max", KEY_INTEGER, AT(frame_max), "131072", 4096, 248 << 10, "Bytes of the largest frame."},
     {"channel_max", KEY_INTEGER, AT(channel_max), "2047", 1, 65535, "Channels of one connection."},
     {"max_message_size", KEY_INTEGER, AT(max_message_size), "134217728", 1, 536870912,
      "Bytes of the largest message body."},

@@ -48,9 +48,12 @@ enum { SETS_MAX = 256 };
 /* Returns -1 to go on, else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    static const struct option names[] = {{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-                                          {"check-config", no_argument, NULL, 'k'}, {"print-keys", no_argument, NULL, 'p'},
-                                          {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+                                          {"set", required_argument, NULL, 's'},
+                                          {"check-config", no_argument, NULL, 'k'},
+                                          {"print-keys", no_argument, NULL, 'p'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
                                           {0}};
     const char *file = NULL, *sets[SETS_MAX];
     int set_count = 0, option;
@@ -58,16 +61,27 @@ static int read_options(int argc, char **argv, struct options *o)
     config_init(&o->config);
     while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
         switch (option) {
-        case 'c': file = optarg; break;
+        case 'c':
+            file = optarg;
+            break;
         case 's':
             if (set_count == SETS_MAX) return usage("too many --set: put them into the file");
             sets[set_count++] = optarg;
             break;
-        case 'k': o->check_only = true; break;
-        case 'p': config_print_keys(stdout); return 0;
-        case 'v': printf("warrend %s\n", WARREN_VERSION); return 0;
-        case 'h': fputs(help, stdout); return 0;
-        default: return usage("an option is not known");
+        case 'k':
+            o->check_only = true;
+            break;
+        case 'p':
+            config_print_keys(stdout);
+            return 0;
+        case 'v':
+            printf("warrend %s\n", WARREN_VERSION);
+            return 0;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            return usage("an option is not known");
         }
     }
     if (optind < argc) return usage("only options are expected");
@@ -75,7 +89,8 @@ static int read_options(int argc, char **argv, struct options *o)
     int code = file ? config_load(&o->config, file, &err) : 0;
     for (int i = 0; i < set_count && !code; i++) code = config_set(&o->config, sets[i], &err);
     if (!code) code = config_check(&o->config, &err);
-    for (size_t i = 0; i < o->config.warning_count; i++) fprintf(stderr, "warrend: warning: %s\n", o->config.warnings[i]);
+    for (size_t i = 0; i < o->config.warning_count; i++)
+        fprintf(stderr, "warrend: warning: %s\n", o->config.warnings[i]);
     if (!code) return -1;
     fprintf(stderr, "warrend: configuration: %s\n", err.text);
     return EXIT_CONFIG;
@@ -88,6 +103,14 @@ static void fill_placement(struct placement *p, const struct config *c)
     if (!p->node_count) p->nodes[p->node_count++] = (uint8_t)c->node_id;
     p->group_count = (uint32_t)c->cluster_groups + 1;
     p->replicas = (uint32_t)c->cluster_replicas < p->node_count ? (uint32_t)c->cluster_replicas : p->node_count;
+}
+
+/* The meta group is on every node, and a group has so many members at most. */
+static int check_members(const struct node_settings *s, struct err *err)
+{
+    if (s->placement.node_count <= GROUP_MEMBERS_MAX) return 0;
+    return (int)err_set(err, ERR_INVALID, "cluster.peers names %u nodes; a cluster has at most %d",
+                        s->placement.node_count, GROUP_MEMBERS_MAX);
 }
 
 static void fill_settings(struct node_settings *s, const struct config *c)
@@ -133,7 +156,9 @@ static int read_secret(struct node_settings *s, const struct config *c, struct e
     if (code) return (int)err_wrap(err, "cluster.secret_file");
     while (s->secret_size && (data[s->secret_size - 1] == '\n' || data[s->secret_size - 1] == '\r')) s->secret_size--;
     s->secret = data;
-    if (s->secret_size < 16) code = (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than 16 bytes", c->cluster_secret_file);
+    if (s->secret_size < 16)
+        code =
+            (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than 16 bytes", c->cluster_secret_file);
     return code;
 }
 
@@ -148,7 +173,8 @@ static void raise_file_limit(void)
 static int open_logger(struct node_settings *s, const struct config *c, struct err *err)
 {
     int level = logger_level(c->log_level);
-    if (level < 0) return (int)err_set(err, ERR_INVALID, "log.level = %s: give error, warning, info or debug", c->log_level);
+    if (level < 0)
+        return (int)err_set(err, ERR_INVALID, "log.level = %s: give error, warning, info or debug", c->log_level);
     return logger_open(&s->logger, c->log_file, level, err);
 }
 
@@ -178,12 +204,16 @@ static int serve(struct node_settings *settings, const struct config *c, struct 
     int code = node_open(&node, settings, &listeners, err);
     if (!code) code = node_start(node, err);
     if (code) return code;
-    struct http_params http_params = {
-        .node = node, .address = c->management_tcp, .product = c->product_name, .version = c->product_version, .cluster_name = c->cluster_name};
+    struct http_params http_params = {.node = node,
+                                      .address = c->management_tcp,
+                                      .product = c->product_name,
+                                      .version = c->product_version,
+                                      .cluster_name = c->cluster_name};
     if (*c->management_tcp) code = http_open(&http, &http_params, err);
     if (!code) {
-        logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u", settings->node, settings->name,
-                      listeners.addresses[0], *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
+        logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
+                      settings->node, settings->name, listeners.addresses[0],
+                      *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
                       settings->placement.group_count - 1);
         wait_for_signal(&signals, settings->logger);
     }
@@ -205,7 +235,8 @@ int main(int argc, char **argv)
         return code;
     }
     fill_settings(&settings, &o->config);
-    code = read_secret(&settings, &o->config, &err);
+    code = check_members(&settings, &err);
+    if (!code) code = read_secret(&settings, &o->config, &err);
     if (!code) code = open_logger(&settings, &o->config, &err);
     if (!code && o->check_only) puts("the configuration is sound");
     if (!code && !o->check_only) {

@@ -185,6 +185,8 @@ static uint64_t group_io_congestion(void *self, uint8_t node)
 static void group_io_leading(void *self, uint32_t group, uint64_t term, bool leads)
 {
     struct shard *s = self;
+    logger_printf(s->settings->logger, LOG_INFO, s->id, "group %s group=%u term=%llu",
+                  leads ? "leads" : "leads_no_more", group, (unsigned long long)term);
     if (s->broker) broker_leading(s->broker, group, term, leads);
 }
 

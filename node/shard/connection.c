@@ -60,9 +60,21 @@ static void on_ended(void *self, const struct err *err)
     touch(c);
 }
 
+/* A probe that opens and closes without a word is not worth a line. */
+static void note_end(const struct connection *c)
+{
+    struct session_info info;
+    session_info(c->session, &info);
+    if (!info.received_frames && !*info.ended) return;
+    logger_printf(c->shard->settings->logger, *info.ended ? LOG_WARN : LOG_INFO, c->shard->id,
+                  "connection closed peer=\"%s\" user=%.*s reason=\"%s\"", info.peer, (int)info.user.size,
+                  (const char *)info.user.data, *info.ended ? info.ended : "client closed or left");
+}
+
 static void on_closed(void *self)
 {
     struct connection *c = self;
+    note_end(c);
     session_destroy(c->session);
     broker_connection_close(c->broker);
     c->shard->connection_count--;

@@ -121,11 +121,18 @@ static void on_peer(void *self, int fd, uint16_t shard, struct slice hello)
     else close(fd);
 }
 
+static void on_link_note(void *self, int level, const char *line)
+{
+    const struct node *n = self;
+    logger_line(n->settings.logger, level, 0, line);
+}
+
 int node_start(struct node *n, struct err *err)
 {
     struct uv_loop_s *loop = shard_loop(n->shards[0]);
     int code = 0;
     if (n->settings.cluster_listen) code = link_listen(&n->links, loop, n->settings.cluster_listen, on_peer, n, err);
+    if (n->links) link_listener_on_note(n->links, on_link_note);
     for (size_t i = 0; i < n->addresses.count && !code; i++) {
         n->listeners[i].node = n;
         code = net_listen(&n->listeners[i].net, loop, n->addresses.addresses[i], n->addresses.backlog, on_client,

@@ -214,6 +214,34 @@ bool transfer_sink_idle(const struct transfer_sink *sink)
     return !sink->busy;
 }
 
+/* What the source sent may have been damaged on its disk: that must not spread. */
+static void verify_records(struct transfer_sink *sink, const struct incoming *in, const char *path)
+{
+    struct fs *fs = sink->store->params.fs;
+    struct buf record = {0};
+    uint32_t at = SEGMENT_HEADER_SIZE;
+    bool sound = true;
+    while (sound && at < in->segment.size) {
+        uint8_t head[RECORD_HEADER_SIZE];
+        size_t got = 0;
+        if (fs->pread(in->file, head, sizeof head, at, &got, &sink->err)) break;
+        struct reader r = reader_of(slice_of(head, got));
+        uint32_t size = reader_le32(&r);
+        uint64_t sum = reader_le64(&r);
+        sound = !r.failed && size <= in->segment.size - at - RECORD_HEADER_SIZE;
+        buf_clear(&record);
+        if (!sound || fs->pread(in->file, buf_reserve(&record, size), size, at + RECORD_HEADER_SIZE, &got, &sink->err))
+            break;
+        sound =
+            got == size && sum == record_checksum(in->segment.id, at + RECORD_HEADER_SIZE, slice_of(record.data, size));
+        if (sound) at += RECORD_HEADER_SIZE + size;
+    }
+    if (!sound)
+        err_set(&sink->err, ERR_CORRUPT,
+                "%s: the record at offset %u came damaged; the segment of the node that sent it is", path, at);
+    buf_close(&record);
+}
+
 static void run_write(struct job *job)
 {
     struct transfer_sink *sink = LIST_ITEM(job, struct transfer_sink, job);
@@ -226,7 +254,7 @@ static void run_write(struct job *job)
     if (fs->pwritev(in->file, &part, 1, sink->bytes_offset, &sink->err)) return;
     in->written += (uint32_t)sink->bytes.size;
     if (in->written < in->segment.size) return;
-    fs->sync(in->file, &sink->err);
+    if (!fs->sync(in->file, &sink->err)) verify_records(sink, in, path);
     fs->close(in->file);
     in->file = NULL;
 }
