@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
@@ -41,7 +42,8 @@ static void take_one(struct shard *s, struct mail *m)
         connection_open(s, (int)m->a);
         mail_destroy(m);
     } else if (m->type == MAIL_SHARD_LINK) {
-        link_accept(s->links, (int)m->a, part_slice(m->part));
+        if (s->links) link_accept(s->links, (int)m->a, part_slice(m->part));
+        else close((int)m->a);
         mail_destroy(m);
     } else {
         if (m->type == MAIL_EPOCH && s->links) link_set_epoch(s->links, (uint32_t)m->a);
@@ -249,6 +251,7 @@ static void on_links_closed(void *self)
 {
     struct shard *s = self;
     s->links_closed = true;
+    s->links = NULL; /* it frees itself */
     turn_soon(s);
 }
 
