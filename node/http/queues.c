@@ -45,7 +45,6 @@ static json_t *queue_json(struct shard *s, const struct queue_record *record)
     json_object_set_new(o, "messages", json_integer((json_int_t)(stat.ready + stat.unacked)));
     json_object_set_new(o, "messages_ready", json_integer((json_int_t)stat.ready));
     json_object_set_new(o, "messages_unacknowledged", json_integer((json_int_t)stat.unacked));
-    json_object_set_new(o, "messages_ram", json_integer((json_int_t)stat.in_memory));
     json_object_set_new(o, "message_bytes", json_integer((json_int_t)(stat.ready_bytes + stat.unacked_bytes)));
     json_object_set_new(o, "message_bytes_ready", json_integer((json_int_t)stat.ready_bytes));
     json_object_set_new(o, "message_bytes_unacknowledged", json_integer((json_int_t)stat.unacked_bytes));

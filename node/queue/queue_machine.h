@@ -39,7 +39,6 @@ struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;
     uint64_t enqueued, delivered, redelivered, acked; /* since this replica started */
-    uint64_t in_memory;                               /* messages whose content is in memory */
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);
 /* Walks the queues in order of id; start with *cursor = 0; false at the end. */

@@ -15,7 +15,8 @@
 enum {
     SEEDS = 200,
     COMMANDS = 2000,
-    DEEP_EVERY = 20,   /* so many seeds have one with queues of thousands */
+    DEEP_EVERY = 100,  /* so many seeds have one with queues of thousands */
+    FLOOD = 400,       /* messages in a chunk of such a one */
     REPLAY_MAX = 4096, /* entries between a checkpoint and its twin */
     TWIN_ENTRIES = 60, /* that it goes along */
 };
@@ -203,9 +204,10 @@ static void end_chunk(struct run *r, unsigned port, uint64_t received)
 
 /* --- random wishes; each goes to the chunk and to the model --- */
 
-static struct queue_settings random_settings(struct run *r)
+static struct queue_settings random_settings(struct run *r, unsigned queue)
 {
     struct queue_settings s = plain_settings();
+    if (r->deep && !queue) return s;
     static const uint8_t priorities[] = {0, 0, 1, 5, 9};
     s.max_priority = priorities[below(r, sizeof priorities)];
     s.single_active_consumer = below(r, 4) == 0;
@@ -220,12 +222,13 @@ static struct queue_settings random_settings(struct run *r)
     return s;
 }
 
-static void wish_enqueue(struct run *r, unsigned port)
+/* `flood`: plain messages for the first queue, so that pages of it fill up and go out. */
+static void wish_enqueue(struct run *r, unsigned port, bool flood)
 {
-    unsigned first = (unsigned)below(r, MODEL_QUEUES), second = (unsigned)below(r, MODEL_QUEUES);
+    unsigned first = flood ? 0 : (unsigned)below(r, MODEL_QUEUES), second = (unsigned)below(r, MODEL_QUEUES);
     uint64_t queues[2] = {r->model.queues[first].id, r->model.queues[second].id};
     unsigned count = first != second && below(r, 5) == 0 ? 2 : 1;
-    uint64_t ttl_ms = below(r, 4) ? UINT64_MAX : below(r, 150);
+    uint64_t ttl_ms = (r->deep && !first) || below(r, 4) ? UINT64_MAX : below(r, 150);
     uint8_t priority = (uint8_t)below(r, MODEL_LEVELS);
     unsigned size = 8 + (unsigned)below(r, r->deep ? 60 : 200);
     char body[512];
@@ -288,7 +291,7 @@ static void wish_configure(struct run *r, unsigned port)
     unsigned queue = (unsigned)below(r, MODEL_QUEUES);
     struct model_queue *q = &r->model.queues[queue];
     uint64_t id = q->there ? q->id : ++r->queues_made;
-    struct command_configure c = {id, random_settings(r)};
+    struct command_configure c = {id, random_settings(r, queue)};
     command_configure_encode(&r->writer, &c);
     model_configure(&r->model, port, queue, id, c.settings);
 }
@@ -319,7 +322,7 @@ static void wish_limit(struct run *r, unsigned port)
 static void any_wish(struct run *r, unsigned port)
 {
     uint64_t dice = below(r, 1000);
-    if (dice < 400) wish_enqueue(r, port);
+    if (dice < 400) wish_enqueue(r, port, false);
     else if (dice < 700) wish_settle(r, port);
     else if (dice < 800) wish_of_queue(r, port, COMMAND_GET);
     else if (dice < 870) wish_attach(r, port);
@@ -341,10 +344,10 @@ static void step_chunk(struct run *r)
     model_expire(&r->model);
     model_received(&r->model, port, received);
     unsigned count = 1 + (unsigned)below(r, 4);
-    bool flood = r->deep && below(r, 12) == 0;
-    if (flood) count = 300;
+    bool flood = r->deep && below(r, 10) == 0;
+    if (flood) count = FLOOD;
     while (count--) {
-        if (flood) wish_enqueue(r, port);
+        if (flood) wish_enqueue(r, port, true);
         else any_wish(r, port);
     }
     end_chunk(r, port, received);
@@ -486,6 +489,7 @@ static void run_seed(uint64_t seed, unsigned commands)
     for (unsigned i = 0; i < MODEL_PORTS; i++) r->port_ids[i] = port_id(BENCH_NODE, r->epoch, ++r->ports_made);
     for (unsigned i = 0; i < MODEL_QUEUES; i++) r->model.queues[i].id = ++r->queues_made;
     print_message("seed %llu\n", (unsigned long long)seed);
+    if (r->deep) commands /= 2; /* each takes much longer */
     for (unsigned i = 0; i < commands; i++) step(r);
     if (r->checkpointing) end_checkpoint(r);
     print_message("  %llu messages, %u checkpoints of which %u failed, %u twins\n",
