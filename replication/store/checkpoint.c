@@ -1,6 +1,7 @@
 /* A checkpoint: places are given out at once on the loop, the bytes are written later on the executor, and nothing
  * counts before the manifest is durable. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 
 #include "replication/store/store_internal.h"
@@ -299,18 +300,27 @@ static void on_written(struct job *job)
     checkpoint_free(c);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    uint32_t left = (*(struct segment *const *)a)->id, right = (*(struct segment *const *)b)->id;
+    return left < right ? -1 : left > right;
+}
+
 static void encode_manifest(struct checkpoint *c)
 {
     struct buf list = {0};
     size_t at = 0;
     struct segment *s;
     struct store *store = c->store;
-    while ((s = map_u64_next(&store->segments, &at, NULL))) {
-        if (!s->live || (uint32_t)(s->key >> 32) != store->lineage) continue;
-        buf_put_le32(&list, s->id);
-        buf_put_le32(&list, s->size);
-        c->head.segment_count++;
+    struct segment **named = mem_alloc((store->segments.count + 1) * sizeof(struct segment *));
+    while ((s = map_u64_next(&store->segments, &at, NULL)))
+        if (s->live && (uint32_t)(s->key >> 32) == store->lineage) named[c->head.segment_count++] = s;
+    qsort(named, c->head.segment_count, sizeof(struct segment *), by_id);
+    for (uint32_t i = 0; i < c->head.segment_count; i++) {
+        buf_put_le32(&list, named[i]->id);
+        buf_put_le32(&list, named[i]->size);
     }
+    mem_free(named);
     c->head.lineage = store->lineage;
     c->head.next_segment = store->next_segment;
     c->head.configuration = buf_slice(&c->configuration);

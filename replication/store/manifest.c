@@ -21,6 +21,17 @@ void manifest_encode(const struct manifest *m, struct buf *b)
     buf_put_le64(b, hash_bytes(b->data + from, b->size - from, 0));
 }
 
+static bool ids_are_sound(const struct manifest *m)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < m->segment_count; i++) {
+        uint32_t id = manifest_segment(m, i).id;
+        if (id <= last || id >= m->next_segment) return false;
+        last = id;
+    }
+    return true;
+}
+
 int manifest_decode(struct slice bytes, struct manifest *m, struct err *err)
 {
     *m = (struct manifest){0};
@@ -48,6 +59,7 @@ int manifest_decode(struct slice bytes, struct manifest *m, struct err *err)
     m->segments = reader_bytes(&r, (size_t)count * 8);
     m->machine = reader_counted(&r);
     if (r.failed || reader_left(&r)) return (int)err_set(err, ERR_CORRUPT, "its parts do not fit its size");
+    if (!ids_are_sound(m)) return (int)err_set(err, ERR_CORRUPT, "its segments are out of order");
     return 0;
 }
 

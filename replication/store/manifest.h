@@ -20,7 +20,7 @@ struct manifest {
     uint32_t lineage;
     uint32_t next_segment;
     uint32_t segment_count;
-    struct slice segments; /* segment_count times le32 id, le32 size */
+    struct slice segments; /* segment_count times le32 id, le32 size; ids rising and below next_segment */
     struct slice machine;
 };
 
