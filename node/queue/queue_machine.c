@@ -287,6 +287,7 @@ void machine_clear(struct queue_machine *m, bool release)
 
 void queue_machine_destroy(struct queue_machine *m)
 {
+    store_close_counts(m->store);
     machine_clear(m, true);
     port_table_close(&m->ports);
     map_u64_close(&m->queues);

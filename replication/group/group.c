@@ -207,6 +207,7 @@ bool group_idle(const struct group *g)
 void group_close(struct group *g)
 {
     CHECK(group_idle(g));
+    store_close_counts(g->params.store);
     batch_drop(g);
     snapshot_close(g);
     core_close(g->core);

@@ -38,6 +38,7 @@ struct checkpoint {
     struct file *out;
     struct buf pending;
     uint32_t written;
+    bool in_doubt;         /* failed, but the new manifest may be the one that a restart finds */
     uint32_t from_segment; /* what from_file is open on */
     struct file *from_file;
     struct err err;
@@ -255,11 +256,9 @@ static void run_checkpoint(struct job *job)
 {
     struct checkpoint *c = LIST_ITEM(job, struct checkpoint, job);
     struct fs *fs = c->store->params.fs;
-    char path[STORE_PATH_MAX + 16];
     int code = write_items(c);
     if (!code && c->segment_count) code = fs->sync_dir(fs, c->store->directory, &c->err);
-    snprintf(path, sizeof path, "%s/manifest", c->store->directory);
-    if (!code) fs_write_file(fs, path, buf_slice(&c->manifest), &c->err);
+    if (!code) manifest_write(c->store, buf_slice(&c->manifest), &c->in_doubt, &c->err);
 }
 
 /* --- the end, on the loop --- */
@@ -295,7 +294,11 @@ static void on_written(struct job *job)
     forget_moved(store);
     if (durable) CHECK(manifest_adopt(store, &c->manifest, NULL));
     c->done(c->arg, durable ? NULL : &c->err);
-    for (size_t i = 0; i < c->segment_count; i++) c->segments[i]->writing = false;
+    for (size_t i = 0; i < c->segment_count; i++) {
+        struct segment *s = c->segments[i];
+        s->writing = false;
+        if (c->in_doubt && !s->live && !s->users) segment_forget(store, s);
+    }
     segments_drop_unused(store);
     checkpoint_free(c);
 }

@@ -88,10 +88,11 @@ static void on_read(struct job *job)
     struct block *b = LIST_ITEM(job, struct block, job);
     struct store *store = b->store;
     struct segment *s = b->segment;
-    b->ready = true;
+    b->ready = b->telling = true;
     store->reads--;
     s->users++; /* the callbacks may release the last of it */
     while (!list_empty(&b->waiters)) tell(b, LIST_ITEM(b->waiters.next, struct fetch, link));
+    b->telling = false;
     if (!b->whole) block_free(b);
     s->users -= 2;
     segment_drop_if_unused(store, s);
@@ -103,7 +104,7 @@ static void shrink_cache(struct store *store)
     {
         if (store->block_count < STORE_CACHE_BLOCKS) return;
         struct block *oldest = LIST_ITEM(store->blocks.previous, struct block, link);
-        if (!oldest->ready) return;
+        if (!oldest->ready || oldest->telling) return;
         block_free(oldest);
     }
 }

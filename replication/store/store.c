@@ -42,14 +42,42 @@ static void segment_free(struct store *store, struct segment *s)
     mem_free(s);
 }
 
+/* The kernel takes its time to free a big file's blocks and pages: not on the loop. */
+struct removal {
+    struct job job;
+    struct store *store;
+    char path[STORE_PATH_MAX];
+};
+
+static void run_removal(struct job *job)
+{
+    struct removal *r = LIST_ITEM(job, struct removal, job);
+    r->store->params.fs->unlink(r->store->params.fs, r->path, NULL); /* if it stays, the next start removes it */
+}
+
+static void on_removed(struct job *job)
+{
+    struct removal *r = LIST_ITEM(job, struct removal, job);
+    r->store->reads--;
+    mem_free(r);
+}
+
+void segment_forget(struct store *store, struct segment *s)
+{
+    blocks_forget(store, s);
+    segment_free(store, s);
+}
+
 void segment_drop_if_unused(struct store *store, struct segment *s)
 {
-    if (s->live || s->current || s->writing || s->users) return;
-    char path[STORE_PATH_MAX];
-    segment_path(store, s, path);
-    blocks_forget(store, s);
-    store->params.fs->unlink(store->params.fs, path, NULL); /* if it stays, the next start removes it */
-    segment_free(store, s);
+    if (s->live || s->current || s->writing || s->users || store->counts_closed) return;
+    struct removal *r = mem_zalloc(sizeof *r);
+    r->job = (struct job){.run = run_removal, .done = on_removed};
+    r->store = store;
+    segment_path(store, s, r->path);
+    segment_forget(store, s);
+    store->reads++;
+    executor_submit(store->params.executor, &r->job);
 }
 
 void segments_drop_unused(struct store *store)
@@ -87,7 +115,7 @@ void store_retain_bytes(struct store *store, uint32_t segment, uint64_t bytes)
 
 void store_release_bytes(struct store *store, uint32_t segment, uint64_t bytes)
 {
-    struct segment *s = segment_find(store, segment);
+    struct segment *s = store->counts_closed ? NULL : segment_find(store, segment);
     if (!s) return; /* of a family that an installed snapshot replaced */
     if (bytes > s->live) bytes = s->live;
     s->live -= bytes;
@@ -110,6 +138,11 @@ bool store_has(const struct store *store, struct location where)
     const struct segment *s = segment_find(store, where.segment);
     return s && where.offset >= SEGMENT_HEADER_SIZE + RECORD_HEADER_SIZE && where.offset <= s->size &&
            where.size <= s->size - where.offset;
+}
+
+void store_close_counts(struct store *store)
+{
+    store->counts_closed = true;
 }
 
 void store_forget_counts(struct store *store)
@@ -144,6 +177,20 @@ bool manifest_adopt(struct store *store, struct buf *bytes, struct err *err)
         if (s) s->current = true;
     }
     return true;
+}
+
+int manifest_write(const struct store *store, struct slice manifest, bool *in_doubt, struct err *err)
+{
+    char path[STORE_PATH_MAX + 16];
+    uint8_t *data;
+    size_t size;
+    snprintf(path, sizeof path, "%s/manifest", store->directory);
+    int code = fs_write_file(store->params.fs, path, manifest, err);
+    *in_doubt = false;
+    if (!code || fs_read_file(store->params.fs, path, &data, &size, NULL)) return code;
+    *in_doubt = slice_equal(slice_of(data, size), manifest);
+    mem_free(data);
+    return code;
 }
 
 static int check_segment_file(struct store *store, struct segment *s, struct err *err)

@@ -70,6 +70,8 @@ void store_retain_bytes(struct store *store, uint32_t segment, uint64_t bytes);
 void store_release_bytes(struct store *store, uint32_t segment, uint64_t bytes);
 /* True if there is a segment that can hold this content: a manifest's locations are checked so. */
 bool store_has(const struct store *store, struct location where);
+/* Group and machine are about to go: what they release from here on stays where it is. */
+void store_close_counts(struct store *store);
 /* Drops all counts (before a restore fills them anew). */
 void store_forget_counts(struct store *store);
 /* True if the checkpoint being made should move what lives in this segment to a new one. */

@@ -41,6 +41,7 @@ struct block {
     uint32_t wanted; /* bytes to read */
     uint32_t whole;  /* bytes of sound records; 0: not read yet, or damaged at once */
     bool ready;
+    bool telling; /* its waiters are being called: it stays */
     struct blob *bytes;
     struct err err;
     struct list waiters; /* struct fetch */
@@ -60,6 +61,7 @@ struct store {
     uint32_t lineage;        /* which family of segments locations speak of; an installed snapshot begins a new one */
     uint32_t next_segment;
     uint64_t live, disk;
+    bool counts_closed; /* the machine goes, its messages stay */
     struct buf manifest_bytes; /* the durable manifest, whole */
     struct manifest manifest;  /* what it says; borrows from manifest_bytes */
     struct checkpoint *running;
@@ -80,6 +82,10 @@ void segments_drop_unused(struct store *store);
 int segment_open(struct store *store, struct segment *s, struct err *err); /* for reading */
 /* Makes this the durable manifest of the object; the bytes are taken over. False: it cannot be read (they are kept). */
 bool manifest_adopt(struct store *store, struct buf *bytes, struct err *err);
+/* Any thread. Writes the manifest's file. *in_doubt: it failed after the new one got its name, so either may be there
+ * after a crash, and the files of both must stay. */
+int manifest_write(const struct store *store, struct slice manifest, bool *in_doubt, struct err *err);
+void segment_forget(struct store *store, struct segment *s); /* its file stays, for the next start to judge */
 
 /* read.c */
 void blocks_close(struct store *store);

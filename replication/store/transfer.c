@@ -134,6 +134,7 @@ struct transfer_sink {
     uint32_t ask_file; /* first file with bytes to ask for */
     uint32_t ask_offset;
     bool busy, finished;
+    bool in_doubt;    /* not finished, but the manifest may be the one that a restart finds */
     struct buf bytes; /* being written */
     uint32_t bytes_offset;
     struct err err;
@@ -298,10 +299,8 @@ static void run_finish(struct job *job)
 {
     struct transfer_sink *sink = LIST_ITEM(job, struct transfer_sink, job);
     struct fs *fs = sink->store->params.fs;
-    char path[STORE_PATH_MAX + 16];
     if (fs->sync_dir(fs, sink->store->directory, &sink->err)) return;
-    snprintf(path, sizeof path, "%s/manifest", sink->store->directory);
-    sink->finished = fs_write_file(fs, path, buf_slice(&sink->manifest), &sink->err) == 0;
+    sink->finished = manifest_write(sink->store, buf_slice(&sink->manifest), &sink->in_doubt, &sink->err) == 0;
 }
 
 void transfer_sink_finish(struct transfer_sink *sink, transfer_sink_cb done, void *arg)
@@ -324,7 +323,8 @@ void transfer_sink_close(struct transfer_sink *sink)
         char path[STORE_PATH_MAX];
         segment_path(store, &in->segment, path);
         if (in->file) store->params.fs->close(in->file);
-        if (!sink->finished && (in->written || in->file)) store->params.fs->unlink(store->params.fs, path, NULL);
+        if (!sink->finished && !sink->in_doubt && (in->written || in->file))
+            store->params.fs->unlink(store->params.fs, path, NULL);
     }
     buf_close(&sink->manifest);
     buf_close(&sink->bytes);
