@@ -207,6 +207,7 @@ static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
         logger_printf(s->settings->logger, LOG_INFO, s->id, "link up node=%u name=%s epoch=%u", node, name, epoch);
     mem_free(s->peer_names[node & 63]);
     s->peer_names[node & 63] = mem_strdup(name);
+    s->peer_up_since_ms[node & 63] = uv_hrtime() / 1000000;
     broker_node_up(s->broker, node, epoch);
     turn_soon(s);
 }
@@ -218,6 +219,7 @@ static void on_down(void *self, uint8_t node, bool dead)
     if (s->id == 0)
         logger_printf(s->settings->logger, LOG_WARN, s->id, "link down node=%u dead=%s", node,
                       dead ? "yes" : "unknown");
+    s->peer_up_since_ms[node & 63] = 0;
     broker_node_down(s->broker, node, dead);
     uint64_t now = uv_hrtime() / 1000000;
     for (uint32_t g = 0; dead && g < s->settings->placement.group_count; g++)

@@ -81,6 +81,7 @@ struct shard {
     bool links_closed;
     uint32_t epoch_wanted; /* 0: none */
     uint64_t lead_check_at_ms;
+    uint64_t peer_up_since_ms[64]; /* 0: down */
     char *peer_names[64]; /* as told by each peer's hello; NULL: never met */
 };
 

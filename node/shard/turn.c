@@ -7,7 +7,11 @@
  */
 #include "node/shard/shard_internal.h"
 
-enum { TURN_ROUNDS_MAX = 4 /* what sessions ask while answering goes out in the same turn, up to so many times */ };
+enum {
+    TURN_ROUNDS_MAX = 4, /* what sessions ask while answering goes out in the same turn, up to so many times */
+    LEAD_CHECK_MS = 2000,
+    LEAD_PREFERRED_AFTER_MS = 20000, /* a node must be linked for so long before leaderships go back to it */
+};
 
 static void groups_turn(struct shard *s, uint64_t clock)
 {
@@ -24,12 +28,33 @@ static void relieve_log(struct shard *s)
         if (s->groups[g].group && log_group_reach(s->log, g) > limit / 2) group_relieve(s->groups[g].group);
 }
 
+/* Groups go back to the node that placement prefers, one at a time, when that node is here for good and has everything:
+ * so leaders stay spread over the nodes after restarts. */
+static void spread_leaders(struct shard *s)
+{
+    const struct placement *placement = &s->settings->placement;
+    if (s->phase != SHARD_RUNNING || s->now_ms < s->lead_check_at_ms) return;
+    for (uint32_t g = 0; g < placement->group_count; g++) {
+        uint8_t preferred = placement_preferred_leader(placement, g);
+        uint64_t since = s->peer_up_since_ms[preferred & 63];
+        if (!s->groups[g].group || preferred == s->settings->node || !since ||
+            s->now_ms - since < LEAD_PREFERRED_AFTER_MS)
+            continue;
+        struct group_status status;
+        group_status(s->groups[g].group, &status);
+        if (!status.leads || group_transfer(s->groups[g].group, preferred, s->now_ms)) continue;
+        s->lead_check_at_ms = s->now_ms + LEAD_CHECK_MS;
+        return;
+    }
+}
+
 static void timers(struct shard *s)
 {
     if (s->now_ms < s->second_at_ms) return;
     s->second_at_ms = s->now_ms + 1000;
     connections_second(s);
     relieve_log(s);
+    spread_leaders(s);
 }
 
 static uint64_t next_deadline(struct shard *s)
