@@ -99,7 +99,8 @@ def test_flipped_bit_in_a_segment_stops_the_node():
         fill(cluster, "segment", count)
         node = cluster.leader("segment")
         kit.kill(node)
-        segments = sorted((node.dir / "data" / "groups" / "1").glob("*.seg*"))
+        # A checkpoint that was under way has left files that are not finished; nobody will read those.
+        segments = [path for path in sorted((node.dir / "data" / "groups" / "1").glob("*.seg")) if path.stat().st_size > 100]
         kit.check(segments, f"no segments in {list((node.dir / 'data').rglob('*'))}")
         for path in segments:
             flip_bit(path, path.stat().st_size // 2)

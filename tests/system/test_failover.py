@@ -229,7 +229,7 @@ def test_sigterm_stops_in_good_order():
                                  stdout=open(node.process.output_file, "ab"), stderr=subprocess.STDOUT)
         node.process.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
         cluster.wait_ready(20)
-        for other in cluster.nodes[1:]:  # a node that comes back leads nothing until others have gone
+        for other in cluster.nodes[1:]:  # leaderships come back by and by; this is quicker
             kit.terminate(other)
             kit.start(cluster, other)
         kit.wait_for("the node leads something", lambda: kit.metric(node, "warren_groups_led") > 0, 20)
@@ -256,3 +256,33 @@ def test_sigterm_stops_in_good_order():
         kit.check(longest < 1.0, f"publishers waited for {longest:.1f} s")
         kit.check(not books.nacked and not books.returned, "something was nacked or returned")
         publisher.close()
+
+
+def test_sigterm_right_after_a_restart_hands_over():
+    """Nodes stopped one right after the other, as soon as each is ready again: no leadership waits for a timeout"""
+    with kit.cluster(settings={"raft.election_timeout_ms": 3000}) as cluster:
+        seconds = []
+        for at in range(6):
+            node = cluster.nodes[at % 3]
+            began = time.monotonic()
+            kit.terminate(node)
+            seconds.append(time.monotonic() - began)
+            kit.start(cluster, node)
+        print("stopped in " + ", ".join(f"{one:.2f}" for one in seconds) + " s")
+        kit.check(max(seconds) < 1.5, f"a stop took {max(seconds):.1f} s")
+
+
+def test_restarted_node_finds_queues_at_once():
+    """A node that is just ready again never says not found of a queue that is there"""
+    with kit.cluster() as cluster:
+        node = cluster.nodes[1]
+        for at in range(6):
+            with kit.connected(cluster.nodes[0]) as connection:
+                kit.declare(connection, f"found.{at}")
+                kit.publish(connection, f"found.{at}", kit.numbered(50))
+            kit.kill(node)
+            kit.start(cluster, node)
+            with kit.connected(node) as connection:
+                kit.publish(connection, f"found.{at}", [b"at once"])
+                connection.open_channel(2)
+                kit.check_equal(kit.declare(connection, f"found.{at}", channel=2, passive=True).fields["message_count"], 51, "messages")
