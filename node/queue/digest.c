@@ -182,6 +182,22 @@ static bool check_consumers(struct machine_port *p, struct err *err)
     return true;
 }
 
+static struct slot *held_slot(struct queue_machine *m, const struct unacked_item *item)
+{
+    struct queue *q = queue_find(m, item->queue);
+    bool has_level = q && item->level < q->level_count && q->levels[item->level];
+    return has_level ? level_slot(q->levels[item->level], item->number, m->store) : NULL;
+}
+
+static void forget_seen(struct queue_machine *m, struct machine_port *p)
+{
+    const struct unacked_item *item;
+    for (uint64_t dseq = 0; (item = unacked_next(p, &dseq));) {
+        struct slot *s = held_slot(m, item);
+        if (s) s->seen = false;
+    }
+}
+
 static bool check_port(struct queue_machine *m, struct machine_port *p, uint64_t *unacked, struct err *err)
 {
     uint64_t found = 0, consumed = 0;
@@ -189,15 +205,13 @@ static bool check_port(struct queue_machine *m, struct machine_port *p, uint64_t
     for (uint64_t dseq = 0; (item = unacked_next(p, &dseq));) {
         found++;
         consumed += item->consumer != 0;
-        struct queue *q = queue_find(m, item->queue);
-        if (!q) continue; /* deleted since */
-        const struct slot *s = item->level < q->level_count && q->levels[item->level]
-                                   ? level_slot(q->levels[item->level], item->number, m->store)
-                                   : NULL;
-        if (!s || s->state != SLOT_UNACKED)
+        if (!queue_find(m, item->queue)) continue; /* deleted since */
+        struct slot *s = held_slot(m, item);
+        if (!s || s->state != SLOT_UNACKED || s->seen)
             return err_set(err, ERR_INVALID, "delivery %llu of a port is not unacked in its queue",
                            (unsigned long long)dseq),
                    false;
+        s->seen = true;
         *unacked += 1;
     }
     if (found != p->unacked || consumed != p->held)
@@ -217,6 +231,7 @@ bool machine_check(void *self, struct err *err)
 {
     struct queue_machine *m = self;
     uint64_t held = 0, unacked = 0;
+    bool sound = true;
     for (size_t i = 0; i < m->queue_count; i++) {
         if (!check_queue(m->order[i], err)) return false;
         if (i && m->order[i]->id <= m->order[i - 1]->id)
@@ -224,9 +239,9 @@ bool machine_check(void *self, struct err *err)
         unacked += m->order[i]->unacked;
     }
     LIST_FOR(&m->ports.order, link)
-    {
-        if (!check_port(m, (struct machine_port *)LIST_ITEM(link, struct port_base, link), &held, err)) return false;
-    }
+    sound = sound && check_port(m, (struct machine_port *)LIST_ITEM(link, struct port_base, link), &held, err);
+    LIST_FOR(&m->ports.order, link) forget_seen(m, (struct machine_port *)LIST_ITEM(link, struct port_base, link));
+    if (!sound) return false;
     if (held != unacked)
         return err_set(err, ERR_INVALID, "ports hold %llu messages, queues count %llu unacked",
                        (unsigned long long)held, (unsigned long long)unacked),

@@ -34,6 +34,7 @@ struct slot {
     uint32_t delivery_count;
     uint8_t state;
     bool redelivered;
+    bool seen; /* machine_check()'s own: held by a port */
 };
 
 struct page {

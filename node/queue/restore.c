@@ -29,14 +29,18 @@ static void restore_window(struct reader *r, struct machine_port *p)
 
 static void restore_consumer(struct queue_machine *m, struct reader *r, struct machine_port *p)
 {
-    struct consumer *c = mem_zalloc(sizeof *c);
     uint64_t queue = reader_le64(r);
-    c->port = p;
-    c->id = (uint32_t)reader_varint(r);
-    c->flags = reader_u8(r);
-    c->prefetch = (uint32_t)reader_varint(r);
-    c->priority = (int32_t)reader_le32(r);
+    struct consumer read = {.port = p, .id = (uint32_t)reader_varint(r)};
+    read.flags = reader_u8(r);
+    read.prefetch = (uint32_t)reader_varint(r);
+    read.priority = (int32_t)reader_le32(r);
     struct slice tag = reader_counted(r);
+    if (r->failed || !queue || !read.id || consumer_find(p, read.id)) {
+        reader_fail(r);
+        return;
+    }
+    struct consumer *c = mem_alloc(sizeof *c);
+    *c = read;
     c->tag = slice_of(mem_strndup((const char *)tag.data, tag.size), tag.size);
     c->queue = queue_find(m, queue);
     if (!c->queue) c->queue = queue_make(m, queue); /* its own record follows */
