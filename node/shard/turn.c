@@ -10,7 +10,7 @@
 enum {
     TURN_ROUNDS_MAX = 4, /* what sessions ask while answering goes out in the same turn, up to so many times */
     LEAD_CHECK_MS = 2000,
-    LEAD_PREFERRED_AFTER_MS = 20000, /* a node must be linked for so long before leaderships go back to it */
+    LEAD_PREFERRED_AFTER_MS = 10000, /* a node must be linked for so long before leaderships go back to it */
 };
 
 static void groups_turn(struct shard *s, uint64_t clock)
