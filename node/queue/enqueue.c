@@ -84,9 +84,11 @@ void enqueue(struct queue_machine *m, struct machine_port *port, const struct co
              struct effects *effects)
 {
     struct command_enqueue c;
-    if (!command_enqueue_decode(command->payload, &c)) return;
     struct content parsed;
-    if (!content_decode(c.content, &parsed)) return;
+    if (!command_enqueue_decode(command->payload, &c) || !content_decode(c.content, &parsed)) {
+        if (port) port_table_refuse(&port->base, command->number, effects); /* a confirm would be a lie */
+        return;
+    }
     struct stored content = {.blob = chunk.blob,
                              .offset = (uint32_t)(c.content.data - chunk.blob->data),
                              .size = (uint32_t)c.content.size,

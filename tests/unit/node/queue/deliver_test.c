@@ -54,6 +54,16 @@ static void a_message_for_a_queue_that_is_gone_is_refused(void **state)
     counts(b, 1, 1, 0);
 }
 
+static void a_message_that_cannot_be_read_is_refused(void **state)
+{
+    struct bench *b = *state;
+    declare(b, 1);
+    begin(b, 0);
+    command_empty_encode(&b->writer, COMMAND_ENQUEUE);
+    end(b, 0);
+    hears(b, "0:refused 2");
+}
+
 static void prefetch_bounds_what_a_consumer_holds(void **state)
 {
     struct bench *b = *state;
@@ -280,6 +290,7 @@ int main(void)
         BENCH_TEST(consumers_take_turns),
         BENCH_TEST(a_message_for_several_queues_is_in_each),
         BENCH_TEST(a_message_for_a_queue_that_is_gone_is_refused),
+        BENCH_TEST(a_message_that_cannot_be_read_is_refused),
         BENCH_TEST(prefetch_bounds_what_a_consumer_holds),
         BENCH_TEST(a_full_consumer_does_not_hold_up_another),
         BENCH_TEST(the_limit_of_a_port_bounds_its_consumers_together),
