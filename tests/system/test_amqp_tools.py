@@ -6,14 +6,20 @@ import threading
 
 import kit
 
+LOGINS = 3
+
 
 def tool(cluster, name, *arguments, stdin=b"", timeout=20):
     """Runs amqp-NAME against HAProxy; gives its output."""
     if not shutil.which(f"amqp-{name}"):
         raise kit.Skip("amqp-tools is not installed; ha/setup test does it")
     port = cluster.addresses()[0][1]
-    result = subprocess.run([f"amqp-{name}", "--url", f"amqp://127.0.0.1:{port}", *arguments], input=stdin,
-                            capture_output=True, timeout=timeout, check=False)
+    for _ in range(LOGINS):
+        result = subprocess.run([f"amqp-{name}", "--url", f"amqp://127.0.0.1:{port}", *arguments], input=stdin,
+                                capture_output=True, timeout=timeout, check=False)
+        # A connection that HAProxy had just given to a node that died may be cut before it has logged in; nothing was done yet.
+        if result.returncode == 0 or b"logging in" not in result.stderr:
+            break
     kit.check(result.returncode == 0, f"amqp-{name} {' '.join(arguments)}: exit {result.returncode}: {result.stderr.decode()}")
     return result.stdout
 
@@ -25,8 +31,7 @@ def test_tools_work_while_the_leader_dies():
         tool(cluster, "publish", "-p", "-r", "orders", "-b", "before")
         leader = cluster.leader("orders")
         kit.kill(leader)
-        kit.wait_for("HAProxy has left the dead node", lambda: tool(cluster, "publish", "-p", "-r", "orders", "-b", "after")
-                     is not None)
+        tool(cluster, "publish", "-p", "-r", "orders", "-b", "after")
         kit.check_equal(tool(cluster, "get", "-q", "orders"), b"before", "first message")
         kit.check_equal(tool(cluster, "consume", "-q", "orders", "-c", "1", "cat"), b"after", "second message")
         kit.start(cluster, leader)
