@@ -17,6 +17,7 @@ enum {
     COMMANDS = 2000,
     DEEP_EVERY = 100,  /* so many seeds have one with queues of thousands */
     FLOOD = 400,       /* messages in a chunk of such a one */
+    QUEUES_MAX = 4096, /* made in one run */
     REPLAY_MAX = 4096, /* entries between a checkpoint and its twin */
     TWIN_ENTRIES = 60, /* that it goes along */
 };
@@ -37,6 +38,8 @@ struct run {
     unsigned seen[MODEL_PORTS], seen_count; /* ports in the order of their first chunks */
     uint32_t epoch, ports_made, consumers_made;
     uint64_t queues_made, messages_made;
+    uint8_t
+        place_of[QUEUES_MAX]; /* queue id -> its place in the model: one entry may delete a queue and make another */
     uint64_t dead_low, dead_high; /* dead letters that are not settled */
     struct buf said;
     struct kept_entry kept[REPLAY_MAX]; /* since the checkpoint began */
@@ -123,8 +126,7 @@ static void compare_effects(struct run *r)
     }
     for (unsigned queue = 0; queue < MODEL_QUEUES; queue++) {
         for (size_t i = 0; i < effects->count; i++)
-            if (!effects->items[i].port && effects->items[i].queue == r->model.queues[queue].id)
-                say(r, &effects->items[i]);
+            if (!effects->items[i].port && r->place_of[effects->items[i].queue] == queue) say(r, &effects->items[i]);
         compare(r, &r->model.queue_said[queue], "queue", queue);
     }
     model_clear_said(&r->model);
@@ -291,6 +293,8 @@ static void wish_configure(struct run *r, unsigned port)
     unsigned queue = (unsigned)below(r, MODEL_QUEUES);
     struct model_queue *q = &r->model.queues[queue];
     uint64_t id = q->there ? q->id : ++r->queues_made;
+    assert_true(id < QUEUES_MAX);
+    r->place_of[id] = (uint8_t)queue;
     struct command_configure c = {id, random_settings(r, queue)};
     command_configure_encode(&r->writer, &c);
     model_configure(&r->model, port, queue, id, c.settings);
@@ -487,7 +491,10 @@ static void run_seed(uint64_t seed, unsigned commands)
     model_init(&r->model);
     r->model.now_ms = r->bench->now_ms;
     for (unsigned i = 0; i < MODEL_PORTS; i++) r->port_ids[i] = port_id(BENCH_NODE, r->epoch, ++r->ports_made);
-    for (unsigned i = 0; i < MODEL_QUEUES; i++) r->model.queues[i].id = ++r->queues_made;
+    for (unsigned i = 0; i < MODEL_QUEUES; i++) {
+        r->model.queues[i].id = ++r->queues_made; /* not there yet */
+        r->place_of[r->queues_made] = (uint8_t)i;
+    }
     print_message("seed %llu\n", (unsigned long long)seed);
     if (r->deep) commands /= 2; /* each takes much longer */
     for (unsigned i = 0; i < commands; i++) step(r);
