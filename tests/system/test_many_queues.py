@@ -76,17 +76,21 @@ def drain(client, queue, count, held_back, timeout):
     return count / (time.monotonic() - began)
 
 
-def deep_backlog(count, fill_limit, drain_limit):
+def short_speed(client, away):
+    """Messages a second out of a queue that is not deep."""
+    kit.publish(client, "short", (b"%d " % at + BODY for at in range(20000)), window=2000, timeout=60)
+    with kit.connected(away) as reader:
+        return drain(reader, "short", 20000, [], 60)
+
+
+def deep_backlog(count, fill_limit, drain_limit, slower):
     settings = {"cluster.groups": 2, "checkpoint.log_bytes": "8MiB", "wal.file_size": "8MiB"}
     with kit.cluster(settings=settings) as cluster:
         home, away = cluster.nodes[:2]
         client = kit.connect(home)
         for queue in ("short", "deep"):
             kit.declare(client, queue)
-        kit.publish(client, "short", (b"%d " % at + BODY for at in range(20000)), window=2000, timeout=60)
-        with kit.connected(away) as reader:
-            short = drain(reader, "short", 20000, [], 60)
-
+        short = short_speed(client, away)
         books, peak, began = kit.Publisher(client), 0.0, time.monotonic()
         for at in range(count):
             books.send("deep", b"%d " % at + BODY)
@@ -107,6 +111,7 @@ def deep_backlog(count, fill_limit, drain_limit):
         kit.wait_for("only what is held back is left", lambda: kit.queue_facts(home, "deep")["messages"] == len(held), 30)
         reader.call(1, "basic.cancel", consumer_tag="drain")  # what it holds stays with its channel
         client = kit.connect(home)
+        short = min(short, short_speed(client, away))  # before and after: others may use this machine too
         # Segments go with a checkpoint, and a checkpoint comes with traffic.
         for _ in range(60):
             if kit.metric(home, "warren_segment_bytes") < disk / 4:
@@ -117,7 +122,7 @@ def deep_backlog(count, fill_limit, drain_limit):
         print(f"{count} messages: in {filled:.0f}/s, out {deep:.0f}/s (short queue {short:.0f}/s), peak resident {peak:.0f} MiB, "
               f"segments {disk / 1e6:.0f} MB, {left / 1e6:.1f} MB after the drain with {len(held)} held back")
         kit.check(peak < RESIDENT_MIB, f"a node has grown to {peak:.0f} MiB")
-        kit.check(deep > short / 2, f"the deep queue drains at {deep:.0f}/s, a short one at {short:.0f}/s")
+        kit.check(deep > short / slower, f"the deep queue drains at {deep:.0f}/s, a short one at {short:.0f}/s")
         kit.check(disk == 0 or left < disk / 4, f"{left:.0f} of {disk:.0f} bytes of segments are still there")
         for tag in held:
             reader.ack(1, tag)
@@ -138,7 +143,7 @@ def test_two_thousand_queues():
 @kit.limit(150)
 def test_deep_backlog():
     """300,000 messages waiting: memory stays bounded, the drain is fast, the disk is free again, unacked ones hold nothing up"""
-    deep_backlog(300_000, fill_limit=80, drain_limit=80)
+    deep_backlog(300_000, fill_limit=80, drain_limit=80, slower=4)  # seconds only: noise counts
 
 
 @kit.long
@@ -152,4 +157,4 @@ def test_twenty_thousand_queues():
 @kit.limit(3000)
 def test_ten_million_messages():
     """10 million messages waiting: under 256 MiB resident, the drain is fast, the disk is free again"""
-    deep_backlog(10_000_000, fill_limit=1200, drain_limit=1500)
+    deep_backlog(10_000_000, fill_limit=1200, drain_limit=1500, slower=2)
