@@ -26,6 +26,7 @@ struct config {
     int64_t cluster_groups, cluster_replicas, cluster_node_timeout_ms, cluster_transfer_rate;
     int64_t election_timeout_ms, heartbeat_ms;
     int64_t shards;
+    int64_t disk_free_limit, memory_high_watermark;
     int64_t wal_file_size, wal_size, wal_cache_size, checkpoint_log_bytes;
     int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
     int64_t tcp_backlog;

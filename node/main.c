@@ -113,6 +113,12 @@ static int check_members(const struct node_settings *s, struct err *err)
                         s->placement.node_count, GROUP_MEMBERS_MAX);
 }
 
+static uint64_t memory_limit(const struct config *c)
+{
+    if (c->memory_high_watermark) return (uint64_t)c->memory_high_watermark;
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 10 * 6;
+}
+
 static void fill_settings(struct node_settings *s, const struct config *c)
 {
     *s = (struct node_settings){
@@ -135,6 +141,8 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
         .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
+        .disk_free_limit = (uint64_t)c->disk_free_limit,
+        .memory_limit = memory_limit(c),
         .log_file_size = (uint64_t)c->wal_file_size,
         .log_bytes_max = (uint64_t)c->wal_size,
         .log_cache_size = (uint64_t)c->wal_cache_size,

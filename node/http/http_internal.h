@@ -41,6 +41,7 @@ struct totals {
     uint64_t published, confirmed, delivered, acked, returned, got;
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
     uint64_t groups_led;
+    bool disk_alarm, memory_alarm; /* of this node */
 };
 void totals_gather(struct http *h, struct totals *t);
 

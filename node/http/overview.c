@@ -53,6 +53,8 @@ static void gather(struct shard *s, void *arg)
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
     t->store_bytes += figures.store_bytes;
+    t->disk_alarm |= shard_alarms(s, settings->node) & ALARM_DISK;
+    t->memory_alarm |= shard_alarms(s, settings->node) & ALARM_MEMORY;
     struct shard_connection_info info;
     for (uint64_t cursor = 0; shard_next_connection(s, &cursor, &info);) {
         t->channels += info.session.channels;
@@ -90,23 +92,25 @@ void overview_answer(struct http *h, struct answer *a)
     struct totals t;
     totals_gather(h, &t);
     const struct node_settings *settings = node_settings(h->params.node);
-    json_t *o = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "management_version", h->params.version, "rabbitmq_version", h->params.version,
-        "product_name", h->params.product, "product_version", h->params.version, "cluster_name", h->params.cluster_name, "node",
-        settings->name, "erlang_version", "", "rates_mode", "none");
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "management_version", h->params.version,
+                          "rabbitmq_version", h->params.version, "product_name", h->params.product, "product_version",
+                          h->params.version, "cluster_name", h->params.cluster_name, "node", settings->name,
+                          "erlang_version", "", "rates_mode", "none");
     json_object_set_new(o, "object_totals",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "channels", (json_int_t)t.channels, "connections", (json_int_t)t.connections,
-                                  "consumers", (json_int_t)t.consumers, "exchanges", (json_int_t)t.exchanges, "queues", (json_int_t)t.queues));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "channels", (json_int_t)t.channels, "connections",
+                                  (json_int_t)t.connections, "consumers", (json_int_t)t.consumers, "exchanges",
+                                  (json_int_t)t.exchanges, "queues", (json_int_t)t.queues));
     json_object_set_new(o, "queue_totals",
-                        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)(t.ready + t.unacked), "messages_ready", (json_int_t)t.ready,
-                                  "messages_unacknowledged", (json_int_t)t.unacked));
+                        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)(t.ready + t.unacked), "messages_ready",
+                                  (json_int_t)t.ready, "messages_unacknowledged", (json_int_t)t.unacked));
     json_object_set_new(o, "message_stats",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "publish", (json_int_t)t.published, "confirm", (json_int_t)t.confirmed,
-                                  "deliver_get", (json_int_t)(t.delivered + t.got), "deliver", (json_int_t)t.delivered, "ack",
-                                  (json_int_t)t.acked, "return_unroutable", (json_int_t)t.returned));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "publish", (json_int_t)t.published, "confirm",
+                                  (json_int_t)t.confirmed, "deliver_get", (json_int_t)(t.delivered + t.got), "deliver",
+                                  (json_int_t)t.delivered, "ack", (json_int_t)t.acked, "return_unroutable",
+                                  (json_int_t)t.returned));
     json_object_set_new(o, "churn_rates",
-                        json_pack("{s:I, s:I}", "connection_created", (json_int_t)t.connections_opened, "connection_closed",
-                                  (json_int_t)t.connections_closed));
+                        json_pack("{s:I, s:I}", "connection_created", (json_int_t)t.connections_opened,
+                                  "connection_closed", (json_int_t)t.connections_closed));
     answer_json(a, o);
 }
 
@@ -122,19 +126,23 @@ static void list_nodes(struct shard *s, void *arg)
     const struct node_settings *settings = shard_settings(s);
     for (uint32_t i = 0; i < settings->placement.node_count; i++) {
         uint8_t node = settings->placement.nodes[i];
-        json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:[]}", "name", shard_node_name(s, node), "id", node, "type", "disc", "running",
-                              shard_peer_connected(s, node), "partitions");
+        json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:[]}", "name", shard_node_name(s, node), "id", node, "type",
+                              "disc", "running", shard_peer_connected(s, node), "partitions");
         if (node == settings->node) {
             json_object_set_new(o, "os_pid", json_sprintf("%d", (int)getpid()));
-            json_object_set_new(o, "uptime", json_integer((json_int_t)((uint64_t)time(NULL) * 1000 - node_started_ms(list->http->params.node))));
+            json_object_set_new(
+                o, "uptime",
+                json_integer((json_int_t)((uint64_t)time(NULL) * 1000 - node_started_ms(list->http->params.node))));
             json_object_set_new(o, "mem_used", json_integer((json_int_t)process_resident_bytes()));
             json_object_set_new(o, "fd_used", json_integer((json_int_t)process_open_files()));
             json_object_set_new(o, "fd_total", json_integer((json_int_t)process_files_max()));
             json_object_set_new(o, "disk_free", json_integer((json_int_t)disk_free_bytes(settings->data_dir)));
             json_object_set_new(o, "processors", json_integer(settings->shard_count));
-            json_object_set_new(o, "mem_alarm", json_false());
-            json_object_set_new(o, "disk_free_alarm", json_false());
+            json_object_set_new(o, "disk_free_limit", json_integer((json_int_t)settings->disk_free_limit));
+            json_object_set_new(o, "mem_limit", json_integer((json_int_t)settings->memory_limit));
         }
+        json_object_set_new(o, "mem_alarm", json_boolean(shard_alarms(s, node) & ALARM_MEMORY));
+        json_object_set_new(o, "disk_free_alarm", json_boolean(shard_alarms(s, node) & ALARM_DISK));
         json_array_append_new(list->array, o);
     }
 }

@@ -14,6 +14,7 @@ bool channel_publish_begin(struct channel *ch, const struct amqp_method *m)
     struct session *s = ch->session;
     struct publishing *p = &ch->publishing;
     const struct amqp_basic_publish *publish = &m->basic_publish;
+    if (session_blocked(s)) return false;
     if (channel_confirms_full(&ch->confirms)) return false;
     if (publish->immediate) {
         channel_fail(ch, AMQP_NOT_IMPLEMENTED, "immediate=true");

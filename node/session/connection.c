@@ -309,6 +309,30 @@ void session_info(const struct session *s, struct session_info *info)
     info->ended = s->ended;
 }
 
+bool session_blocked(struct session *s)
+{
+    if (!s->blocked) return false;
+    if (s->blocked_told || !s->hears_blocked) return true;
+    s->blocked_told = true;
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_BLOCKED);
+    m.connection_blocked.reason = slice_str(s->blocked);
+    amqp_method_put(&s->output, 0, &m);
+    s->counters.sent_frames++;
+    return true;
+}
+
+void session_block(struct session *s, const char *reason)
+{
+    s->blocked = reason;
+    if (reason) return;
+    s->stalled = false; /* what waits is looked at again */
+    if (!s->blocked_told || s->phase != PHASE_RUNNING) return;
+    s->blocked_told = false;
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_UNBLOCKED);
+    amqp_method_put(&s->output, 0, &m);
+    s->counters.sent_frames++;
+}
+
 struct channel *session_channel(const struct session *s, uint16_t number)
 {
     return number < s->channels_capacity ? s->channels[number] : NULL;

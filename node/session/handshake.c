@@ -105,6 +105,7 @@ static void read_client(struct session *s, struct slice properties)
     if (!amqp_table_find(properties, "capabilities", &capabilities) || capabilities.type != 'F') return;
     amqp_table_find_bool(capabilities.bytes, "consumer_cancel_notify", &s->cancel_notify);
     amqp_table_find_bool(capabilities.bytes, "authentication_failure_close", &s->failure_close);
+    amqp_table_find_bool(capabilities.bytes, "connection.blocked", &s->hears_blocked);
 }
 
 static void refuse_login(struct session *s, struct slice mechanism)

@@ -70,6 +70,9 @@ struct session_delivery {
 };
 void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);
 void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer);
+/* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes. NULL: they go on.
+ * `reason` must stay until the next call. */
+void session_block(struct session *s, const char *reason);
 /* Closes the connection from our side (320 on shutdown or when ports are gone; 541 when the broker cannot go on). */
 void session_close(struct session *s, uint16_t reply_code, const char *text, uint64_t now_ms);
 

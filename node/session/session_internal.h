@@ -189,6 +189,9 @@ struct session {
     bool stalled;  /* the next frame must wait for an event */
     bool unread;   /* it did, and was not read since: what the client sends is not heard, so it is not called silent */
     bool cancel_notify; /* the client's capabilities */
+    bool hears_blocked;
+    const char *blocked; /* why publishes wait; NULL: they do not */
+    bool blocked_told;   /* connection.blocked was sent */
     bool failure_close;
     uint16_t channel_max;
     uint16_t heartbeat_s;
@@ -220,6 +223,8 @@ struct session {
 #define SLICE_ARG(s) (int)(s).size, (s).data ? (const char *)(s).data : "" /* a slice or a buf */
 
 /* --- connection.c --- */
+/* A publish comes: true if an alarm makes it wait; the client is told once. */
+bool session_blocked(struct session *s);
 struct channel *session_channel(const struct session *s, uint16_t number); /* NULL: not open */
 void session_mark_dirty(struct channel *ch);
 void session_close_channels(struct session *s);

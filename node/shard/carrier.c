@@ -45,6 +45,9 @@ static void take_one(struct shard *s, struct mail *m)
         if (s->links) link_accept(s->links, (int)m->a, part_slice(m->part));
         else close((int)m->a);
         mail_destroy(m);
+    } else if (m->type == MAIL_SHARD_ALARM) {
+        alarm_set(s, (uint8_t)m->a, (uint8_t)m->b);
+        mail_destroy(m);
     } else {
         if (m->type == MAIL_EPOCH && s->links) link_set_epoch(s->links, (uint32_t)m->a);
         broker_mail(s->broker, m);
@@ -209,6 +212,7 @@ static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
     s->peer_names[node & 63] = mem_strdup(name);
     s->peer_up_since_ms[node & 63] = uv_hrtime() / 1000000;
     broker_node_up(s->broker, node, epoch);
+    alarm_node_up(s, node);
     turn_soon(s);
 }
 
@@ -221,6 +225,7 @@ static void on_down(void *self, uint8_t node, bool dead)
                       dead ? "yes" : "unknown");
     s->peer_up_since_ms[node & 63] = 0;
     broker_node_down(s->broker, node, dead);
+    alarm_node_down(s, node);
     uint64_t now = uv_hrtime() / 1000000;
     for (uint32_t g = 0; dead && g < s->settings->placement.group_count; g++)
         if (s->groups[g].group) group_node_dead(s->groups[g].group, node, now);
@@ -235,6 +240,7 @@ static void on_frame(void *self, uint8_t node, uint8_t type, struct blob *blob, 
         broker_frame(s->broker, node, blob, offset, size);
         return;
     }
+    if (type == LINK_FRAME_ALARM && size == 1) alarm_set(s, node, blob->data[offset]);
     uint32_t group = UINT32_MAX;
     if (type == LINK_FRAME_GROUP && size >= 5) memcpy(&group, blob->data + offset, 4);
     if (group >= s->settings->placement.group_count || !s->groups[group].group) return;

@@ -105,6 +105,7 @@ void connection_open(struct shard *s, int fd)
     c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
                                 net_socket_is_loopback(c->socket), s->now_ms);
     broker_connection_attach(c->broker, c->session, touch, c);
+    if (s->alarm_reason) session_block(c->session, s->alarm_reason);
     c->connected_at_ms = s->broker_io.clock_ms(s);
     list_init(&c->dirty_link);
     list_init(&c->congested_link);
@@ -192,6 +193,17 @@ void connections_second(struct shard *s)
         bool due = session_deadline_ms(c->session) <= s->now_ms || c->linger_until_ms;
         if (!due) continue;
         session_tick(c->session, s->now_ms);
+        touch(c);
+    }
+}
+
+void connections_block(struct shard *s, const char *reason)
+{
+    LIST_FOR(&s->connections, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, link);
+        if (c->closing) continue;
+        session_block(c->session, reason);
         touch(c);
     }
 }

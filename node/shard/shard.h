@@ -35,6 +35,7 @@ struct node_settings {
     const uint8_t *secret;
     size_t secret_size;
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
+    uint64_t disk_free_limit, memory_limit; /* bytes; 0: no alarm */
     uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;
     const char *user, *password; /* empty user: nobody may log in */
     bool loopback_only;          /* the default user on loopback addresses only */
@@ -56,6 +57,9 @@ void shard_give_client(struct shard *from, uint16_t to, int fd);
 void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello);
 
 /* --- on its thread --- */
+enum alarm { ALARM_DISK = 1, ALARM_MEMORY = 2 };
+uint8_t shard_alarms(const struct shard *s, uint8_t node); /* of a node, as last heard */
+const char *alarm_reason(const struct shard *s);           /* NULL: publishers are free */
 struct broker *shard_broker(struct shard *s);
 uint16_t shard_id(const struct shard *s);
 struct uv_loop_s *shard_loop(struct shard *s);

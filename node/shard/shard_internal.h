@@ -13,9 +13,17 @@
 #include "node/shard/shard.h"
 #include "replication/link/link.h"
 
-enum { LINK_FRAME_MAIL = MAIL_FRAME, LINK_FRAME_GROUP = MAIL_FRAME + 1 }; /* GROUP: le32 group, u8 kind, bytes */
+enum {
+    LINK_FRAME_MAIL = MAIL_FRAME,
+    LINK_FRAME_GROUP = MAIL_FRAME + 1,
+    LINK_FRAME_ALARM = MAIL_FRAME + 2 /* u8 enum alarm */
+};                                    /* GROUP: le32 group, u8 kind, bytes */
 
-enum { MAIL_SHARD_CLIENT = 64 /* a: descriptor */, MAIL_SHARD_LINK /* a: descriptor, part: hello */ };
+enum {
+    MAIL_SHARD_CLIENT = 64 /* a: descriptor */,
+    MAIL_SHARD_LINK /* a: descriptor, part: hello */,
+    MAIL_SHARD_ALARM /* a: node, b: enum alarm */
+};
 
 /* A group replica of this shard and what belongs to it. */
 struct shard_group {
@@ -79,10 +87,12 @@ struct shard {
     uint64_t phase_until_ms;
     atomic_bool stop_wanted;
     bool links_closed;
-    uint32_t epoch_wanted; /* 0: none */
+    uint8_t alarms[64];       /* by node */
+    const char *alarm_reason; /* NULL: no alarm anywhere */
+    uint32_t epoch_wanted;    /* 0: none */
     uint64_t lead_check_at_ms;
     uint64_t peer_up_since_ms[64]; /* 0: down */
-    char *peer_names[64]; /* as told by each peer's hello; NULL: never met */
+    char *peer_names[64];          /* as told by each peer's hello; NULL: never met */
 };
 
 /* turn.c */
@@ -102,6 +112,14 @@ void connections_turn(struct shard *s); /* sessions' turn end */
 void connections_write(struct shard *s);
 void connections_second(struct shard *s); /* heartbeats and deadlines */
 void connections_close_all(struct shard *s, const char *why);
+
+void connections_block(struct shard *s, const char *reason); /* NULL: publishers go on */
+
+/* alarm.c */
+void alarm_second(struct shard *s);
+void alarm_set(struct shard *s, uint8_t node, uint8_t bits); /* told by another node or a sibling */
+void alarm_node_up(struct shard *s, uint8_t node);
+void alarm_node_down(struct shard *s, uint8_t node);
 
 /* recover.c */
 int recover_groups(struct shard *s, uint32_t epoch, struct err *err);

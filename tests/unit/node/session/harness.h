@@ -394,6 +394,7 @@ static inline void say_start_ok(struct harness *h, const char *mechanism, struct
     size_t at = amqp_table_open_table(&properties, "capabilities");
     amqp_table_put_bool(&properties, "consumer_cancel_notify", capable);
     amqp_table_put_bool(&properties, "authentication_failure_close", capable);
+    amqp_table_put_bool(&properties, "connection.blocked", capable);
     amqp_nested_close(&properties, at);
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_START_OK);
     m.connection_start_ok.client_properties = buf_slice(&properties);
