@@ -57,8 +57,9 @@ static void backend_channel_close(void *self, struct backend_channel *c)
     mem_free(c);
 }
 
-static unsigned backend_publish(void *self, struct backend_channel *c, const struct route *route, const struct content *content,
-                                uint8_t flags, uint8_t priority, uint64_t ttl_ms, uint64_t tag)
+static unsigned backend_publish(void *self, struct backend_channel *c, const struct route *route,
+                                const struct content *content, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
+                                uint64_t tag)
 {
     (void)self;
     uint64_t ids[64];
@@ -80,7 +81,8 @@ static unsigned backend_publish(void *self, struct backend_channel *c, const str
     return groups;
 }
 
-static void backend_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last, uint8_t outcome)
+static void backend_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last,
+                           uint8_t outcome)
 {
     if (broker_of(self)->params.drop_acks && first % 7 == 0) return;
     struct port *p = channel_port(c, group);
@@ -117,6 +119,8 @@ static void ask_queue(struct backend_channel *c, uint32_t group, uint64_t queue,
     struct port *p = channel_port(c, group);
     command_queue_encode(port_write(p), command, queue);
     question_ask(c, p, kind);
+    c->question->queue_id = queue;
+    c->question->group = group;
 }
 
 static void backend_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
@@ -137,7 +141,8 @@ static void backend_stat(void *self, struct backend_channel *c, uint32_t group, 
     ask_queue(c, group, queue, COMMAND_STAT, QUESTION_STAT);
 }
 
-static void backend_change(void *self, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags)
+static void backend_change(void *self, struct backend_channel *c, const struct topology_command *command,
+                           uint8_t delete_flags)
 {
     question_change(broker_of(self), c, command, delete_flags);
 }
@@ -154,7 +159,14 @@ static bool backend_topology_is_fresh(void *self)
     struct broker *b = broker_of(self);
     uint8_t leader = b->leaders[0].node;
     if (leader == b->params.node && b->params.shard == 0) return true; /* a leader has applied all before it leads */
-    return leader && b->topology_fresh_era == b->topology_era && (leader == b->params.node || b->io->connected(b->io->self, leader));
+    return leader && b->topology_fresh_era == b->topology_era &&
+           (leader == b->params.node || b->io->connected(b->io->self, leader));
+}
+
+static bool backend_leads(void *self, uint32_t group)
+{
+    struct broker *b = broker_of(self);
+    return broker_leader(b, group) == b->params.node;
 }
 
 static uint64_t backend_connection_token(void *self)
@@ -187,6 +199,7 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .change = backend_change,
         .refresh = backend_refresh,
         .topology_is_fresh = backend_topology_is_fresh,
+        .leads = backend_leads,
         .connection_token = backend_connection_token,
         .random_bytes = backend_random_bytes,
     };
@@ -210,7 +223,8 @@ const struct backend *broker_connection_backend(struct broker_connection *c)
     return &c->backend;
 }
 
-void broker_connection_attach(struct broker_connection *c, struct session *session, void (*touched)(void *arg), void *arg)
+void broker_connection_attach(struct broker_connection *c, struct session *session, void (*touched)(void *arg),
+                              void *arg)
 {
     c->session = session;
     c->touched = touched;
@@ -223,8 +237,11 @@ static void delete_owned_queues(struct broker_connection *c)
     uint64_t cursor = 0;
     const struct queue_record *q;
     while ((q = topology_next_owned(c->broker->params.topology, c->token, &cursor))) {
-        struct topology_command command = {
-            .type = TOPOLOGY_QUEUE_DELETE, .vhost = q->vhost, .name = q->name, .queue_id = q->id, .connection = c->token};
+        struct topology_command command = {.type = TOPOLOGY_QUEUE_DELETE,
+                                           .vhost = q->vhost,
+                                           .name = q->name,
+                                           .queue_id = q->id,
+                                           .connection = c->token};
         question_housekeeping(c->broker, &command);
     }
 }

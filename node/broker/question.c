@@ -1,5 +1,5 @@
-/* Questions: what a channel asked and waits for. A change of a queue has two halves, one at the meta group and one at the queue's
- * group; the answer is given when both are done. */
+/* Questions: what a channel asked and waits for. A change of a queue has two halves, one at the meta group and one at
+ * the queue's group; the answer is given when both are done. */
 #include "node/broker/broker_internal.h"
 
 #include "base/check.h"
@@ -100,13 +100,15 @@ void question_housekeeping(struct broker *b, const struct topology_command *comm
     send_change(q, b);
 }
 
-void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags)
+void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command,
+                     uint8_t delete_flags)
 {
     struct question *q = question_new(b, c, QUESTION_CHANGE);
     q->change_type = command->type;
     topology_command_encode(&q->command, command);
     const struct queue_record *record = NULL;
-    if (command->type == TOPOLOGY_QUEUE_DELETE) record = topology_queue(b->params.topology, command->vhost, command->name);
+    if (command->type == TOPOLOGY_QUEUE_DELETE)
+        record = topology_queue(b->params.topology, command->vhost, command->name);
     struct topology_result result = {0};
     if (record) topology_examine(b->params.topology, command, &result);
     if (!record || result.reply_code) {
@@ -205,16 +207,35 @@ static void delete_replied(struct question *q, struct broker *b, const struct ef
     send_change(q, b);
 }
 
+/* The topology has the queue and its group has not heard of it yet: whoever declares it is half done (or died there). A
+ * second declaration makes it as well. */
+static bool declare_it_here(struct question *q, struct broker *b)
+{
+    const struct queue_record *record = q->channel ? topology_queue_by_id(b->params.topology, q->queue_id) : NULL;
+    struct command_configure configure = {.queue = q->queue_id};
+    if (!record || !queue_record_settings(record, &configure.settings)) return false;
+    q->kind = QUESTION_CONFIGURE;
+    struct port *p = channel_port(q->channel, q->group);
+    command_configure_encode(port_write(p), &configure);
+    question_on(q, p);
+    return true;
+}
+
 static uint16_t reply_code_of(uint8_t code)
 {
     switch (code) {
     case REPLY_OK:
-    case REPLY_EMPTY: return 0;
-    case REPLY_NOT_FOUND: return 404;
-    case REPLY_EXCLUSIVE: return 403;
+    case REPLY_EMPTY:
+        return 0;
+    case REPLY_NOT_FOUND:
+        return 404;
+    case REPLY_EXCLUSIVE:
+        return 403;
     case REPLY_IN_USE:
-    case REPLY_NOT_EMPTY: return 406;
-    default: return 541;
+    case REPLY_NOT_EMPTY:
+        return 406;
+    default:
+        return 541;
     }
 }
 
@@ -222,13 +243,23 @@ void question_replied(struct question *q, const struct effect *e)
 {
     struct broker *b = q->port->broker;
     switch (q->kind) {
-    case QUESTION_CHANGE: change_replied(q, b, e); return;
-    case QUESTION_DELETE: delete_replied(q, b, e); return;
-    case QUESTION_HOUSEKEEPING: question_free(q); return;
+    case QUESTION_CHANGE:
+        change_replied(q, b, e);
+        return;
+    case QUESTION_DELETE:
+        delete_replied(q, b, e);
+        return;
+    case QUESTION_HOUSEKEEPING:
+        question_free(q);
+        return;
     case QUESTION_REFRESH:
         if (e->code == REPLY_OK) b->topology_fresh_era = q->era;
         break;
-    default: break;
+    case QUESTION_STAT:
+        if (e->code == REPLY_NOT_FOUND && declare_it_here(q, b)) return;
+        break;
+    default:
+        break;
     }
     struct backend_reply reply = {.reply_code = reply_code_of(e->code),
                                   .code = e->code,

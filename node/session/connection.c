@@ -258,7 +258,8 @@ static void check_publishes(struct session *s)
     for (size_t i = 0; i < s->channels_capacity && s->phase == PHASE_RUNNING; i++) {
         struct channel *ch = s->channels[i];
         if (!ch || ch->state != CHANNEL_OPEN) continue;
-        if (!channel_confirms_expire(ch, s->now_ms, timeout)) {
+        if (!channel_confirms_expire(ch, s->now_ms,
+                                     timeout - timeout / PUBLISH_CHECKS)) { /* at the last look before it is over */
             s->class_id = AMQP_CLASS_BASIC;
             s->method_id = (uint16_t)AMQP_BASIC_PUBLISH;
             session_fail(s, AMQP_INTERNAL_ERROR, "a publish on channel %u had no answer from its queues for %llu ms",

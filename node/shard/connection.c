@@ -184,7 +184,7 @@ void connections_write(struct shard *s)
     read_again(s);
 }
 
-void connections_second(struct shard *s)
+void connections_look(struct shard *s)
 {
     LIST_FOR(&s->connections, link)
     {

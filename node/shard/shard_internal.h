@@ -81,7 +81,7 @@ struct shard {
     struct list congested; /* connections that are not read at present */
     size_t connection_count;
     uint64_t connections_opened, connections_closed;
-    uint64_t second_at_ms;
+    uint64_t second_at_ms, connections_at_ms;
 
     enum shard_phase phase;
     uint64_t phase_until_ms;
@@ -110,7 +110,7 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err);
 void connection_open(struct shard *s, int fd);
 void connections_turn(struct shard *s); /* sessions' turn end */
 void connections_write(struct shard *s);
-void connections_second(struct shard *s); /* heartbeats and deadlines */
+void connections_look(struct shard *s); /* heartbeats and deadlines */
 void connections_close_all(struct shard *s, const char *why);
 
 void connections_block(struct shard *s, const char *reason); /* NULL: publishers go on */

@@ -8,7 +8,8 @@
 #include "node/shard/shard_internal.h"
 
 enum {
-    TURN_ROUNDS_MAX = 4, /* what sessions ask while answering goes out in the same turn, up to so many times */
+    CONNECTIONS_LOOK_MS = 200, /* how late a deadline of a session may be noticed */
+    TURN_ROUNDS_MAX = 4,       /* what sessions ask while answering goes out in the same turn, up to so many times */
     LEAD_CHECK_MS = 2000,
     LEAD_PREFERRED_AFTER_MS = 10000, /* a node must be linked for so long before leaderships go back to it */
 };
@@ -50,9 +51,12 @@ static void spread_leaders(struct shard *s)
 
 static void timers(struct shard *s)
 {
+    if (s->now_ms >= s->connections_at_ms) {
+        s->connections_at_ms = s->now_ms + CONNECTIONS_LOOK_MS;
+        connections_look(s);
+    }
     if (s->now_ms < s->second_at_ms) return;
     s->second_at_ms = s->now_ms + 1000;
-    connections_second(s);
     alarm_second(s);
     relieve_log(s);
     spread_leaders(s);
@@ -60,7 +64,7 @@ static void timers(struct shard *s)
 
 static uint64_t next_deadline(struct shard *s)
 {
-    uint64_t at = s->second_at_ms;
+    uint64_t at = s->second_at_ms < s->connections_at_ms ? s->second_at_ms : s->connections_at_ms;
     if (broker_deadline_ms(s->broker) < at) at = broker_deadline_ms(s->broker);
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
         if (s->groups[g].group && group_deadline_ms(s->groups[g].group) < at)

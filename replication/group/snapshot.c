@@ -128,7 +128,7 @@ static struct outgoing *outgoing_open(struct group *g, uint8_t node)
                                .index = m.index,
                                .term = m.term,
                                .used_ms = g->now_ms};
-        note(g, 1, "transfer_offered node=%u index=%llu", node, (unsigned long long)m.index);
+        note(g, 2, "transfer_offered node=%u index=%llu", node, (unsigned long long)m.index);
         return o;
     }
     return NULL;
@@ -301,7 +301,7 @@ static void on_offer(struct group *g, uint8_t from, uint64_t id, struct reader *
     *in = (struct incoming){
         .node = from, .id = id, .index = index, .term = term, .manifest_size = size, .heard_ms = g->now_ms};
     installs(g)->receiving = true;
-    note(g, 1, "transfer_begins from=%u index=%llu", from, (unsigned long long)index);
+    note(g, 2, "transfer_begins from=%u index=%llu", from, (unsigned long long)index);
     ask(g);
 }
 
@@ -418,7 +418,7 @@ static void finish_install(struct group *g)
     buf_put_slice(&g->conf, m.configuration);
     g->applied = g->commit = g->snapshot_index = m.index;
     core_snapshot_persisted(g->core, m.index, m.term, m.configuration_index, m.configuration, g->now_ms);
-    note(g, 1, "transfer_installed index=%llu", (unsigned long long)m.index);
+    note(g, 2, "transfer_installed index=%llu", (unsigned long long)m.index);
     say_done(g, installs(g)->in.node, installs(g)->in.id);
     incoming_close(g);
 }

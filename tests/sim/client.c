@@ -337,6 +337,9 @@ static bool hear(struct client *c, const struct amqp_method *m)
     case AMQP_CHANNEL_CLOSE:
         world_say(c->w, "client %u is closed: %.*s", c->number, (int)m->close.reply_text.size,
                   (const char *)m->close.reply_text.data);
+        if (m->close.reply_code == 404)
+            world_fail(c->w, "client %u is told that a queue is not there: %.*s", c->number,
+                       (int)m->close.reply_text.size, (const char *)m->close.reply_text.data);
         return false;
     default:
         world_fail(c->w, "client %u hears method %u of class %u", c->number, m->method_id, m->class_id);

@@ -4,7 +4,10 @@
 
 #include "tests/sim/sim.h"
 
-enum { QUIET_MS = 700 /* everything must stay still for so long before the end is believed */ };
+enum {
+    CALM_UNTIL_MS = 2500, /* leaders, queues and the first messages are there before anything breaks */
+    QUIET_MS = 700        /* everything must stay still for so long before the end is believed */
+};
 
 void world_fail(struct world *w, const char *format, ...)
 {
@@ -85,7 +88,9 @@ static void heal(struct world *w)
 
 static void fates(struct world *w)
 {
-    if (w->options.calm || !random_percent(&w->random, 1) || !random_percent(&w->random, 25)) return;
+    if (w->now_ms < CALM_UNTIL_MS || w->options.calm || !random_percent(&w->random, 1) ||
+        !random_percent(&w->random, 25))
+        return;
     uint8_t a = some_node(w), b = some_node(w);
     switch (random_below(&w->random, 14)) {
     case 0:
@@ -94,10 +99,8 @@ static void fates(struct world *w)
         crash(w, a);
         return;
     case 3:
-        if (random_percent(&w->random, 50))
-            crash_all(w);
-        else
-            fail_disk(w, a);
+        if (random_percent(&w->random, 50)) crash_all(w);
+        else fail_disk(w, a);
         return;
     case 4:
     case 5:
