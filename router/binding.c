@@ -66,6 +66,7 @@ struct binding_record *binding_create(struct topology *t, struct exchange_record
     ordered_add(&t->bindings, b->serial, b);
     if (source->kind == EXCHANGE_DIRECT) key_insert(source, b);
     if (source->kind == EXCHANGE_TOPIC) topic_insert(&source->topics, b);
+    if (source->choices) choice_insert(source->choices, source->kind, b);
     source->binding_count++;
     t->version++;
     return b;
@@ -76,6 +77,7 @@ void binding_remove(struct topology *t, struct binding_record *b)
     struct exchange_record *source = b->source;
     if (source->kind == EXCHANGE_DIRECT) key_remove(source, b);
     if (source->kind == EXCHANGE_TOPIC) topic_remove(&source->topics, b);
+    if (source->choices) choice_remove(source->choices, b);
     map_str_remove(&source->vhost->bindings, b->identity);
     ordered_remove(&t->bindings, b->serial);
     list_remove(&b->source_link);
@@ -127,6 +129,7 @@ void binding_declare(struct topology *t, const struct topology_command *c, bool 
     if (!find_ends(t, c, &e, r)) return;
     if (binding_find(e.vhost, c->source, c->name, c->to_exchange, c->routing_key, c->arguments)) return;
     if (e.source->kind == EXCHANGE_HEADERS && !headers_check(c->arguments, r)) return;
+    if (!choice_check_binding(e.source->kind, c->routing_key, r)) return;
     r->created = true;
     if (change) binding_create(t, e.source, e.to_exchange, e.to_queue, c->routing_key, c->arguments);
 }

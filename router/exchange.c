@@ -5,10 +5,16 @@
 
 int exchange_kind_of(struct slice type)
 {
-    static const char *const names[EXCHANGE_KIND_COUNT] = {"direct", "fanout", "topic", "headers"};
+    static const char *const names[EXCHANGE_KIND_COUNT] = {
+        "direct", "fanout", "topic", "headers", "x-consistent-hash", "x-modulus-hash", "x-random", "x-local-random"};
     for (int kind = 0; kind < EXCHANGE_KIND_COUNT; kind++)
         if (slice_is(type, names[kind])) return kind;
     return -1;
+}
+
+bool topology_knows_exchange_type(struct slice type)
+{
+    return exchange_kind_of(type) >= 0;
 }
 
 struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what)
@@ -21,6 +27,7 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     x->base.arguments = slice_keep(what->arguments);
     x->vhost = v;
     x->kind = (uint8_t)exchange_kind_of(what->type);
+    x->choices = choice_open(x);
     x->serial = ++t->serial;
     list_init(&x->from);
     list_init(&x->to);
@@ -43,6 +50,7 @@ void exchange_remove(struct topology *t, struct exchange_record *x)
     ordered_remove(&t->exchanges, x->serial);
     map_str_close(&x->by_key);
     topic_free(x->topics);
+    choice_close(x->choices);
     slice_drop(x->base.name);
     slice_drop(x->base.type);
     slice_drop(x->base.arguments);
@@ -80,7 +88,8 @@ void exchange_declare(struct topology *t, const struct topology_command *c, bool
         refuse(r, 530, "NOT_ALLOWED - vhost %.*s not found", SLICE_FORMAT(c->vhost));
         return;
     }
-    if (exchange_kind_of(c->kind) < 0) {
+    int kind = exchange_kind_of(c->kind);
+    if (kind < 0) {
         refuse(r, 503, "COMMAND_INVALID - unknown exchange type '%.*s'", SLICE_FORMAT(c->kind));
         return;
     }
@@ -94,6 +103,7 @@ void exchange_declare(struct topology *t, const struct topology_command *c, bool
         refuse(r, 403, "ACCESS_REFUSED - exchange name '%.*s' contains reserved prefix 'amq.*'", SLICE_FORMAT(c->name));
         return;
     }
+    if (!choice_check_exchange(kind, c->arguments, r)) return;
     r->created = true;
     if (!change) return;
     exchange_create(t, v,

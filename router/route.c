@@ -8,9 +8,7 @@
 struct walk {
     struct topology *topology;
     struct route *route;
-    struct slice routing_key, headers;
-    struct exchange_record **pending; /* found as destinations, not visited yet */
-    size_t pending_count, pending_capacity;
+    const struct route_query *query;
     size_t found; /* destinations of the exchange at hand: none means its alternate */
 };
 
@@ -64,10 +62,11 @@ static void sort_and_unite(struct route *r)
 
 static void visit_later(struct walk *w, struct exchange_record *x)
 {
-    if (x->visited == w->topology->walk) return;
-    x->visited = w->topology->walk;
-    w->pending = mem_grow(w->pending, &w->pending_capacity, w->pending_count + 1, sizeof *w->pending);
-    w->pending[w->pending_count++] = x;
+    struct topology *t = w->topology;
+    if (x->visited == t->walk) return;
+    x->visited = t->walk;
+    t->pending = mem_grow(t->pending, &t->pending_capacity, t->pending_count + 1, sizeof *t->pending);
+    t->pending[t->pending_count++] = x;
 }
 
 static void take(void *arg, struct binding_record *b)
@@ -80,7 +79,7 @@ static void take(void *arg, struct binding_record *b)
 
 static void by_queue_name(struct walk *w, struct vhost *v)
 {
-    struct queue_entry *q = map_str_get(&v->queues, w->routing_key);
+    struct queue_entry *q = map_str_get(&v->queues, w->query->routing_key);
     if (!q) return;
     w->found++;
     append(w->route, q->base.group, q->base.id);
@@ -92,15 +91,18 @@ static void visit(struct walk *w, struct exchange_record *x)
     if (!x->base.name.size) {
         by_queue_name(w, x->vhost);
     } else if (x->kind == EXCHANGE_DIRECT) {
-        for (struct binding_record *b = map_str_get(&x->by_key, w->routing_key); b; b = b->same_key) take(w, b);
+        for (struct binding_record *b = map_str_get(&x->by_key, w->query->routing_key); b; b = b->same_key) take(w, b);
     } else if (x->kind == EXCHANGE_TOPIC) {
-        topic_match(x->topics, w->routing_key, take, w);
+        topic_match(x->topics, w->query->routing_key, take, w);
+    } else if (x->choices) {
+        struct binding_record *b = choice_make(x->choices, x->kind, w->query, w->route);
+        if (b) take(w, b);
     } else {
         if (x->kind == EXCHANGE_HEADERS) w->route->depends_on_headers = true;
         LIST_FOR(&x->from, link)
         {
             struct binding_record *b = LIST_ITEM(link, struct binding_record, source_link);
-            if (x->kind == EXCHANGE_FANOUT || headers_match(b->arguments, w->headers)) take(w, b);
+            if (x->kind == EXCHANGE_FANOUT || headers_match(b->arguments, w->query->headers)) take(w, b);
         }
     }
     if (w->found || !x->alternate.data) return;
@@ -108,20 +110,26 @@ static void visit(struct walk *w, struct exchange_record *x)
     if (alternate) visit_later(w, alternate);
 }
 
+bool route_find(struct topology *t, const struct route_query *query, struct route *route)
+{
+    route->count = 0;
+    route->depends_on_headers = route->depends_on_properties = route->depends_on_chance = false;
+    struct vhost *v = vhost_find(t, query->vhost);
+    struct exchange_record *x = v ? map_str_get(&v->exchanges, query->exchange) : NULL;
+    if (!x) return false;
+    t->walk++;
+    struct walk w = {.topology = t, .route = route, .query = query};
+    x->visited = t->walk;
+    visit(&w, x);
+    while (t->pending_count) visit(&w, t->pending[--t->pending_count]);
+    sort_and_unite(route);
+    return true;
+}
+
 bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key,
                    struct slice headers, struct route *route)
 {
-    route->count = 0;
-    route->depends_on_headers = false;
-    struct vhost *v = vhost_find(t, vhost);
-    struct exchange_record *x = v ? map_str_get(&v->exchanges, exchange) : NULL;
-    if (!x) return false;
-    t->walk++;
-    struct walk w = {.topology = t, .route = route, .routing_key = routing_key, .headers = headers};
-    x->visited = t->walk;
-    visit(&w, x);
-    while (w.pending_count) visit(&w, w.pending[--w.pending_count]);
-    mem_free(w.pending);
-    sort_and_unite(route);
-    return true;
+    struct route_query query = {
+        .vhost = vhost, .exchange = exchange, .routing_key = routing_key, .headers = headers, .hash_key = routing_key};
+    return route_find(t, &query, route);
 }

@@ -135,6 +135,7 @@ void topology_destroy(struct topology *t)
 {
     topology_clear(t);
     mem_free(t->group_queues);
+    mem_free(t->pending);
     mem_free(t);
 }
 

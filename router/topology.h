@@ -17,7 +17,7 @@ enum { TOPOLOGY_NAME_MAX = 255, TOPOLOGY_TEXT_MAX = 512 };
 struct exchange {
     struct slice vhost;
     struct slice name;
-    struct slice type; /* "direct", "fanout", "topic", "headers" */
+    struct slice type; /* topology_knows_exchange_type() */
     bool durable, auto_delete, internal;
     struct slice arguments; /* field table without its length, as declared */
 };
@@ -94,6 +94,7 @@ uint64_t topology_index(const struct topology *t);   /* of the last command appl
 uint64_t topology_version(const struct topology *t); /* grows whenever a route may change; never 0 */
 
 /* --- lookups; NULL when absent --- */
+bool topology_knows_exchange_type(struct slice type);
 bool topology_has_vhost(const struct topology *t, struct slice vhost);
 const struct exchange *topology_exchange(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);

@@ -80,7 +80,10 @@ static bool restore_exchange(struct topology *t, struct reader *r)
     x.name = read_name(r);
     x.type = read_name(r);
     x.arguments = reader_counted(r);
-    if (r->failed || !v || exchange_kind_of(x.type) < 0 || map_str_get(&v->exchanges, x.name)) return false;
+    struct topology_result ignored;
+    int kind = exchange_kind_of(x.type);
+    if (r->failed || !v || kind < 0 || map_str_get(&v->exchanges, x.name)) return false;
+    if (!choice_check_exchange(kind, x.arguments, &ignored)) return false;
     exchange_create(t, v, &x);
     return true;
 }
@@ -113,6 +116,8 @@ static bool restore_binding(struct topology *t, struct reader *r)
     struct queue_entry *queue = to_exchange ? NULL : map_str_get(&v->queues, destination);
     if (!from || (!exchange && !queue) || binding_find(v, source, destination, to_exchange, key, arguments))
         return false;
+    struct topology_result ignored;
+    if (!choice_check_binding(from->kind, key, &ignored)) return false;
     binding_create(t, from, exchange, queue, key, arguments);
     return true;
 }

@@ -8,8 +8,22 @@
 #include "router/topology.h"
 
 struct topic_index;
+struct choices;
+struct route;
+struct route_query;
 
-enum exchange_kind { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_KIND_COUNT };
+enum exchange_kind {
+    EXCHANGE_DIRECT,
+    EXCHANGE_FANOUT,
+    EXCHANGE_TOPIC,
+    EXCHANGE_HEADERS,
+    EXCHANGE_CONSISTENT_HASH,
+    EXCHANGE_MODULUS_HASH,
+    EXCHANGE_RANDOM,
+    EXCHANGE_LOCAL_RANDOM,
+    EXCHANGE_KIND_COUNT,
+    EXCHANGE_CHOOSES_FROM = EXCHANGE_CONSISTENT_HASH, /* from here on: one of the bindings gets the message */
+};
 
 /* Records in the order they were made; holes left by removal are squeezed out when they are half of it. */
 struct ordered {
@@ -29,6 +43,7 @@ struct exchange_record {
     struct list to;             /* binding_record.destination_link: it is the destination */
     struct map_str by_key;      /* direct: routing key -> struct binding_record (chained by same_key) */
     struct topic_index *topics; /* topic */
+    struct choices *choices;    /* kinds that choose one binding; else NULL */
     struct slice alternate;     /* name; data NULL: none */
     uint64_t visited;           /* route.c: the walk that saw it last */
     size_t binding_count;
@@ -63,8 +78,10 @@ struct topology {
     struct map_str vhosts;
     struct map_u64 queues_by_id;
     struct ordered queues, exchanges, bindings, vhost_order;
-    uint32_t *group_queues; /* per group: how many queues */
-    struct list owned;      /* exclusive queues */
+    uint32_t *group_queues;           /* per group: how many queues */
+    struct list owned;                /* exclusive queues */
+    struct exchange_record **pending; /* route.c: found by the walk under way, not visited yet; kept for the next one */
+    size_t pending_count, pending_capacity;
 };
 
 /* topology.c */
@@ -115,6 +132,17 @@ void topic_remove(struct topic_index **index, struct binding_record *b);
 void topic_free(struct topic_index *index);
 void topic_match(struct topic_index *index, struct slice key, void (*each)(void *arg, struct binding_record *b),
                  void *arg);
+
+/* choice.c. The checks are of a new exchange or binding; false: `r` says why. */
+bool choice_check_exchange(int kind, struct slice arguments, struct topology_result *r);
+bool choice_check_binding(int kind, struct slice routing_key, struct topology_result *r);
+struct choices *choice_open(const struct exchange_record *x); /* NULL: a kind that does not choose */
+void choice_close(struct choices *c);
+void choice_insert(struct choices *c, int kind, struct binding_record *b);
+void choice_remove(struct choices *c, struct binding_record *b);
+/* NULL: nothing is bound. Notes in `route` what the choice depends on. */
+struct binding_record *choice_make(const struct choices *c, int kind, const struct route_query *query,
+                                   struct route *route);
 
 /* headers.c */
 bool headers_match(struct slice arguments, struct slice headers);

@@ -1,6 +1,7 @@
 /* Dead lettering, at least once: the leader of the source group publishes each waiting dead letter to its targets through ports of
  * the group itself (the dead letter's number is the command's number, so a new leader repeats nothing), and removes the
  * message when all target groups have applied it. Headers: death.c. */
+#include "base/hash.h"
 #include "node/broker/broker_internal.h"
 #include "node/broker/death.h"
 #include "router/route.h"
@@ -146,7 +147,7 @@ static bool send_one(struct host *h, struct dead_letter *d)
     struct broker *b = h->broker;
     const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
     struct route route = {0};
-    struct death death = {0};
+    struct death death = {.random = hash_u64((uint64_t)h->id << 48 ^ d->number)};
     bool sent = true;
     if (record && d->content.blob && death_compose(&death, record, part_slice(d->content), d->reason, b->io->clock_ms(b->io->self)) &&
         death_route(b->params.topology, &death, &route)) {

@@ -145,13 +145,23 @@ static void merge(struct route *into, const struct route *more)
 
 bool death_route(struct topology *t, const struct death *d, struct route *route)
 {
-    if (!route_message(t, d->vhost, d->content.exchange, d->content.routing_key, d->headers, route)) return false;
+    /* Who leads which group is left out: a new leader that sends the letter again must choose as the old one did. */
+    struct route_query query = {.vhost = d->vhost,
+                                .exchange = d->content.exchange,
+                                .routing_key = d->content.routing_key,
+                                .headers = d->headers,
+                                .properties = d->content.properties,
+                                .hash_key = d->content.routing_key,
+                                .random = d->random};
+    if (!route_find(t, &query, route)) return false;
     struct amqp_value cc, key;
     if (!d->uses_cc || !amqp_table_find(d->headers, "CC", &cc) || cc.type != 'A') return true;
     struct reader r = reader_of(cc.bytes);
     struct route more = {0};
-    while (amqp_array_next(&r, &key))
-        if (key.type == 'S' && route_message(t, d->vhost, d->content.exchange, key.bytes, d->headers, &more)) merge(route, &more);
+    while (amqp_array_next(&r, &key)) {
+        query.routing_key = key.bytes;
+        if (key.type == 'S' && route_find(t, &query, &more)) merge(route, &more);
+    }
     route_close(&more);
     return true;
 }

@@ -9,6 +9,7 @@
 
 struct death {
     struct slice vhost;
+    uint64_t random;         /* given: for exchanges that choose by chance; the same however often the letter is sent */
     struct content content;  /* to publish: exchange, routing key, properties; the body borrows from the original */
     bool persistent;
     uint8_t priority;

@@ -54,6 +54,8 @@ struct backend {
     /* True while refresh would teach nothing: the meta leader is in touch, and was asked once since. Lets an unroutable message be judged at
      * once. */
     bool (*topology_is_fresh)(void *self);
+    /* As far as this shard knows, this node leads the group. */
+    bool (*leads)(void *self, uint32_t group);
 
     /* A token unique for ever for this connection (owner of exclusive queues) and random bytes for generated names. */
     uint64_t (*connection_token)(void *self);

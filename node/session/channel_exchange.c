@@ -36,11 +36,6 @@ static void refuse_default_exchange(struct channel *ch)
     channel_fail(ch, AMQP_ACCESS_REFUSED, "operation not permitted on the default exchange");
 }
 
-static bool type_is_known(struct slice type)
-{
-    return slice_is(type, "direct") || slice_is(type, "fanout") || slice_is(type, "topic") || slice_is(type, "headers");
-}
-
 static const struct exchange *find(struct channel *ch, struct slice name)
 {
     const struct backend *backend = ch->session->backend;
@@ -62,7 +57,7 @@ void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
     uint8_t space[NAME_SIZE_MAX];
     struct slice name = session_name_strip(d->exchange, space);
     struct amqp_value v;
-    if (!d->passive && !type_is_known(d->type)) {
+    if (!d->passive && !topology_knows_exchange_type(d->type)) {
         channel_fail(ch, AMQP_COMMAND_INVALID, "unknown exchange type '%.*s'", SLICE_ARG(d->type));
         return;
     }

@@ -198,6 +198,15 @@ static void memory_fill(struct route_memory *memory, uint64_t version, struct sl
     if (key.size) memcpy(memory->key, key.data, key.size);
 }
 
+/* Sequence numbers from a random start are enough: the router spreads their bits. */
+static uint64_t next_random(struct channel *ch)
+{
+    const struct backend *backend = ch->session->backend;
+    uint64_t *random = &ch->memory.random;
+    if (!*random) backend->random_bytes(backend->self, random, sizeof *random);
+    return ++*random;
+}
+
 /* Finds the queues, into ch->memory.route. False: the channel failed, or the message is held. */
 static bool find_route(struct channel *ch, struct slice headers)
 {
@@ -216,14 +225,24 @@ static bool find_route(struct channel *ch, struct slice headers)
                      SLICE_ARG(p->exchange), SLICE_ARG(vhost));
         return false;
     }
-    if ((p->exchange.size && !exchange) ||
-        !route_message(topology, vhost, p->exchange, p->routing_key, headers, &memory->route)) {
+    struct route_query query = {
+        .vhost = vhost,
+        .exchange = p->exchange,
+        .routing_key = p->routing_key,
+        .headers = headers,
+        .properties = p->properties,
+        .hash_key = p->routing_key,
+        .random = next_random(ch),
+        .is_local = s->backend->leads,
+        .is_local_arg = s->backend->self,
+    };
+    if ((p->exchange.size && !exchange) || !route_find(topology, &query, &memory->route)) {
         if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
         return false;
     }
-    if (copies && !channel_publish_route_copies(ch, headers, &memory->route)) return false;
+    if (copies && !channel_publish_route_copies(ch, &query, &memory->route)) return false;
     if (!memory->route.count && hold(ch)) return false;
-    if (!copies && !memory->route.depends_on_headers)
+    if (!copies && route_is_lasting(&memory->route))
         memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
     return true;
 }

@@ -31,29 +31,29 @@ static void merge(struct route *into, const struct route *from)
     into->count = a + total - to;
 }
 
-static bool add_keys(struct channel *ch, const char *header, struct slice headers, struct route *route,
+static bool add_keys(struct channel *ch, const char *header, struct route_query *query, struct route *route,
                      struct route *more)
 {
     struct session *s = ch->session;
     struct amqp_value list, key;
-    if (!amqp_table_find(headers, header, &list)) return true;
+    if (!amqp_table_find(query->headers, header, &list)) return true;
     struct reader r = reader_of(list.bytes);
     bool wrong = list.type != 'A';
     while (!wrong && amqp_array_next(&r, &key)) {
         wrong = key.type != 'S';
-        if (!wrong && route_message(s->backend->topology(s->backend->self), buf_slice(&s->vhost),
-                                    ch->publishing.exchange, key.bytes, headers, more))
-            merge(route, more);
+        query->routing_key = key.bytes;
+        if (!wrong && route_find(s->backend->topology(s->backend->self), query, more)) merge(route, more);
     }
     if (wrong)
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,<<\"%s\">>}", header);
     return !wrong;
 }
 
-bool channel_publish_route_copies(struct channel *ch, struct slice headers, struct route *route)
+bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route)
 {
     struct route more = {0};
-    bool fine = add_keys(ch, "CC", headers, route, &more) && add_keys(ch, "BCC", headers, route, &more);
+    struct route_query copy = *query;
+    bool fine = add_keys(ch, "CC", &copy, route, &more) && add_keys(ch, "BCC", &copy, route, &more);
     route_close(&more);
     return fine;
 }

@@ -108,6 +108,7 @@ struct route_memory {
     uint8_t exchange[AMQP_SHORTSTR_MAX];
     uint8_t key[AMQP_SHORTSTR_MAX];
     struct route route;
+    uint64_t random; /* the last message's, for what is left to chance; 0: not drawn yet */
 };
 
 /* --- channel.c --- */
@@ -338,8 +339,9 @@ void channel_publish_own(struct channel *ch);   /* copies what is borrowed from 
 void channel_publishing_close(struct channel *ch);
 
 /* --- channel_publish_keys.c --- */
-/* CC and BCC: adds the routes of their keys. False: the channel failed. */
-bool channel_publish_route_copies(struct channel *ch, struct slice headers, struct route *route);
+/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. False: the
+ * channel failed. */
+bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route);
 bool channel_publish_has_copies(struct slice headers);
 /* False: the channel failed. */
 bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);

@@ -23,6 +23,7 @@ struct harness {
     uint64_t now_ms;
     bool slow;        /* questions stay open; answer with harness_reply() */
     bool stale;       /* the topology is not fresh */
+    uint32_t led;     /* the group that this node leads */
     bool confirm_now; /* publishes are confirmed from within publish() */
     uint32_t random;
     uint64_t ready, consumers;   /* what stat, purge and delete answer */
@@ -221,6 +222,11 @@ static inline bool fake_is_fresh(void *self)
     return !((struct harness *)self)->stale;
 }
 
+static inline bool fake_leads(void *self, uint32_t group)
+{
+    return ((struct harness *)self)->led == group;
+}
+
 static inline uint64_t fake_token(void *self)
 {
     (void)self;
@@ -269,6 +275,7 @@ static inline void harness_init(struct harness *h, bool loopback)
         .change = fake_change,
         .refresh = fake_refresh,
         .topology_is_fresh = fake_is_fresh,
+        .leads = fake_leads,
         .connection_token = fake_token,
         .random_bytes = fake_random,
     };
