@@ -17,6 +17,7 @@ struct channel *channel_open(struct session *s, uint16_t number)
     ch->next_delivery_tag = 1;
     list_init(&ch->dirty_link);
     channel_confirms_init(&ch->confirms);
+    channel_tx_init(&ch->tx);
     s->channels[number] = ch;
     s->channel_count++;
     ch->backend = s->backend->channel_open(s->backend->self, number);
@@ -38,6 +39,7 @@ void channel_release(struct channel *ch)
     channel_consumers_close(ch);
     channel_unacked_close(&ch->unacked);
     channel_confirms_close(&ch->confirms);
+    channel_tx_close(&ch->tx);
     channel_publishing_close(ch);
     ch->question.kind = QUESTION_NONE; /* its buffers stay: the method in hand may be read from them */
 }
@@ -193,6 +195,10 @@ static void access_request(struct channel *ch)
 
 static void confirm_select(struct channel *ch, bool no_wait)
 {
+    if (ch->tx.selected) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "cannot switch from tx to confirm mode");
+        return;
+    }
     channel_confirms_select(&ch->confirms);
     if (!no_wait) channel_send_empty(ch, AMQP_CONFIRM_SELECT_OK);
 }
@@ -265,9 +271,13 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
         confirm_select(ch, m->confirm_select.no_wait);
         break;
     case AMQP_TX_SELECT:
+        channel_tx_select(ch);
+        break;
     case AMQP_TX_COMMIT:
+        channel_tx_commit(ch);
+        break;
     case AMQP_TX_ROLLBACK:
-        channel_fail(ch, AMQP_NOT_IMPLEMENTED, "transactions");
+        channel_tx_rollback(ch);
         break;
     default:
         channel_fail(ch, AMQP_COMMAND_INVALID, "unimplemented method");

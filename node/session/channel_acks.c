@@ -1,9 +1,12 @@
 /* What the client holds unacked, and settlements on their way to the queues. */
+#include <stdlib.h>
+
 #include "node/session/session_internal.h"
 
 enum { UNACKED_CAPACITY_MIN = 64 };
 
 static void settle_run_flush(struct channel *ch, struct settle_run *run);
+static int compare_tags(const void *a, const void *b);
 
 void channel_unacked_close(struct unacked *u)
 {
@@ -31,6 +34,31 @@ void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint6
     if (u->tail == u->capacity) make_room(u);
     u->entries[u->tail++] = (struct unacked_entry){tag, dseq, group, false};
     u->live++;
+}
+
+void channel_unacked_restore(struct unacked *u, struct tx_settle *settles, size_t count)
+{
+    if (!count) return;
+    struct unacked old = *u;
+    qsort(settles, count, sizeof *settles, compare_tags);
+    *u = (struct unacked){.capacity = old.live + count, .live = old.live + count};
+    u->entries = mem_alloc(u->capacity * sizeof *u->entries);
+    for (size_t i = 0; i < count || old.head < old.tail;) {
+        const struct unacked_entry *e = old.head < old.tail ? &old.entries[old.head] : NULL;
+        if (e && e->settled) old.head++;
+        else if (i == count || (e && e->tag < settles[i].tag)) u->entries[u->tail++] = *e, old.head++;
+        else {
+            u->entries[u->tail++] = (struct unacked_entry){settles[i].tag, settles[i].dseq, settles[i].group, false};
+            i++;
+        }
+    }
+    mem_free(old.entries);
+}
+
+static int compare_tags(const void *a, const void *b)
+{
+    uint64_t x = ((const struct tx_settle *)a)->tag, y = ((const struct tx_settle *)b)->tag;
+    return x < y ? -1 : x > y;
 }
 
 /* The index of a tag, or u->tail. */
@@ -65,12 +93,26 @@ static void settle_entry(struct channel *ch, struct unacked_entry *e, uint8_t ou
     channel_settle_add(ch, e->group, e->dseq, outcome);
 }
 
+/* What the client settles: in a transaction it is held. */
+static void take_settle(struct channel *ch, struct unacked_entry *e, uint8_t outcome)
+{
+    if (!ch->tx.selected) {
+        settle_entry(ch, e, outcome);
+        return;
+    }
+    if (e->settled) return;
+    e->settled = true;
+    ch->unacked.live--;
+    channel_tx_settle(ch, e, outcome);
+}
+
 void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome)
 {
     struct unacked *u = &ch->unacked;
     if (!tag && multiple) {
-        for (size_t i = u->head; i < u->tail; i++) settle_entry(ch, &u->entries[i], outcome);
+        for (size_t i = u->head; i < u->tail; i++) take_settle(ch, &u->entries[i], outcome);
         trim(u);
+        channel_tx_fits(ch);
         return;
     }
     size_t at = find(u, tag);
@@ -78,13 +120,16 @@ void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "unknown delivery tag %llu", (unsigned long long)tag);
         return;
     }
-    for (size_t i = multiple ? u->head : at; i <= at; i++) settle_entry(ch, &u->entries[i], outcome);
+    for (size_t i = multiple ? u->head : at; i <= at; i++) take_settle(ch, &u->entries[i], outcome);
     trim(u);
+    channel_tx_fits(ch);
 }
 
 void channel_acks_requeue_all(struct channel *ch)
 {
-    channel_acks_settle(ch, 0, true, SETTLE_REQUEUE);
+    struct unacked *u = &ch->unacked; /* at once, even in a transaction; what that holds is not concerned */
+    for (size_t i = u->head; i < u->tail; i++) settle_entry(ch, &u->entries[i], SETTLE_REQUEUE);
+    trim(u);
     channel_settle_flush(ch);
 }
 

@@ -82,6 +82,7 @@ static void complete(struct channel *ch, uint64_t tag)
     struct pending_publish *p = slot(c, tag);
     p->state = PUBLISH_DONE;
     c->bytes -= p->bytes;
+    if (ch->tx.selected) channel_tx_answered(ch, tag, p->refused);
     if (!c->enabled || tag <= c->base) { /* nobody is to be told */
         p->state = PUBLISH_REPORTED;
         while (c->first < c->next && slot(c, c->first)->state == PUBLISH_REPORTED) c->first++;

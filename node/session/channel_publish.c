@@ -247,40 +247,50 @@ static bool find_route(struct channel *ch, struct slice headers)
     return true;
 }
 
-static void send_return(struct channel *ch)
+static void send_return(struct channel *ch, const struct content *content)
 {
     struct session *s = ch->session;
-    const struct publishing *p = &ch->publishing;
     struct amqp_delivery out = {
         .reply_code = AMQP_NO_ROUTE,
         .reply_text = slice_str("NO_ROUTE"),
-        .exchange = p->exchange,
-        .routing_key = p->routing_key,
-        .properties = p->properties,
-        .body = p->body,
+        .exchange = content->exchange,
+        .routing_key = content->routing_key,
+        .properties = content->properties,
+        .body = content->body,
     };
     amqp_return_put(&s->output, ch->number, s->frame_max, &out);
     s->counters.returned++;
     s->counters.sent_frames++;
 }
 
-static void hand_over(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t ttl_ms)
+void channel_publish_send(struct channel *ch, const struct outgoing *m)
 {
     struct session *s = ch->session;
-    struct publishing *p = &ch->publishing;
-    const struct route *route = &ch->memory.route;
-    struct content content = {p->exchange, p->routing_key, p->properties, p->body};
-    struct buf rewritten = {0};
-    channel_publish_rewrite_properties(ch, brief, &content.properties, &rewritten);
     s->counters.published++;
-    uint64_t tag = channel_confirms_push(ch, (uint32_t)p->body.size);
+    uint64_t tag = channel_confirms_push(ch, (uint32_t)m->content.body.size);
     unsigned groups = 0;
-    if (route->count) {
-        uint8_t flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0;
-        groups =
-            s->backend->publish(s->backend->self, ch->backend, route, &content, flags, brief->priority, ttl_ms, tag);
-    } else if (p->mandatory) send_return(ch);
+    if (m->route->count)
+        groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->content, m->flags, m->priority,
+                                     m->ttl_ms, tag);
+    else if (m->mandatory) send_return(ch, &m->content);
     channel_confirms_expect(ch, tag, groups);
+}
+
+static void hand_over(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t ttl_ms)
+{
+    const struct publishing *p = &ch->publishing;
+    struct outgoing m = {
+        .route = &ch->memory.route,
+        .content = {p->exchange, p->routing_key, p->properties, p->body},
+        .mandatory = p->mandatory,
+        .flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0,
+        .priority = brief->priority,
+        .ttl_ms = ttl_ms,
+    };
+    struct buf rewritten = {0};
+    if (m.route->count) channel_publish_rewrite_properties(ch, brief, &m.content.properties, &rewritten);
+    if (ch->tx.selected) channel_tx_publish(ch, &m);
+    else channel_publish_send(ch, &m);
     buf_close(&rewritten);
 }
 

@@ -41,6 +41,7 @@ void session_reply(struct session *s, uint16_t number, const struct backend_repl
     struct channel *ch = session_channel(s, number);
     if (!number) session_farewell_reply(s);
     if (!ch || ch->state != CHANNEL_OPEN || !ch->question.kind) return;
+    if (ch->question.kind == QUESTION_TX_COMMIT) return; /* the broker was not asked */
     struct question q = ch->question; /* answering may open the next one; the buffers stay the channel's */
     channel_question_close(&ch->question);
     if (s->stalled_channel == number) s->stalled = false;
@@ -95,6 +96,7 @@ static void answered(struct channel *ch, const struct question *q, const struct 
     struct consumer *c;
     switch ((enum question_kind)q->kind) {
     case QUESTION_NONE:
+    case QUESTION_TX_COMMIT:
         break;
     case QUESTION_REFRESH:
         after_refresh(ch, q);

@@ -187,6 +187,7 @@ void session_turn_end(struct session *s, uint64_t now_ms)
         ch->dirty = false;
         if (ch->state != CHANNEL_OPEN) continue;
         channel_confirms_flush(ch);
+        channel_tx_continue(ch);
         channel_settle_flush(ch);
         if (ch->number == s->stalled_channel && !ch->question.kind && !channel_confirms_full(&ch->confirms))
             s->stalled = false;

@@ -25,6 +25,7 @@ enum {
     SESSION_CONSUMERS_MAX = 65536,        /* of one channel */
     SESSION_PUBLISHES_MAX = 65536,        /* of one channel without an answer; above, the input waits */
     SESSION_PUBLISH_BYTES_MAX = 64 << 20, /* their bodies together */
+    SESSION_TX_BYTES_MAX = 64 << 20,      /* what a channel holds until tx.commit, with its bookkeeping */
     SESSION_CONTENT_KEPT_MAX = 1 << 20,   /* bytes of a content buffer that a channel keeps for its next message */
     SESSION_IDLE_OUTPUT_MAX = 16 << 10,   /* bytes of output buffer that a silent connection keeps */
     SESSION_TEXT_SIZE = 1024,             /* of a reply text before it is cut to a short string */
@@ -102,6 +103,15 @@ struct publishing {
     struct buf store;
 };
 
+/* A checked message and its way. Slices and route are borrowed. */
+struct outgoing {
+    const struct route *route; /* empty: unroutable */
+    struct content content;
+    bool mandatory;
+    uint8_t flags, priority; /* as the backend's publish() wants them */
+    uint64_t ttl_ms;
+};
+
 struct route_memory {
     uint64_t version; /* topology_version() it is good for; 0: empty */
     uint8_t exchange_size, key_size;
@@ -109,6 +119,25 @@ struct route_memory {
     uint8_t key[AMQP_SHORTSTR_MAX];
     struct route route;
     uint64_t random; /* the last message's, for what is left to chance; 0: not drawn yet */
+};
+
+/* --- channel_tx.c: what waits for tx.commit --- */
+
+struct tx_settle {
+    uint64_t tag;
+    uint64_t dseq;
+    uint32_t group;
+    uint8_t outcome;
+};
+
+struct tx {
+    bool selected;             /* tx.select was seen */
+    bool refused;              /* committing: a publish was refused */
+    uint64_t first;            /* committing: the first publish's tag */
+    size_t bytes;              /* held, all in all */
+    struct list publishes;     /* struct tx_publish, in the client's order */
+    struct tx_settle *settles; /* in the client's order */
+    size_t settle_count, settle_capacity;
 };
 
 /* --- channel.c --- */
@@ -135,6 +164,7 @@ enum question_kind {
     QUESTION_DETACH,
     QUESTION_GET,
     QUESTION_REPLY_QUEUE, /* the queue behind direct reply-to, before its consumer is attached */
+    QUESTION_TX_COMMIT,   /* no question to the broker: answered when all publishes of the transaction are */
 };
 
 struct question {
@@ -170,6 +200,7 @@ struct channel {
     struct settle_run runs[SETTLE_RUNS];
     unsigned runs_open;
     struct confirms confirms;
+    struct tx tx;
     struct publishing publishing;
     struct route_memory memory;
     struct question question;
@@ -337,6 +368,7 @@ void channel_publish_body(struct channel *ch, struct slice part);
 void channel_publish_again(struct channel *ch); /* after a refresh */
 void channel_publish_own(struct channel *ch);   /* copies what is borrowed from the input */
 void channel_publishing_close(struct channel *ch);
+void channel_publish_send(struct channel *ch, const struct outgoing *m); /* to its queues, or back to the client */
 
 /* --- channel_publish_keys.c --- */
 /* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. False: the
@@ -366,10 +398,24 @@ bool channel_confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeo
 /* --- channel_acks.c --- */
 void channel_unacked_close(struct unacked *u);
 void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq);
-/* Settles what the client names; 406 for an unknown tag. */
+/* Puts back what a rollback frees; sorts `settles` by tag. */
+void channel_unacked_restore(struct unacked *u, struct tx_settle *settles, size_t count);
+/* Settles what the client names, at once or at tx.commit; 406 for an unknown tag. */
 void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome);
 void channel_acks_requeue_all(struct channel *ch);
 void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
 void channel_settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
+
+/* --- channel_tx.c --- */
+void channel_tx_init(struct tx *tx);
+void channel_tx_close(struct tx *tx); /* drops all that is held */
+void channel_tx_select(struct channel *ch);
+void channel_tx_commit(struct channel *ch);
+void channel_tx_rollback(struct channel *ch);
+void channel_tx_publish(struct channel *ch, const struct outgoing *m); /* copies; may fail the channel */
+void channel_tx_settle(struct channel *ch, const struct unacked_entry *e, uint8_t outcome);
+bool channel_tx_fits(struct channel *ch); /* false: more is held than may be, and the channel failed */
+void channel_tx_answered(struct channel *ch, uint64_t tag, bool refused); /* all groups have, for this tag */
+void channel_tx_continue(struct channel *ch); /* at the end of a turn: commit-ok, if nothing is waited for */
 
 #endif

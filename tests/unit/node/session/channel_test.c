@@ -52,9 +52,6 @@ static void wrong_opens_end_the_connection(void **state)
         {0, AMQP_BASIC_QOS,
          "0 connection.close reply_code=504 reply_text=\"CHANNEL_ERROR - unexpected method in connection "
          "state running\" class_id=60 method_id=10"},
-        {1, AMQP_TX_SELECT,
-         "0 connection.close reply_code=540 reply_text=\"NOT_IMPLEMENTED - transactions\" class_id=90 "
-         "method_id=10"},
         {1, AMQP_CHANNEL_FLOW,
          "0 connection.close reply_code=540 reply_text=\"NOT_IMPLEMENTED - active=false\" class_id=20 "
          "method_id=20"},
