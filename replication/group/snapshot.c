@@ -378,7 +378,9 @@ static void on_durable_manifest(void *arg, const struct err *err)
     struct incoming *in = &installs(g)->in;
     if (err) {
         note(g, 0, "transfer_finish_failed error=\"%s\"", err->text);
-        CHECK(!"whether the new manifest is durable is not known");
+        store_fail(g->params.store,
+                   err); /* which of two checkpoints a restart would find is not known: this replica must not go on */
+        return;
     }
     transfer_sink_close(in->sink);
     in->sink = NULL;
