@@ -135,7 +135,7 @@ static uint64_t exponential(uint64_t hash)
     uint64_t m = (hash | 1) << shift;
     uint64_t x = (0 - m) / ((m >> 32) + one);
     uint64_t square = x * x >> 32, sum = one / 9;
-    for (unsigned n = 7; n; n -= 2) sum = one / n + (square * sum >> 32);
+    for (int n = 7; n > 0; n -= 2) sum = one / (unsigned)n + (square * sum >> 32);
     return 2 * (x * sum >> 32) + shift * ln_2 + 1;
 }
 
