@@ -30,7 +30,8 @@ struct harness {
     struct backend_reply answer; /* to attach, detach, get: reply_code and code */
     bool get_delivers;
     uint64_t dseq;
-    uint16_t asker; /* channel of the last question */
+    uint16_t asker;                   /* channel of the last question */
+    struct route_target published_to; /* the first queue of the last publish */
     struct buf log;
     size_t log_read;
     struct buf input;
@@ -95,6 +96,7 @@ static inline unsigned fake_publish(void *self, struct backend_channel *c, const
     struct harness *h = self;
     unsigned groups = 0;
     uint32_t last = 0;
+    h->published_to = route->targets[0];
     for (size_t i = 0; i < route->count; i++) {
         groups += route->targets[i].group != last;
         last = route->targets[i].group;

@@ -298,6 +298,119 @@ static void carbon_copies_add_keys_and_blind_ones_are_not_shown(void **state)
     harness_close(&h);
 }
 
+static void bind_four(struct harness *h, const char *exchange, const char *kind, const char *hash_header)
+{
+    struct topology_result result;
+    struct buf arguments = {0};
+    if (hash_header) amqp_table_put_string(&arguments, "hash-header", slice_str(hash_header));
+    struct topology_command declare = {.type = TOPOLOGY_EXCHANGE_DECLARE,
+                                       .vhost = slice_str("/"),
+                                       .name = slice_str(exchange),
+                                       .kind = slice_str(kind),
+                                       .arguments = buf_slice(&arguments)};
+    harness_apply(h, &declare, &result);
+    assert_int_equal(result.reply_code, 0);
+    for (unsigned i = 0; i < 4; i++) { /* one in each group */
+        char name[] = {(char)('a' + i), 0};
+        struct topology_command bind = {.type = TOPOLOGY_BIND,
+                                        .vhost = slice_str("/"),
+                                        .name = slice_str(name),
+                                        .source = slice_str(exchange),
+                                        .routing_key = slice_str("1")};
+        harness_queue(h, name);
+        harness_apply(h, &bind, &result);
+        assert_int_equal(result.reply_code, 0);
+    }
+    buf_close(&arguments);
+}
+
+static void what_a_hash_or_chance_decides_is_decided_for_each_message(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"x-random", "x-local-random", "x-consistent-hash", "x-modulus-hash"};
+    for (size_t kind = 0; kind < 4; kind++) {
+        struct harness h;
+        struct buf raw = {0}, headers = {0};
+        unsigned seen = 0;
+        harness_open(&h);
+        bind_four(&h, "x", kinds[kind], kind == 2 ? "user" : NULL);
+        for (unsigned i = 0; i < 64; i++) { /* all with the same exchange and key */
+            char user[8];
+            snprintf(user, sizeof user, "%u", i);
+            buf_clear(&raw);
+            buf_clear(&headers);
+            amqp_table_put_string(&headers, "user", slice_str(user));
+            struct amqp_properties p = {.flags = AMQP_HAS_HEADERS, .headers = buf_slice(&headers)};
+            amqp_properties_encode(&raw, &p);
+            say_publish_bytes(&h, 1, "x", "k", false, buf_slice(&raw), slice_str("x"));
+            seen |= 1u << h.published_to.group;
+        }
+        if (kind < 3) assert_int_equal(seen, 0x1e); /* groups 1 to 4 */
+        else assert_int_equal(seen & (seen - 1), 0);
+        buf_close(&raw);
+        buf_close(&headers);
+        harness_close(&h);
+    }
+}
+
+static void local_random_publishes_to_a_group_that_is_led_here(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h);
+    bind_four(&h, "x", "x-local-random", NULL);
+    for (unsigned i = 0; i < 64; i++) {
+        h.led = 1 + i % 4; /* leaders change without a new version of the topology */
+        say_publish(&h, 1, "x", "k", "x");
+        assert_int_equal(h.published_to.group, h.led);
+    }
+    harness_close(&h);
+}
+
+/* A channel for each message is a habit of some clients. */
+static void a_new_channel_has_another_random_start(void **state)
+{
+    (void)state;
+    struct harness h;
+    unsigned seen = 0;
+    harness_open(&h);
+    bind_four(&h, "x", "x-random", NULL);
+    for (unsigned i = 0; i < 64; i++) {
+        say_empty(&h, 2, AMQP_CHANNEL_OPEN);
+        say_publish(&h, 2, "x", "k", "x");
+        seen |= 1u << h.published_to.group;
+        struct amqp_method m = amqp_method_of(AMQP_CHANNEL_CLOSE);
+        say(&h, 2, &m);
+    }
+    assert_int_equal(seen, 0x1e);
+    harness_close(&h);
+}
+
+static void further_keys_do_not_make_a_choice_twice(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct buf raw = {0}, headers = {0};
+    harness_open(&h);
+    bind_four(&h, "x", "x-random", NULL);
+    h.log_read = h.log.size;
+    size_t at = amqp_table_open_array(&headers, "CC");
+    amqp_array_put_string(&headers, slice_str("second"));
+    amqp_array_put_string(&headers, slice_str("third"));
+    amqp_nested_close(&headers, at);
+    struct amqp_properties p = {.flags = AMQP_HAS_HEADERS, .headers = buf_slice(&headers)};
+    amqp_properties_encode(&raw, &p);
+    for (unsigned i = 1; i <= 32; i++) {
+        char line[128];
+        say_publish_bytes(&h, 1, "x", "k", false, buf_slice(&raw), slice_str("x"));
+        snprintf(line, sizeof line, "publish queues=1 exchange=x key=k flags=0 priority=0 ttl=-1 tag=%u body=x", i);
+        asked(&h, line);
+    }
+    buf_close(&raw);
+    buf_close(&headers);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +424,10 @@ int main(void)
         cmocka_unit_test(channels_may_interleave_their_contents),
         cmocka_unit_test(a_message_waits_for_a_topology_that_may_be_behind),
         cmocka_unit_test(carbon_copies_add_keys_and_blind_ones_are_not_shown),
+        cmocka_unit_test(what_a_hash_or_chance_decides_is_decided_for_each_message),
+        cmocka_unit_test(local_random_publishes_to_a_group_that_is_led_here),
+        cmocka_unit_test(a_new_channel_has_another_random_start),
+        cmocka_unit_test(further_keys_do_not_make_a_choice_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
