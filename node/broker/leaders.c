@@ -1,5 +1,6 @@
-/* Who leads each group: a table per shard. The shard of a group decides (its own replica, announcements on its links, links that break)
- * and tells its siblings by ring, so that every shard sees the same changes in the same order as the mail around them. */
+/* Who leads each group: a table per shard. The shard of a group decides (its own replica, announcements on its links,
+ * links that break) and tells its siblings by ring, so that every shard sees the same changes in the same order as the
+ * mail around them. */
 #include "node/broker/broker_internal.h"
 
 static void tell_siblings(struct broker *b, uint32_t group)
@@ -36,7 +37,7 @@ static void announce(struct broker *b, uint32_t group, uint8_t node)
 {
     struct mail *m = mail_create(MAIL_LEADER);
     m->group = group;
-    m->term = b->leaders[group].term;
+    m->term = b->hosts[group]->term; /* of our own leadership: the table may know of a newer one already */
     m->a = b->params.node;
     broker_send_mail(b, node, m);
 }
@@ -44,7 +45,8 @@ static void announce(struct broker *b, uint32_t group, uint8_t node)
 void leaders_announce(struct broker *b, uint8_t node)
 {
     for (uint32_t group = 0; group < b->params.group_count; group++)
-        if (b->hosts[group] && b->hosts[group]->leads) announce(b, group, node);
+        if (b->hosts[group] && b->hosts[group]->leads && b->leaders[group].node == b->params.node)
+            announce(b, group, node);
 }
 
 void broker_leading(struct broker *b, uint32_t group, uint64_t term, bool leads)
@@ -54,7 +56,8 @@ void broker_leading(struct broker *b, uint32_t group, uint64_t term, bool leads)
     if (leads) {
         leaders_set(b, group, b->params.node, term);
         for (unsigned node = 1; node < BROKER_NODES_MAX; node++)
-            if (node != b->params.node && b->io->connected(b->io->self, (uint8_t)node)) announce(b, group, (uint8_t)node);
+            if (node != b->params.node && b->io->connected(b->io->self, (uint8_t)node))
+                announce(b, group, (uint8_t)node);
     } else if (b->leaders[group].node == b->params.node) {
         leaders_set(b, group, 0, b->leaders[group].term);
     }

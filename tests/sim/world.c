@@ -185,6 +185,21 @@ static const char *what_moves(const struct world *w)
     return "queues are not empty, or not the same, on every replica";
 }
 
+static void tell_groups(struct world *w)
+{
+    for (uint8_t node = 1; node <= SIM_NODES; node++)
+        for (uint32_t g = 0; w->nodes[node]->running && g < SIM_GROUPS; g++) {
+            struct group_status s;
+            group_status(w->nodes[node]->groups[g].group, &s);
+            world_say(w,
+                      "node %u group %u: leads %d leader %u term %llu commit %llu applied %llu last %llu durable %llu "
+                      "snapshot %llu",
+                      node, g, s.leads, s.leader, (unsigned long long)s.term, (unsigned long long)s.commit_index,
+                      (unsigned long long)s.applied_index, (unsigned long long)s.last_index,
+                      (unsigned long long)s.durable_index, (unsigned long long)s.snapshot_index);
+        }
+}
+
 /* Everything heals; then all that was confirmed must come, and everything must come to rest. */
 static void settle(struct world *w)
 {
@@ -198,6 +213,7 @@ static void settle(struct world *w)
         else if (w->now_ms > still_since + QUIET_MS) break;
     }
     char why[256];
+    if (!still_since) tell_groups(w);
     if (!w->failed && !ledger_complete(w->ledger, why, sizeof why)) world_fail(w, "%s", why);
     if (!w->failed && !still_since)
         world_fail(w, "no rest %llu ms after the last fault: %s", (unsigned long long)w->options.settle_ms,
