@@ -16,14 +16,29 @@ static void check_topology(const struct topology *t)
     CHECK(topology_check(t, &err));
 }
 
-/* Every exchange, by the keys of its own bindings and one more. */
-static void check_routes(struct topology *t, struct slice headers)
+static bool is_first_group(void *arg, uint32_t group)
+{
+    (void)arg;
+    return group == 1;
+}
+
+/* Every exchange, by the keys of its own bindings and one more; `bytes` is whatever a message may carry. */
+static void check_routes(struct topology *t, struct slice bytes)
 {
     struct route route = {0};
     const struct exchange *x;
     struct binding b;
     for (uint64_t cursor = 0; (x = topology_next_exchange(t, &cursor));)
-        CHECK(route_message(t, x->vhost, x->name, slice_str("a.b"), headers, &route));
+        CHECK(route_find(t,
+                         &(struct route_query){.vhost = x->vhost,
+                                               .exchange = x->name,
+                                               .routing_key = slice_str("a.b"),
+                                               .hash_key = slice_str("a.b"),
+                                               .headers = bytes,
+                                               .properties = bytes,
+                                               .random = cursor,
+                                               .is_local = is_first_group},
+                         &route));
     for (uint64_t cursor = 0; topology_next_binding(t, &cursor, &b);) {
         CHECK(route_message(t, b.vhost, b.source, b.routing_key, b.arguments, &route));
         for (size_t i = 0; i < route.count; i++) CHECK(topology_queue_by_id(t, route.targets[i].queue));
