@@ -156,7 +156,9 @@ def small_disk(node, size):
 def test_full_disk_leaves_service():
     """A disk that is full: the node leaves with a clear line, the cluster goes on; with room again it comes back"""
     count = 24000
-    settings = {"wal.file_size": "2MiB", "wal.cache_size": "1MiB", "checkpoint.log_bytes": "512KiB", "cluster.groups": 1}
+    # Without the alarm, which would stop the publishers long before the disk is full.
+    settings = {"wal.file_size": "2MiB", "wal.cache_size": "1MiB", "checkpoint.log_bytes": "512KiB", "cluster.groups": 1,
+                "disk_free_limit.absolute": 0}
     with kit.cluster(settings=settings) as cluster:
         fill(cluster, "full", 10)
         node = cluster.nodes[2]
