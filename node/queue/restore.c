@@ -213,8 +213,10 @@ static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *l
 static void restore_dead_letter(struct queue_machine *m, struct reader *r)
 {
     struct dead_letter_record *d = mem_zalloc(sizeof *d);
+    uint64_t before = list_empty(&m->dead) ? 0 : LIST_ITEM(m->dead.previous, struct dead_letter_record, link)->number;
     list_append(&m->dead, &d->link);
     d->number = reader_le64(r);
+    if (d->number <= before || d->number > m->dead_number) reader_fail(r); /* in the order in which they died */
     d->queue = reader_le64(r);
     d->reason = reader_u8(r);
     d->content.where = restore_location(m, r);
