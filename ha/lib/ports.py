@@ -20,10 +20,30 @@ def is_free(port):
             return False
 
 
+def claim(base):
+    """The right to use a base among all scripts of this machine, as a socket that holds it until it is closed; None when
+    another script has it, whose nodes may not listen yet."""
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0warren-ports-{base}")
+        return holder
+    except OSError:
+        holder.close()
+        return None
+
+
+_claims = []   # until this process ends
+
+
 def free_base_port():
     """A base port P such that P to P+9 are free, with the same above the offsets for HTTP and links."""
     for _ in range(200):
         base = random.choice(BASE_PORTS)
+        holder = claim(base)
+        if not holder:
+            continue
         if all(is_free(base + offset + at) for offset in (0, HTTP_OFFSET, LINK_OFFSET) for at in range(NODES_MAX + 1)):
+            _claims.append(holder)
             return base
+        holder.close()
     raise OSError("no free ports for a cluster")
