@@ -4,6 +4,26 @@
 static void answer_get(struct channel *ch, const struct session_delivery *d);
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack);
 
+/* The properties of a message that comes again say how often it came before (x-delivery-count); what is stored stays as
+ * the client sent it. `space` is closed by the caller. */
+static struct slice counted(const struct session_delivery *d, struct buf *space)
+{
+    static const char key[] = "x-delivery-count";
+    struct amqp_properties_brief brief;
+    struct buf headers = {0};
+    struct slice name;
+    struct amqp_value v;
+    if (amqp_properties_brief(d->content.properties, &brief)) return d->content.properties;
+    struct reader r = reader_of(brief.headers);
+    while (amqp_table_next(&r, &name, &v))
+        if (!slice_is(name, key)) amqp_table_put_value(&headers, name, &v);
+    v = (struct amqp_value){.type = 'l', .integer = (int64_t)d->delivery_count};
+    amqp_table_put_value(&headers, slice_str(key), &v);
+    amqp_properties_replace_headers(space, d->content.properties, buf_slice(&headers), 0);
+    buf_close(&headers);
+    return buf_slice(space);
+}
+
 void session_deliver(struct session *s, uint16_t number, const struct session_delivery *d)
 {
     struct channel *ch = session_channel(s, number);
@@ -19,16 +39,18 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     }
     if (!c->announced) channel_consumer_announce(ch, c); /* a delivery says that the attach was carried out */
     uint64_t tag = ch->next_delivery_tag++;
+    struct buf space = {0};
     struct amqp_delivery out = {
         .consumer_tag = channel_consumer_tag(c),
         .delivery_tag = tag,
         .redelivered = d->redelivered,
         .exchange = d->content.exchange,
         .routing_key = d->content.routing_key,
-        .properties = d->content.properties,
+        .properties = d->delivery_count ? counted(d, &space) : d->content.properties,
         .body = d->content.body,
     };
     amqp_deliver_put(&s->output, number, s->frame_max, &out);
+    buf_close(&space);
     s->counters.delivered++;
     record(ch, d, tag, c->no_ack);
 }
@@ -43,16 +65,18 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     }
     q->delivered = true;
     uint64_t tag = ch->next_delivery_tag++;
+    struct buf space = {0};
     struct amqp_delivery out = {
         .delivery_tag = tag,
         .redelivered = d->redelivered,
         .message_count = d->ready_left > UINT32_MAX ? UINT32_MAX : (uint32_t)d->ready_left,
         .exchange = d->content.exchange,
         .routing_key = d->content.routing_key,
-        .properties = d->content.properties,
+        .properties = d->delivery_count ? counted(d, &space) : d->content.properties,
         .body = d->content.body,
     };
     amqp_get_ok_put(&s->output, ch->number, s->frame_max, &out);
+    buf_close(&space);
     s->counters.got++;
     record(ch, d, tag, q->no_ack);
 }

@@ -64,7 +64,7 @@ struct session_delivery {
     uint32_t consumer; /* 0: for the get that is asked */
     uint64_t dseq;
     bool redelivered;
-    uint64_t delivery_count;
+    uint64_t delivery_count; /* how often it came back from a client; above 0 it goes out as x-delivery-count */
     uint64_t ready_left; /* get-ok's message-count */
     struct content content;
 };
