@@ -1,12 +1,16 @@
-/* Answers and the JSON of AMQP's things. */
+/* Answers in RabbitMQ's form. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/mem.h"
-#include "node/amqp/table.h"
 #include "node/http/http_internal.h"
 
 void answer_json(struct answer *a, json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
+    buf_clear(&a->body);
     buf_put_slice(&a->body, slice_str(text ? text : "null"));
     free(text);
 }
@@ -14,69 +18,34 @@ void answer_json(struct answer *a, json_t *value)
 void answer_error(struct answer *a, unsigned status, const char *error, const char *reason)
 {
     a->status = status;
-    answer_json(a, json_pack("{s:s, s:s}", "error", error, "reason", reason));
+    json_t *o = json_object();
+    json_put(o, "error", json_slice(slice_str(error)));
+    json_put(o, "reason", json_slice(slice_str(reason)));
+    answer_json(a, o);
 }
 
-json_t *json_slice(struct slice text)
+void answer_bad(struct answer *a, const char *format, ...)
 {
-    json_t *whole = json_stringn((const char *)text.data, text.size);
-    if (whole) return whole;
-    struct buf clean = {0};
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < 0x80)
-            buf_put_u8(&clean, text.data[i]);
-        else
-            buf_put(&clean, "\xef\xbf\xbd", 3);
-    }
-    whole = json_stringn((const char *)clean.data, clean.size);
-    buf_close(&clean);
-    return whole ? whole : json_null();
+    char reason[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    answer_error(a, 400, "bad_request", reason);
 }
 
-static json_t *json_value(const struct amqp_value *v);
-
-static json_t *json_array_of(struct slice items)
+void answer_not_found(struct answer *a)
 {
-    json_t *array = json_array();
-    struct reader r = reader_of(items);
-    struct amqp_value v;
-    while (amqp_array_next(&r, &v)) json_array_append_new(array, json_value(&v));
-    return array;
+    answer_error(a, 404, "Object Not Found", "Not Found");
 }
 
-static json_t *json_value(const struct amqp_value *v)
+void answer_empty(struct answer *a, unsigned status)
 {
-    int64_t integer;
-    if (amqp_value_integer(v, &integer)) return json_integer(integer);
-    switch (v->type) {
-    case 't': return json_boolean(v->boolean);
-    case 'f':
-    case 'd': return json_real(v->real);
-    case 'T': return json_integer(v->integer);
-    case 'S':
-    case 'x': return json_slice(v->bytes);
-    case 'F': return json_table(v->bytes);
-    case 'A': return json_array_of(v->bytes);
-    default: return json_null();
-    }
+    a->status = status;
+    buf_clear(&a->body);
 }
 
-json_t *json_table(struct slice table)
+void answer_done(struct answer *a, bool created)
 {
-    json_t *object = json_object();
-    struct reader r = reader_of(table);
-    struct slice key;
-    struct amqp_value v;
-    while (amqp_table_next(&r, &key, &v)) {
-        char *name = mem_strndup((const char *)key.data, key.size);
-        json_t *value = json_value(&v);
-        if (json_object_set_new(object, name, value)) json_object_set_new(object, "unprintable", json_null());
-        mem_free(name);
-    }
-    return object;
-}
-
-void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg)
-{
-    for (uint16_t i = 0; i < node_settings(h->params.node)->shard_count; i++) shard_call_any(node_shard(h->params.node, i), call, arg);
+    answer_empty(a, created ? 201 : 204);
 }

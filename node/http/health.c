@@ -24,16 +24,16 @@ static void look(struct shard *s, void *arg)
 static void say(struct answer *a, bool ok, const char *reason)
 {
     a->status = ok ? 200 : 503;
-    if (ok)
-        answer_json(a, json_pack("{s:s}", "status", "ok"));
-    else
-        answer_json(a, json_pack("{s:s, s:s}", "status", "failed", "reason", reason));
+    if (ok) answer_json(a, json_pack("{s:s}", "status", "ok"));
+    else answer_json(a, json_pack("{s:s, s:s}", "status", "failed", "reason", reason));
 }
 
-void health_answer(struct http *h, const char *check, struct answer *a)
+void api_health_get(struct request *r, struct answer *a)
 {
+    struct http *h = r->http;
+    struct slice check = r->captures[0];
     struct health health = {.ready = true};
-    if (!strcmp(check, "live")) {
+    if (slice_is(check, "live")) {
         say(a, true, "");
         return;
     }
@@ -43,11 +43,10 @@ void health_answer(struct http *h, const char *check, struct answer *a)
     }
     each_shard(h, look, &health);
     char reason[128];
-    snprintf(reason, sizeof reason, "group %u has no known leader: this node sees no majority of its members", health.leaderless);
-    if (!strcmp(check, "ready"))
+    snprintf(reason, sizeof reason, "group %u has no known leader: this node sees no majority of its members",
+             health.leaderless);
+    if (slice_is(check, "ready"))
         say(a, health.ready && !health.stopping, health.stopping ? "this node is shutting down" : reason);
-    else if (!strcmp(check, "leader"))
-        say(a, health.meta_leader, "another node leads the meta group");
-    else
-        answer_error(a, 404, "Object Not Found", "Not Found");
+    else if (slice_is(check, "leader")) say(a, health.meta_leader, "another node leads the meta group");
+    else answer_not_found(a);
 }

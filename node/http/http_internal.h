@@ -1,10 +1,26 @@
-/* Inside the management port: what its files share. */
+/* Inside the management port: what its files share.
+ *
+ * A request runs on a thread of its own (libmicrohttpd's). It looks at shards through each_shard() and slices of
+ * shard_call_any(), and changes things as any client would: in a conversation in AMQP (conversation.h) or by a change
+ * of the registry. One file per family of paths; routes.c names them all. */
 #ifndef WARREN_NODE_HTTP_HTTP_INTERNAL_H
 #define WARREN_NODE_HTTP_HTTP_INTERNAL_H
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "node/http/http.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+
+enum {
+    HTTP_BODY_MAX = 10000000, /* bytes of a request's body, as RabbitMQ's default */
+    HTTP_CAPTURES_MAX = 8,    /* {names} in a pattern */
+    HTTP_QUERY_MAX = 16,      /* options that one request is asked for */
+    HTTP_THREAD_STACK = 512 << 10,
+    HTTP_SLICE = 256, /* records that one call on a shard walks over: it must not hold up the shard's clients */
+};
 
 struct http {
     struct http_params params;
@@ -12,28 +28,131 @@ struct http {
     char address[128];
 };
 
+/* What a path needs of its caller. Each tag includes what stands to its left, as RabbitMQ's do. */
+enum http_tag { TAG_NONE, TAG_MANAGEMENT, TAG_POLICYMAKER, TAG_MONITORING, TAG_ADMINISTRATOR };
+
+enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_METHODS };
+
+struct caller {
+    char *user, *password; /* owned */
+    uint32_t tags;         /* bits 1 << enum http_tag */
+};
+
+struct request {
+    struct http *http;
+    struct MHD_Connection *connection;
+    enum http_method method;
+    struct caller caller;
+    struct slice captures[HTTP_CAPTURES_MAX]; /* the path's {names}, decoded, in the order of the pattern */
+    struct query {
+        const char *name;
+        char *value; /* owned */
+    } query[HTTP_QUERY_MAX];
+    unsigned query_count;
+    char *path;       /* owned; the captures lie in it */
+    struct buf bytes; /* the body as it came */
+    json_t *body;     /* an object; an empty one when there was no body */
+    bool too_large;
+};
+
 /* An answer under construction; the server sends and frees it. */
 struct answer {
     unsigned status;
     const char *content_type;
+    const char *allow; /* 405 and OPTIONS: the methods */
+    bool challenge;    /* 401: say how to log in */
+    char *location;    /* owned */
     struct buf body;
 };
 
+/* --- answer.c --- */
 void answer_json(struct answer *a, json_t *value); /* moves the value */
 void answer_error(struct answer *a, unsigned status, const char *error, const char *reason);
-json_t *json_slice(struct slice text);             /* bytes that are not UTF-8 become U+FFFD */
-json_t *json_table(struct slice field_table);      /* an AMQP field table as an object */
+void answer_bad(struct answer *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void answer_not_found(struct answer *a);
+void answer_empty(struct answer *a, unsigned status);
+void answer_done(struct answer *a, bool created); /* 201 or 204 */
 
+/* --- json_amqp.c: AMQP's things as JSON and back --- */
+json_t *json_slice(struct slice text);        /* bytes that are not UTF-8 become U+FFFD */
+json_t *json_table(struct slice field_table); /* an AMQP field table as an object */
+json_t *json_number(uint64_t value);
+/* An object as a field table without its length, appended. False: it nests too deep, or a key is too long. */
+bool table_of_json(struct buf *table, const json_t *object);
+struct slice slice_json(const json_t *text); /* borrows; empty when it is no string */
+/* Sets a member whose name may be any text. Moves the value. */
+void json_put(json_t *object, const char *name, json_t *value);
+
+/* --- server.c --- */
+/* What follows the question mark; `name` must be a constant. NULL: not given. */
+const char *request_query(struct request *r, const char *name);
+bool request_flag(struct request *r, const char *name); /* ?name=true */
+
+/* --- routes.c --- */
+void routes_answer(struct request *r, const char *method, const char *path, struct answer *a);
+struct slice http_unescape(char *text, size_t size); /* %XX, in place */
+
+/* --- fields.c: members of a request's body --- */
+/* The members that are missing, as RabbitMQ lists them: answers 400 and false. `names` ends with NULL. */
+bool body_requires(const struct request *r, const char *const *names, struct answer *a);
+/* false or true, or the words; else 400 and false. */
+bool body_bool(const struct request *r, const char *name, bool otherwise, bool *out, struct answer *a);
+/* The table in "arguments", appended. */
+bool body_table(const struct request *r, const char *name, struct buf *table, struct answer *a);
+struct slice body_text(const struct request *r, const char *name, const char *otherwise);
+/* Longer texts do not fit AMQP's short strings. */
+bool name_fits(struct slice name, struct answer *a);
+
+/* --- listing.c: ?columns, sort, page and name of a list --- */
+struct listing {
+    const char *columns, *sort, *name;
+    bool reverse, paged;
+    long page, page_size;
+    struct pattern *pattern; /* ?use_regex */
+};
+bool listing_open(struct listing *l, struct request *r, struct answer *a); /* false: answered 400 */
+bool listing_wants(const struct listing *l, struct slice name);
+/* Sorts by ?sort, or by the comma separated `order`; cuts out the page and the columns; moves `items`. `total`: how
+ * many there were before listing_wants(). Closes the listing. */
+void listing_answer(struct listing *l, json_t *items, size_t total, const char *order, struct answer *a);
+void listing_close(struct listing *l);
+json_t *columns_of(json_t *item, const char *columns); /* new; the whole item when columns is NULL */
+
+/* --- shards.c --- */
+/* Who is who, as shard 0 knows it. */
+enum { NODE_IDS = 64 };
+struct members {
+    char *names[NODE_IDS]; /* by node id; NULL when it is no member */
+    bool up[NODE_IDS];     /* linked, or this node */
+};
+void members_open(struct http *h, struct members *m);
+void members_close(struct members *m);
 /* Runs `call` on each shard in turn, with `arg`. */
 void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg);
+bool vhost_exists(struct http *h, struct slice vhost);
 
-void health_answer(struct http *h, const char *check, struct answer *a);
-void overview_answer(struct http *h, struct answer *a);
-void nodes_answer(struct http *h, struct answer *a);
-/* vhost and name decoded; NULL data: all */
-void queues_answer(struct http *h, struct slice vhost, struct slice name, struct answer *a);
-void connections_answer(struct http *h, struct answer *a);
-void metrics_answer(struct http *h, struct answer *a);
+/* --- caller.c --- */
+bool caller_login(struct request *r);                          /* fills r->caller; false: nobody we know */
+bool caller_sees(const struct request *r, struct slice vhost); /* whether lists show what is in there */
+json_t *caller_filter(const struct request *r, json_t *items); /* moves; without those of vhosts not seen */
+bool vhost_answer(struct request *r, struct slice vhost, struct answer *a); /* false: answered 404 or 401 */
+
+/* --- families --- */
+struct slice exchange_name_of(struct slice segment); /* "amq.default" is "" */
+/* The exchange or queue of the first two captures exists; false: answered. */
+bool exchange_answer(struct request *r, struct answer *a);
+bool queue_answer(struct request *r, struct answer *a);
+
+typedef void request_handler(struct request *r, struct answer *a);
+request_handler api_overview_get, api_whoami_get, api_version_get, api_extensions_get, api_cluster_name_get;
+request_handler api_nodes_list, api_node_get;
+request_handler api_connections_list, api_connection_get, api_connection_delete;
+request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exchange_delete, api_exchange_publish,
+    api_exchange_bindings_source, api_exchange_bindings_destination;
+request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
+    api_queue_messages_get, api_queue_actions;
+request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
+request_handler api_metrics_get, api_health_get;
 
 /* Sums over the queues of all groups that have a replica here. */
 struct totals {

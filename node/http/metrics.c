@@ -7,8 +7,9 @@ static void metric(struct answer *a, const char *name, const char *type, const c
                (unsigned long long)value);
 }
 
-void metrics_answer(struct http *h, struct answer *a)
+void api_metrics_get(struct request *r, struct answer *a)
 {
+    struct http *h = r->http;
     struct totals t;
     totals_gather(h, &t);
     const struct node_settings *settings = node_settings(h->params.node);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "node/http/http_internal.h"
@@ -87,8 +86,9 @@ void totals_gather(struct http *h, struct totals *t)
     each_shard(h, gather, t);
 }
 
-void overview_answer(struct http *h, struct answer *a)
+void api_overview_get(struct request *r, struct answer *a)
 {
+    struct http *h = r->http;
     struct totals t;
     totals_gather(h, &t);
     const struct node_settings *settings = node_settings(h->params.node);
@@ -112,44 +112,4 @@ void overview_answer(struct http *h, struct answer *a)
                         json_pack("{s:I, s:I}", "connection_created", (json_int_t)t.connections_opened,
                                   "connection_closed", (json_int_t)t.connections_closed));
     answer_json(a, o);
-}
-
-struct node_list {
-    struct http *http;
-    json_t *array;
-};
-
-static void list_nodes(struct shard *s, void *arg)
-{
-    struct node_list *list = arg;
-    if (shard_id(s) != 0) return;
-    const struct node_settings *settings = shard_settings(s);
-    for (uint32_t i = 0; i < settings->placement.node_count; i++) {
-        uint8_t node = settings->placement.nodes[i];
-        json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:[]}", "name", shard_node_name(s, node), "id", node, "type",
-                              "disc", "running", shard_peer_connected(s, node), "partitions");
-        if (node == settings->node) {
-            json_object_set_new(o, "os_pid", json_sprintf("%d", (int)getpid()));
-            json_object_set_new(
-                o, "uptime",
-                json_integer((json_int_t)((uint64_t)time(NULL) * 1000 - node_started_ms(list->http->params.node))));
-            json_object_set_new(o, "mem_used", json_integer((json_int_t)process_resident_bytes()));
-            json_object_set_new(o, "fd_used", json_integer((json_int_t)process_open_files()));
-            json_object_set_new(o, "fd_total", json_integer((json_int_t)process_files_max()));
-            json_object_set_new(o, "disk_free", json_integer((json_int_t)disk_free_bytes(settings->data_dir)));
-            json_object_set_new(o, "processors", json_integer(settings->shard_count));
-            json_object_set_new(o, "disk_free_limit", json_integer((json_int_t)settings->disk_free_limit));
-            json_object_set_new(o, "mem_limit", json_integer((json_int_t)settings->memory_limit));
-        }
-        json_object_set_new(o, "mem_alarm", json_boolean(shard_alarms(s, node) & ALARM_MEMORY));
-        json_object_set_new(o, "disk_free_alarm", json_boolean(shard_alarms(s, node) & ALARM_DISK));
-        json_array_append_new(list->array, o);
-    }
-}
-
-void nodes_answer(struct http *h, struct answer *a)
-{
-    struct node_list list = {h, json_array()};
-    each_shard(h, list_nodes, &list);
-    answer_json(a, list.array);
 }

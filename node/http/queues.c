@@ -1,127 +1,155 @@
-/* /api/queues and /api/connections. Counts come from this node's replica; it follows the leader within a heartbeat. */
+/* /api/queues */
+#include "base/mem.h"
 #include "node/amqp/table.h"
-#include "node/http/http_internal.h"
+#include "node/http/conversation.h"
+#include "node/http/queue_facts.h"
 
-struct query {
-    struct slice vhost, name;
-    json_t *array;
-};
-
-static json_t *node_names(struct shard *s, uint32_t group, bool online_only)
+static json_t *node_name(const struct members *m, uint8_t node)
 {
-    struct group_member members[GROUP_MEMBERS_MAX];
-    uint32_t count = placement_members(&shard_settings(s)->placement, group, members);
-    json_t *array = json_array();
-    for (uint32_t i = 0; i < count; i++)
-        if (!online_only || shard_peer_connected(s, members[i].node))
-            json_array_append_new(array, json_string(shard_node_name(s, members[i].node)));
-    return array;
+    const char *name = m->names[node & (NODE_IDS - 1)];
+    return json_slice(slice_str(name ? name : ""));
 }
 
-static json_t *queue_json(struct shard *s, const struct queue_record *record)
+static void put_replicas(json_t *o, struct http *h, const struct members *m, const struct queue_facts *q)
 {
-    struct broker *b = shard_broker(s);
-    struct queue_machine *m = broker_queues(b, record->group);
-    struct queue_stat stat = {0};
-    bool known = m && queue_machine_stat(m, record->id, &stat);
-    uint8_t leader = broker_leader(b, record->group);
-    struct slice type = slice_str("classic");
-    amqp_table_find_string(record->arguments, "x-queue-type", &type);
+    struct group_member members[GROUP_MEMBERS_MAX];
+    uint32_t count = placement_members(&node_settings(h->params.node)->placement, q->group, members);
+    json_t *all = json_array(), *online = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(all, node_name(m, members[i].node));
+        if (m->up[members[i].node & (NODE_IDS - 1)]) json_array_append_new(online, node_name(m, members[i].node));
+    }
+    json_put(o, "members", all);
+    json_put(o, "online", online);
+}
+
+static void put_counts(json_t *o, const struct queue_stat *s)
+{
+    json_put(o, "messages", json_number(s->ready + s->unacked));
+    json_put(o, "messages_ready", json_number(s->ready));
+    json_put(o, "messages_unacknowledged", json_number(s->unacked));
+    json_put(o, "messages_persistent", json_number(s->ready + s->unacked)); /* a replica keeps every message on disk */
+    json_put(o, "message_bytes", json_number(s->ready_bytes + s->unacked_bytes));
+    json_put(o, "message_bytes_ready", json_number(s->ready_bytes));
+    json_put(o, "message_bytes_unacknowledged", json_number(s->unacked_bytes));
+    json_put(o, "message_bytes_persistent", json_number(s->ready_bytes + s->unacked_bytes));
+    json_put(o, "messages_dlx", json_number(s->dead_letters_pending));
+    json_put(o, "consumers", json_number(s->consumers));
+}
+
+static json_t *queue_json(struct http *h, const struct members *m, const struct queue_list *l,
+                          const struct queue_facts *q)
+{
+    struct slice type = slice_str("classic"), arguments = queue_arguments_of(l, q);
+    amqp_table_find_string(arguments, "x-queue-type", &type);
     json_t *o = json_object();
-    json_object_set_new(o, "name", json_slice(record->name));
-    json_object_set_new(o, "vhost", json_slice(record->vhost));
-    json_object_set_new(o, "type", json_slice(type));
-    json_object_set_new(o, "durable", json_boolean(record->durable));
-    json_object_set_new(o, "auto_delete", json_boolean(record->auto_delete));
-    json_object_set_new(o, "exclusive", json_boolean(record->exclusive));
-    json_object_set_new(o, "arguments", json_table(record->arguments));
-    json_object_set_new(o, "node", json_string(leader ? shard_node_name(s, leader) : ""));
-    json_object_set_new(o, "leader", json_string(leader ? shard_node_name(s, leader) : ""));
-    json_object_set_new(o, "leader_id", json_integer(leader));
-    json_object_set_new(o, "group", json_integer(record->group));
-    json_object_set_new(o, "state", json_string(leader ? "running" : "minority"));
-    json_object_set_new(o, "members", node_names(s, record->group, false));
-    json_object_set_new(o, "online", node_names(s, record->group, true));
-    json_object_set_new(o, "messages", json_integer((json_int_t)(stat.ready + stat.unacked)));
-    json_object_set_new(o, "messages_ready", json_integer((json_int_t)stat.ready));
-    json_object_set_new(o, "messages_unacknowledged", json_integer((json_int_t)stat.unacked));
-    json_object_set_new(o, "message_bytes", json_integer((json_int_t)(stat.ready_bytes + stat.unacked_bytes)));
-    json_object_set_new(o, "message_bytes_ready", json_integer((json_int_t)stat.ready_bytes));
-    json_object_set_new(o, "message_bytes_unacknowledged", json_integer((json_int_t)stat.unacked_bytes));
-    json_object_set_new(o, "consumers", json_integer((json_int_t)stat.consumers));
-    json_object_set_new(o, "here", json_boolean(known));
+    json_put(o, "name", json_slice(queue_name(l, q)));
+    json_put(o, "vhost", json_slice(queue_vhost(l, q)));
+    json_put(o, "type", json_slice(type));
+    json_put(o, "durable", json_boolean(q->durable));
+    json_put(o, "auto_delete", json_boolean(q->auto_delete));
+    json_put(o, "exclusive", json_boolean(q->exclusive));
+    json_put(o, "arguments", json_table(arguments));
+    json_put(o, "node", node_name(m, q->leader));
+    json_put(o, "leader", node_name(m, q->leader));
+    json_put(o, "leader_id", json_integer(q->leader));
+    json_put(o, "group", json_integer(q->group));
+    json_put(o, "state", json_string(q->leader ? "running" : "minority"));
+    json_put(o, "here", json_boolean(q->here));
+    put_replicas(o, h, m, q);
+    put_counts(o, &q->stat);
     return o;
 }
 
-static bool wanted(const struct query *q, const struct queue_record *record)
+void api_queues_list(struct request *r, struct answer *a)
 {
-    return !q->vhost.data || slice_equal(q->vhost, record->vhost);
-}
-
-/* Each shard shows the queues of its groups. */
-static void list_queues(struct shard *s, void *arg)
-{
-    struct query *q = arg;
-    struct topology *t = broker_topology(shard_broker(s));
-    uint16_t count = shard_settings(s)->shard_count;
-    const struct queue_record *record;
-    if (q->name.data) {
-        record = topology_queue(t, q->vhost, q->name);
-        if (record && record->group % count == shard_id(s)) json_array_append_new(q->array, queue_json(s, record));
-        return;
-    }
-    for (uint64_t cursor = 0; (record = topology_next_queue(t, &cursor));)
-        if (record->group % count == shard_id(s) && wanted(q, record)) json_array_append_new(q->array, queue_json(s, record));
-}
-
-void queues_answer(struct http *h, struct slice vhost, struct slice name, struct answer *a)
-{
-    struct query q = {vhost, name, json_array()};
-    each_shard(h, list_queues, &q);
-    if (!name.data) {
-        answer_json(a, q.array);
-    } else if (json_array_size(q.array)) {
-        json_t *one = json_incref(json_array_get(q.array, 0));
-        json_decref(q.array);
-        answer_json(a, one);
-    } else {
-        json_decref(q.array);
-        answer_error(a, 404, "Object Not Found", "Not Found");
-    }
-}
-
-static void list_connections(struct shard *s, void *arg)
-{
-    struct shard_connection_info i;
-    for (uint64_t cursor = 0; shard_next_connection(s, &cursor, &i);) {
-        json_t *o = json_object();
-        json_object_set_new(o, "name", json_string(i.session.peer));
-        json_object_set_new(o, "user_provided_name", json_slice(i.session.connection_name));
-        json_object_set_new(o, "node", json_string(shard_settings(s)->name));
-        json_object_set_new(o, "shard", json_integer(shard_id(s)));
-        json_object_set_new(o, "vhost", json_slice(i.session.vhost));
-        json_object_set_new(o, "user", json_slice(i.session.user));
-        json_object_set_new(o, "state", json_string(i.session.open ? "running" : "starting"));
-        json_object_set_new(o, "protocol", json_string("AMQP 0-9-1"));
-        json_object_set_new(o, "auth_mechanism", json_slice(i.session.mechanism));
-        json_object_set_new(o, "channels", json_integer(i.session.channels));
-        json_object_set_new(o, "channel_max", json_integer(i.session.channel_max));
-        json_object_set_new(o, "frame_max", json_integer(i.session.frame_max));
-        json_object_set_new(o, "timeout", json_integer(i.session.heartbeat_s));
-        json_object_set_new(o, "connected_at", json_integer((json_int_t)i.connected_at_ms));
-        json_object_set_new(o, "recv_oct", json_integer((json_int_t)i.bytes_in));
-        json_object_set_new(o, "send_oct", json_integer((json_int_t)i.bytes_out));
-        json_object_set_new(o, "recv_cnt", json_integer((json_int_t)i.session.received_frames));
-        json_object_set_new(o, "send_cnt", json_integer((json_int_t)i.session.sent_frames));
-        json_object_set_new(o, "client_properties", json_table(i.session.client_properties));
-        json_object_set_new(o, "type", json_string("network"));
-        json_array_append_new(arg, o);
-    }
-}
-
-void connections_answer(struct http *h, struct answer *a)
-{
+    struct listing listing;
+    struct queue_list list;
+    struct members members;
+    struct slice vhost = r->captures[0];
+    if ((vhost.data && !vhost_answer(r, vhost, a)) || !listing_open(&listing, r, a)) return;
+    members_open(r->http, &members);
+    queue_list_open(&list, r->http, vhost, (struct slice){0}, &listing);
     json_t *array = json_array();
-    each_shard(h, list_connections, array);
-    answer_json(a, array);
+    for (size_t i = 0; i < list.count; i++)
+        if (caller_sees(r, queue_vhost(&list, &list.items[i])))
+            json_array_append_new(array, queue_json(r->http, &members, &list, &list.items[i]));
+    listing_answer(&listing, array, list.total, "vhost,name", a);
+    queue_list_close(&list);
+    members_close(&members);
+}
+
+/* New; NULL: there is none. */
+static json_t *find(struct request *r)
+{
+    struct queue_list list;
+    struct members members;
+    members_open(r->http, &members);
+    queue_list_open(&list, r->http, r->captures[0], r->captures[1], NULL);
+    json_t *found = list.count ? queue_json(r->http, &members, &list, &list.items[0]) : NULL;
+    queue_list_close(&list);
+    members_close(&members);
+    return found;
+}
+
+bool queue_answer(struct request *r, struct answer *a)
+{
+    if (!vhost_answer(r, r->captures[0], a)) return false;
+    json_t *found = find(r);
+    if (!found) answer_not_found(a);
+    json_decref(found);
+    return found != NULL;
+}
+
+void api_queue_get(struct request *r, struct answer *a)
+{
+    if (!vhost_answer(r, r->captures[0], a)) return;
+    json_t *found = find(r);
+    if (found) answer_json(a, columns_of(found, request_query(r, "columns")));
+    else answer_not_found(a);
+    json_decref(found);
+}
+
+void api_queue_put(struct request *r, struct answer *a)
+{
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    struct amqp_queue_declare *d = &m.queue_declare;
+    struct buf arguments = {0};
+    d->queue = r->captures[1];
+    bool exclusive;
+    if (name_fits(d->queue, a) && vhost_answer(r, r->captures[0], a) &&
+        body_bool(r, "durable", false, &d->durable, a) && body_bool(r, "auto_delete", false, &d->auto_delete, a) &&
+        body_bool(r, "exclusive", false, &exclusive, a) && body_table(r, "arguments", &arguments, a)) {
+        json_t *before = find(r);
+        d->arguments = buf_slice(&arguments);
+        if (conversation_once(r, r->captures[0], &m, a)) answer_done(a, !before);
+        json_decref(before);
+    }
+    buf_close(&arguments);
+}
+
+void api_queue_delete(struct request *r, struct answer *a)
+{
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DELETE);
+    m.queue_delete.queue = r->captures[1];
+    m.queue_delete.if_unused = request_flag(r, "if-unused");
+    m.queue_delete.if_empty = request_flag(r, "if-empty");
+    if (queue_answer(r, a) && conversation_once(r, r->captures[0], &m, a)) answer_done(a, false);
+}
+
+void api_queue_purge(struct request *r, struct answer *a)
+{
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_PURGE);
+    m.queue_purge.queue = r->captures[1];
+    if (queue_answer(r, a) && conversation_once(r, r->captures[0], &m, a)) answer_done(a, false);
+}
+
+/* Replicas are in step by themselves: both actions of classic mirrors are done before they are asked for. */
+void api_queue_actions(struct request *r, struct answer *a)
+{
+    static const char *const needed[] = {"action", NULL};
+    struct slice action = body_text(r, "action", "");
+    if (!queue_answer(r, a) || !body_requires(r, needed, a)) return;
+    if (slice_is(action, "sync") || slice_is(action, "cancel_sync")) answer_done(a, false);
+    else answer_bad(a, "Unknown action %.*s", (int)action.size, (const char *)action.data);
 }

@@ -1,4 +1,6 @@
-/* Requests in, answers out: credentials, paths, and libmicrohttpd. */
+/* Requests in, answers out: credentials, bodies, and libmicrohttpd. Which path goes to whom: routes.c.
+ *
+ * Each connection has a thread, because a request may wait for a majority or for a peer; health checks must not. */
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -9,120 +11,98 @@
 #include "base/mem.h"
 #include "node/http/http_internal.h"
 
-static bool same_secret(const char *given, const char *expected)
+/* Values come escaped, as paths do (keep_escapes()): each is decoded once and kept with the request. */
+const char *request_query(struct request *r, const char *name)
 {
-    size_t a = strlen(given), b = strlen(expected);
-    unsigned difference = a != b;
-    for (size_t i = 0; i < a; i++) difference |= (unsigned)(given[i] ^ expected[b ? i % b : 0]);
-    return difference == 0;
+    for (unsigned i = 0; i < r->query_count; i++)
+        if (!strcmp(r->query[i].name, name)) return r->query[i].value;
+    const char *raw = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+    if (!raw || r->query_count == HTTP_QUERY_MAX) return NULL;
+    char *value = mem_strdup(raw);
+    value[http_unescape(value, strlen(value)).size] = '\0';
+    r->query[r->query_count].name = name;
+    r->query[r->query_count++].value = value;
+    return value;
 }
 
-static bool welcome(struct http *h, struct MHD_Connection *connection)
+bool request_flag(struct request *r, const char *name)
 {
-    const struct node_settings *settings = node_settings(h->params.node);
-    char *password = NULL;
-    char *user = MHD_basic_auth_get_username_password(connection, &password);
-    bool ok = user && password && settings->user && *settings->user && !strcmp(user, settings->user) && same_secret(password, settings->password);
-    if (user) MHD_free(user);
-    if (password) MHD_free(password);
-    return ok;
-}
-
-/* Decodes %XX in place; returns the new length. */
-static size_t unescape(char *text)
-{
-    size_t to = 0;
-    for (size_t at = 0; text[at]; at++, to++) {
-        char hex[3] = {0};
-        if (text[at] == '%' && text[at + 1] && text[at + 2]) {
-            memcpy(hex, text + at + 1, 2);
-            char *end;
-            long value = strtol(hex, &end, 16);
-            if (!*end) {
-                text[to] = (char)value;
-                at += 2;
-                continue;
-            }
-        }
-        text[to] = text[at];
-    }
-    text[to] = '\0';
-    return to;
-}
-
-static void queues_path(struct http *h, const char *rest, struct answer *a)
-{
-    struct slice vhost = {0}, name = {0};
-    char *copy = mem_strdup(rest), *second = NULL;
-    if (*copy) {
-        second = strchr(copy, '/');
-        if (second) *second++ = '\0';
-        vhost = slice_of(copy, unescape(copy));
-        if (second) name = slice_of(second, unescape(second));
-    }
-    queues_answer(h, vhost, name, a);
-    mem_free(copy);
-}
-
-static void api_path(struct http *h, const char *path, struct answer *a)
-{
-    if (!strcmp(path, "/api/overview"))
-        overview_answer(h, a);
-    else if (!strcmp(path, "/api/nodes"))
-        nodes_answer(h, a);
-    else if (!strcmp(path, "/api/connections"))
-        connections_answer(h, a);
-    else if (!strcmp(path, "/api/queues"))
-        queues_path(h, "", a);
-    else if (!strncmp(path, "/api/queues/", 12))
-        queues_path(h, path + 12, a);
-    else if (!strcmp(path, "/metrics"))
-        metrics_answer(h, a);
-    else
-        answer_error(a, 404, "Object Not Found", "Not Found");
+    const char *value = request_query(r, name);
+    return value && !strcmp(value, "true");
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *a)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(a->body.size, a->body.data, MHD_RESPMEM_MUST_COPY);
-    buf_close(&a->body);
     if (!response) return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", a->content_type);
+    if (a->body.size) MHD_add_response_header(response, "Content-Type", a->content_type);
     MHD_add_response_header(response, "Cache-Control", "no-cache");
-    if (a->status == 401) MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"Warren Management\"");
+    if (a->location) MHD_add_response_header(response, "Location", a->location);
+    if (a->allow) MHD_add_response_header(response, "Allow", a->allow);
+    if (a->challenge) MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"Warren Management\"");
     enum MHD_Result result = MHD_queue_response(connection, a->status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
-                                  const char *data, size_t *data_size, void **state)
+static void parse_body(struct request *r)
+{
+    if (!r->bytes.size) r->body = json_object();
+    else r->body = json_loadb((const char *)r->bytes.data, r->bytes.size, 0, NULL);
+}
+
+static enum MHD_Result answer_request(struct request *r, const char *method, const char *path)
+{
+    struct answer a = {.status = 200, .content_type = "application/json"};
+    parse_body(r);
+    if (r->too_large) answer_bad(&a, "the body has more than %d bytes", HTTP_BODY_MAX);
+    else routes_answer(r, method, path, &a);
+    enum MHD_Result result = send_answer(r->connection, &a);
+    buf_close(&a.body);
+    mem_free(a.location);
+    return result;
+}
+
+/* Called when the head was read, for each piece of the body, and at its end. */
+static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *data, size_t *data_size, void **state)
 {
     (void)version;
-    (void)data;
-    static const char seen; /* its address marks a request whose headers were read */
-    if (!*state) {
-        *state = (void *)&seen;
+    struct request *r = *state;
+    if (!r) {
+        *state = r = mem_zalloc(sizeof *r);
+        r->http = self;
+        r->connection = connection;
         return MHD_YES;
     }
-    if (*data_size) { /* bodies are not wanted; read them away */
+    if (*data_size) {
+        r->too_large |= r->bytes.size + *data_size > HTTP_BODY_MAX;
+        if (!r->too_large) buf_put(&r->bytes, data, *data_size);
         *data_size = 0;
         return MHD_YES;
     }
-    struct http *h = self;
-    struct answer a = {.status = 200, .content_type = "application/json"};
-    if (strcmp(method, "GET") && strcmp(method, "HEAD"))
-        answer_error(&a, 405, "Method Not Allowed", "only GET and HEAD are served here");
-    else if (!strncmp(path, "/health/", 8))
-        health_answer(h, path + 8, &a);
-    else if (!welcome(h, connection))
-        answer_error(&a, 401, "not_authorized", "Login failed");
-    else
-        api_path(h, path, &a);
-    return send_answer(connection, &a);
+    return answer_request(r, method, path);
 }
 
-/* Paths keep their %XX: a vhost is "%2F". */
+static void on_completed(void *self, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)self;
+    (void)connection;
+    (void)code;
+    struct request *r = *state;
+    if (!r) return;
+    json_decref(r->body);
+    buf_close(&r->bytes);
+    mem_free(r->caller.user);
+    mem_free(r->caller.password);
+    mem_free(r->path);
+    for (unsigned i = 0; i < r->query_count; i++) mem_free(r->query[i].value);
+    mem_free(r);
+    *state = NULL;
+}
+
+/* Paths keep their %XX until they are cut into segments: a vhost is "%2F". */
 static size_t keep_escapes(void *self, struct MHD_Connection *connection, char *text)
 {
     (void)self;
@@ -134,8 +114,7 @@ static int resolve(const char *address, struct sockaddr_storage *out, struct err
 {
     char host[96] = "", port[16] = "";
     const char *colon = strrchr(address, ':');
-    if (colon)
-        snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+    if (colon) snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
     snprintf(port, sizeof port, "%s", colon ? colon + 1 : address);
     size_t size = strlen(host);
     char *start = host;
@@ -143,7 +122,10 @@ static int resolve(const char *address, struct sockaddr_storage *out, struct err
         host[size - 1] = '\0';
         start++;
     }
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM, .ai_family = *start ? AF_UNSPEC : AF_INET}, *found;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_family = *start ? AF_UNSPEC : AF_INET},
+                    *found;
     int code = getaddrinfo(*start ? start : NULL, port, &hints, &found);
     if (code) return (int)err_set(err, ERR_INVALID, "management.tcp = %s: %s", address, gai_strerror(code));
     memcpy(out, found->ai_addr, found->ai_addrlen);
@@ -159,10 +141,14 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
     snprintf(h->address, sizeof h->address, "%s", params->address);
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S,
-                                 MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
+                     (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    h->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, &address,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_THREAD_STACK_SIZE,
+                         (size_t)HTTP_THREAD_STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (!h->daemon) {
         mem_free(h);
         return (int)err_set(err, ERR_IO, "management.tcp: cannot listen on %s: is the port taken?", params->address);

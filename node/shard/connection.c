@@ -15,6 +15,7 @@ struct connection {
     uint64_t connected_at_ms;   /* wall clock */
     uint64_t linger_until_ms;   /* a closed session's last bytes must be out by then */
     bool over_high_water;
+    bool hidden;  /* a conversation of this process: neither listed nor counted */
     bool ended;   /* the socket broke or was told to close */
     bool closing; /* net_socket_close() was called */
 };
@@ -65,7 +66,7 @@ static void note_end(const struct connection *c)
 {
     struct session_info info;
     session_info(c->session, &info);
-    if (!info.received_frames && !*info.ended) return;
+    if (c->hidden || (!info.received_frames && !*info.ended)) return;
     logger_printf(c->shard->settings->logger, *info.ended ? LOG_WARN : LOG_INFO, c->shard->id,
                   "connection closed peer=\"%s\" user=%.*s reason=\"%s\"", info.peer, (int)info.user.size,
                   (const char *)info.user.data, *info.ended ? info.ended : "client closed or left");
@@ -77,8 +78,8 @@ static void on_closed(void *self)
     note_end(c);
     session_destroy(c->session);
     broker_connection_close(c->broker);
-    c->shard->connection_count--;
-    c->shard->connections_closed++;
+    c->shard->sockets_open--;
+    if (!c->hidden) c->shard->connection_count--, c->shard->connections_closed++;
     list_remove(&c->link);
     list_remove(&c->dirty_link);
     list_remove(&c->congested_link);
@@ -86,7 +87,7 @@ static void on_closed(void *self)
     mem_free(c);
 }
 
-void connection_open(struct shard *s, int fd)
+static void open_connection(struct shard *s, int fd, bool hidden)
 {
     static const struct net_socket_events events = {
         .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
@@ -100,18 +101,30 @@ void connection_open(struct shard *s, int fd)
     }
     char peer[2 * NET_ADDRESS_MAX + 8];
     snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
+    c->hidden = hidden;
     s->now_ms = uv_hrtime() / 1000000;
     c->broker = broker_connection_open(s->broker);
     c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
-                                net_socket_is_loopback(c->socket), s->now_ms);
+                                hidden || net_socket_is_loopback(c->socket), s->now_ms);
     broker_connection_attach(c->broker, c->session, touch, c);
     if (s->alarm_reason) session_block(c->session, s->alarm_reason);
     c->connected_at_ms = s->broker_io.clock_ms(s);
     list_init(&c->dirty_link);
     list_init(&c->congested_link);
     list_append(&s->connections, &c->link);
-    s->connection_count++;
-    s->connections_opened++;
+    s->sockets_open++;
+    if (!hidden) s->connection_count++, s->connections_opened++;
+}
+
+void connection_open(struct shard *s, int fd)
+{
+    open_connection(s, fd, false);
+}
+
+void shard_open_conversation(struct shard *s, int fd)
+{
+    open_connection(s, fd, true);
+    turn_soon(s);
 }
 
 static void close_socket(struct connection *c)
@@ -225,8 +238,8 @@ bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_conne
     uint64_t at = 0;
     LIST_FOR(&s->connections, link)
     {
-        if (at++ < *cursor) continue;
         struct connection *c = LIST_ITEM(link, struct connection, link);
+        if (at++ < *cursor || c->hidden) continue;
         *cursor = at;
         session_info(c->session, &info->session);
         info->local = net_socket_local(c->socket);

@@ -106,8 +106,8 @@ void shard_phase_turn(struct shard *s)
         begin(s, SHARD_CLOSING_CLIENTS, SHARD_STOP_CLIENTS_MS);
         break;
     case SHARD_CLOSING_CLIENTS:
-        if (s->connection_count && late) connections_close_all(s, NULL);
-        if (s->connection_count) break;
+        if (s->sockets_open && late) connections_close_all(s, NULL);
+        if (s->sockets_open) break;
         begin(s, SHARD_CLOSING, 0);
         if (s->links) link_close(s->links);
         break;

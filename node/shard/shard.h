@@ -57,6 +57,9 @@ void shard_give_client(struct shard *from, uint16_t to, int fd);
 void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello);
 
 /* --- on its thread --- */
+/* A client of this process, at the other end of a socket pair (node/http/conversation.h): it counts as local, and is
+ * neither listed nor counted. Takes the descriptor over. */
+void shard_open_conversation(struct shard *s, int fd);
 enum alarm { ALARM_DISK = 1, ALARM_MEMORY = 2 };
 uint8_t shard_alarms(const struct shard *s, uint8_t node); /* of a node, as last heard */
 const char *alarm_reason(const struct shard *s);           /* NULL: publishers are free */

@@ -79,7 +79,7 @@ struct shard {
     struct list connections;
     struct list dirty;     /* connections with something to do at the end of the turn */
     struct list congested; /* connections that are not read at present */
-    size_t connection_count;
+    size_t connection_count, sockets_open; /* the latter: with those that are not listed */
     uint64_t connections_opened, connections_closed;
     uint64_t second_at_ms, connections_at_ms;
 

@@ -1,0 +1,127 @@
+/* /api/exchanges */
+#include "node/http/conversation.h"
+
+struct walk {
+    const struct request *request;
+    const struct listing *listing;
+    struct slice vhost; /* data NULL: all */
+    uint64_t cursor;
+    json_t *array;
+    size_t total;
+    bool more;
+};
+
+struct lookup {
+    struct slice vhost, name;
+    json_t *found; /* NULL: there is none */
+};
+
+struct slice exchange_name_of(struct slice segment)
+{
+    return slice_is(segment, "amq.default") ? slice_str("") : segment;
+}
+
+static json_t *exchange_json(const struct exchange *x)
+{
+    json_t *o = json_object();
+    json_put(o, "name", json_slice(x->name));
+    json_put(o, "vhost", json_slice(x->vhost));
+    json_put(o, "type", json_slice(x->type));
+    json_put(o, "durable", json_boolean(x->durable));
+    json_put(o, "auto_delete", json_boolean(x->auto_delete));
+    json_put(o, "internal", json_boolean(x->internal));
+    json_put(o, "arguments", json_table(x->arguments));
+    return o;
+}
+
+static void list_slice(struct shard *s, void *arg)
+{
+    struct walk *w = arg;
+    struct topology *t = broker_topology(shard_broker(s));
+    const struct exchange *x = NULL;
+    for (unsigned i = 0; i < HTTP_SLICE && (x = topology_next_exchange(t, &w->cursor)); i++) {
+        if (w->vhost.data && !slice_equal(w->vhost, x->vhost)) continue;
+        w->total++;
+        if (listing_wants(w->listing, x->name)) json_array_append_new(w->array, exchange_json(x));
+    }
+    w->more = x != NULL;
+}
+
+void api_exchanges_list(struct request *r, struct answer *a)
+{
+    struct listing listing;
+    struct walk w = {.request = r, .listing = &listing, .vhost = r->captures[0], .array = json_array()};
+    if (!listing_open(&listing, r, a)) return;
+    if (w.vhost.data && !vhost_answer(r, w.vhost, a)) {
+        listing_close(&listing);
+        json_decref(w.array);
+        return;
+    }
+    do shard_call_any(node_shard(r->http->params.node, 0), list_slice, &w);
+    while (w.more);
+    listing_answer(&listing, caller_filter(r, w.array), w.total, "vhost,name", a);
+}
+
+static void look(struct shard *s, void *arg)
+{
+    struct lookup *l = arg;
+    const struct exchange *x = topology_exchange(broker_topology(shard_broker(s)), l->vhost, l->name);
+    if (x) l->found = exchange_json(x);
+}
+
+static json_t *find(struct request *r)
+{
+    struct lookup l = {r->captures[0], exchange_name_of(r->captures[1]), NULL};
+    shard_call_any(node_shard(r->http->params.node, 0), look, &l);
+    return l.found;
+}
+
+bool exchange_answer(struct request *r, struct answer *a)
+{
+    json_t *found = vhost_answer(r, r->captures[0], a) ? find(r) : NULL;
+    if (!found && a->status == 200) answer_not_found(a);
+    json_decref(found);
+    return found != NULL;
+}
+
+void api_exchange_get(struct request *r, struct answer *a)
+{
+    if (!vhost_answer(r, r->captures[0], a)) return;
+    json_t *found = find(r);
+    if (!found) {
+        answer_not_found(a);
+        return;
+    }
+    json_put(found, "incoming", json_array());
+    json_put(found, "outgoing", json_array());
+    answer_json(a, columns_of(found, request_query(r, "columns")));
+    json_decref(found);
+}
+
+void api_exchange_put(struct request *r, struct answer *a)
+{
+    struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DECLARE);
+    struct amqp_exchange_declare *d = &m.exchange_declare;
+    struct buf arguments = {0};
+    d->exchange = exchange_name_of(r->captures[1]);
+    d->type = body_text(r, "type", "direct");
+    bool fine = name_fits(d->exchange, a) && name_fits(d->type, a) && vhost_answer(r, r->captures[0], a) &&
+                body_bool(r, "durable", false, &d->durable, a) &&
+                body_bool(r, "auto_delete", false, &d->auto_delete, a) &&
+                body_bool(r, "internal", false, &d->internal, a) && body_table(r, "arguments", &arguments, a);
+    if (fine) {
+        json_t *before = find(r);
+        d->arguments = buf_slice(&arguments);
+        if (conversation_once(r, r->captures[0], &m, a)) answer_done(a, !before);
+        json_decref(before);
+    }
+    buf_close(&arguments);
+}
+
+void api_exchange_delete(struct request *r, struct answer *a)
+{
+    struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DELETE);
+    m.exchange_delete.exchange = exchange_name_of(r->captures[1]);
+    m.exchange_delete.if_unused = request_flag(r, "if-unused");
+    if (exchange_answer(r, a) && conversation_once(r, r->captures[0], &m, a)) answer_done(a, false);
+}

@@ -1,0 +1,93 @@
+#include "node/http/queue_facts.h"
+
+#include "base/mem.h"
+
+struct walk {
+    struct queue_list *list;
+    const struct listing *listing;
+    struct slice vhost, name;
+    uint64_t cursor;
+    bool more;
+};
+
+static void add(struct walk *w, struct shard *s, const struct queue_record *record)
+{
+    struct queue_list *l = w->list;
+    l->total++;
+    if (w->listing && !listing_wants(w->listing, record->name)) return;
+    if (l->count == l->capacity) l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
+    struct queue_facts *q = &l->items[l->count++];
+    struct queue_machine *m = broker_queues(shard_broker(s), record->group);
+    *q = (struct queue_facts){.id = record->id,
+                              .group = record->group,
+                              .leader = broker_leader(shard_broker(s), record->group),
+                              .durable = record->durable,
+                              .exclusive = record->exclusive,
+                              .auto_delete = record->auto_delete};
+    q->here = m != NULL;
+    if (m) queue_machine_stat(m, record->id, &q->stat);
+    q->vhost_at = l->texts.size;
+    buf_put_slice(&l->texts, record->vhost);
+    q->name_at = l->texts.size;
+    buf_put_slice(&l->texts, record->name);
+    q->arguments_at = l->texts.size;
+    buf_put_slice(&l->texts, record->arguments);
+    q->end = l->texts.size;
+}
+
+/* Each shard shows the queues of its groups. */
+static void one(struct shard *s, void *arg)
+{
+    struct walk *w = arg;
+    const struct queue_record *record = topology_queue(broker_topology(shard_broker(s)), w->vhost, w->name);
+    if (record && record->group % shard_settings(s)->shard_count == shard_id(s)) add(w, s, record);
+}
+
+static void slice(struct shard *s, void *arg)
+{
+    struct walk *w = arg;
+    struct topology *t = broker_topology(shard_broker(s));
+    uint16_t shards = shard_settings(s)->shard_count;
+    const struct queue_record *record = NULL;
+    for (unsigned i = 0; i < HTTP_SLICE && (record = topology_next_queue(t, &w->cursor)); i++)
+        if (record->group % shards == shard_id(s) && (!w->vhost.data || slice_equal(w->vhost, record->vhost)))
+            add(w, s, record);
+    w->more = record != NULL;
+}
+
+void queue_list_open(struct queue_list *l, struct http *h, struct slice vhost, struct slice name,
+                     const struct listing *listing)
+{
+    struct walk w = {.list = l, .listing = listing, .vhost = vhost, .name = name};
+    *l = (struct queue_list){0};
+    if (name.data) {
+        each_shard(h, one, &w);
+        return;
+    }
+    for (uint16_t i = 0; i < node_settings(h->params.node)->shard_count; i++) {
+        w.cursor = 0;
+        do shard_call_any(node_shard(h->params.node, i), slice, &w);
+        while (w.more);
+    }
+}
+
+void queue_list_close(struct queue_list *l)
+{
+    mem_free(l->items);
+    buf_close(&l->texts);
+}
+
+struct slice queue_vhost(const struct queue_list *l, const struct queue_facts *q)
+{
+    return slice_of(l->texts.data + q->vhost_at, q->name_at - q->vhost_at);
+}
+
+struct slice queue_name(const struct queue_list *l, const struct queue_facts *q)
+{
+    return slice_of(l->texts.data + q->name_at, q->arguments_at - q->name_at);
+}
+
+struct slice queue_arguments_of(const struct queue_list *l, const struct queue_facts *q)
+{
+    return slice_of(l->texts.data + q->arguments_at, q->end - q->arguments_at);
+}

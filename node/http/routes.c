@@ -1,0 +1,170 @@
+/* Which path goes to whom, and what its caller must be. */
+#include <stdlib.h>
+
+#include <microhttpd.h>
+
+#include "base/mem.h"
+#include "node/http/http_internal.h"
+
+/* A pattern's {} matches one segment of a path and captures it. */
+struct route_entry {
+    const char *pattern;
+    enum http_tag tag;
+    request_handler *handlers[HTTP_METHODS];
+};
+
+#define GET .handlers[HTTP_GET]
+#define PUT .handlers[HTTP_PUT]
+#define POST .handlers[HTTP_POST]
+#define DELETE .handlers[HTTP_DELETE]
+
+static const struct route_entry table[] = {
+    {"/health/{}", TAG_NONE, GET = api_health_get},
+    {"/metrics", TAG_MONITORING, GET = api_metrics_get},
+    {"/api/overview", TAG_MANAGEMENT, GET = api_overview_get},
+    {"/api/whoami", TAG_MANAGEMENT, GET = api_whoami_get},
+    {"/api/version", TAG_MANAGEMENT, GET = api_version_get},
+    {"/api/extensions", TAG_MANAGEMENT, GET = api_extensions_get},
+    {"/api/cluster-name", TAG_MANAGEMENT, GET = api_cluster_name_get},
+    {"/api/nodes", TAG_MONITORING, GET = api_nodes_list},
+    {"/api/nodes/{}", TAG_MONITORING, GET = api_node_get},
+    {"/api/connections", TAG_MANAGEMENT, GET = api_connections_list},
+    {"/api/exchanges", TAG_MANAGEMENT, GET = api_exchanges_list},
+    {"/api/exchanges/{}", TAG_MANAGEMENT, GET = api_exchanges_list},
+    {"/api/exchanges/{}/{}", TAG_MANAGEMENT, GET = api_exchange_get, PUT = api_exchange_put,
+     DELETE = api_exchange_delete},
+    {"/api/exchanges/{}/{}/publish", TAG_MANAGEMENT, POST = api_exchange_publish},
+    {"/api/exchanges/{}/{}/bindings/source", TAG_MANAGEMENT, GET = api_exchange_bindings_source},
+    {"/api/exchanges/{}/{}/bindings/destination", TAG_MANAGEMENT, GET = api_exchange_bindings_destination},
+    {"/api/queues", TAG_MANAGEMENT, GET = api_queues_list},
+    {"/api/queues/{}", TAG_MANAGEMENT, GET = api_queues_list},
+    {"/api/queues/{}/{}", TAG_MANAGEMENT, GET = api_queue_get, PUT = api_queue_put, DELETE = api_queue_delete},
+    {"/api/queues/{}/{}/bindings", TAG_MANAGEMENT, GET = api_queue_bindings},
+    {"/api/queues/{}/{}/contents", TAG_MANAGEMENT, DELETE = api_queue_purge},
+    {"/api/queues/{}/{}/get", TAG_MANAGEMENT, POST = api_queue_messages_get},
+    {"/api/queues/{}/{}/actions", TAG_MANAGEMENT, POST = api_queue_actions},
+    {"/api/bindings", TAG_MANAGEMENT, GET = api_bindings_list},
+    {"/api/bindings/{}", TAG_MANAGEMENT, GET = api_bindings_list},
+    {"/api/bindings/{}/e/{}/{}/{}", TAG_MANAGEMENT, GET = api_bindings_between_list, POST = api_binding_post},
+    {"/api/bindings/{}/e/{}/{}/{}/{}", TAG_MANAGEMENT, GET = api_binding_get, DELETE = api_binding_delete},
+};
+
+static const char *const method_names[HTTP_METHODS] = {"GET", "PUT", "POST", "DELETE"};
+
+struct slice http_unescape(char *text, size_t size)
+{
+    size_t to = 0;
+    for (size_t at = 0; at < size; at++, to++) {
+        char hex[3] = {0}, *end = hex;
+        long value = 0;
+        if (text[at] == '%' && at + 2 < size) {
+            memcpy(hex, text + at + 1, 2);
+            value = strtol(hex, &end, 16);
+        }
+        if (end == hex + 2) at += 2;
+        else value = text[at];
+        text[to] = (char)value;
+    }
+    return slice_of(text, to);
+}
+
+/* Compares segment by segment; captures point into `path`, still escaped. */
+static bool matches(const char *pattern, char *path, struct slice captures[HTTP_CAPTURES_MAX])
+{
+    unsigned count = 0;
+    while (*pattern == '/' && *path == '/') {
+        size_t wanted = strcspn(++pattern, "/"), given = strcspn(++path, "/");
+        if (wanted == 2 && *pattern == '{') captures[count++] = slice_of(path, given);
+        else if (wanted != given || memcmp(pattern, path, given) != 0) return false;
+        pattern += wanted;
+        path += given;
+    }
+    if (!strcmp(path, "/")) path++; /* one stroke at the end is forgiven */
+    return !*pattern && !*path;
+}
+
+static const struct route_entry *find(struct request *r)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        memset(r->captures, 0, sizeof r->captures);
+        if (!matches(table[i].pattern, r->path, r->captures)) continue;
+        for (unsigned c = 0; c < HTTP_CAPTURES_MAX; c++)
+            if (r->captures[c].data) r->captures[c] = http_unescape((char *)r->captures[c].data, r->captures[c].size);
+        return &table[i];
+    }
+    return NULL;
+}
+
+static const char *allowed(const struct route_entry *e)
+{
+    static const char *const texts[1 << HTTP_METHODS] = {"OPTIONS",
+                                                         "HEAD, GET, OPTIONS",
+                                                         "PUT, OPTIONS",
+                                                         "HEAD, GET, PUT, OPTIONS",
+                                                         "POST, OPTIONS",
+                                                         "HEAD, GET, POST, OPTIONS",
+                                                         "PUT, POST, OPTIONS",
+                                                         "HEAD, GET, PUT, POST, OPTIONS",
+                                                         "DELETE, OPTIONS",
+                                                         "HEAD, GET, DELETE, OPTIONS",
+                                                         "PUT, DELETE, OPTIONS",
+                                                         "HEAD, GET, PUT, DELETE, OPTIONS",
+                                                         "POST, DELETE, OPTIONS",
+                                                         "HEAD, GET, POST, DELETE, OPTIONS",
+                                                         "PUT, POST, DELETE, OPTIONS",
+                                                         "HEAD, GET, PUT, POST, DELETE, OPTIONS"};
+    unsigned bits = 0;
+    for (unsigned m = 0; m < HTTP_METHODS; m++)
+        if (e->handlers[m]) bits |= 1u << m;
+    return texts[bits];
+}
+
+/* HTTP_METHODS: none that is served. */
+static enum http_method method_of(const char *name)
+{
+    if (!strcmp(name, "HEAD")) return HTTP_GET; /* the server leaves the body out */
+    unsigned m = 0;
+    while (m < HTTP_METHODS && strcmp(name, method_names[m]) != 0) m++;
+    return (enum http_method)m;
+}
+
+static bool tag_suffices(uint32_t tags, enum http_tag wanted)
+{
+    return wanted == TAG_NONE || tags >> wanted != 0;
+}
+
+static void call(struct request *r, const struct route_entry *e, struct answer *a)
+{
+    request_handler *handler = r->method < HTTP_METHODS ? e->handlers[r->method] : NULL;
+    if (!handler) {
+        a->status = 405;
+        a->allow = allowed(e);
+    } else if (e->tag != TAG_NONE && !caller_login(r)) {
+        answer_error(a, 401, "not_authorized", "Login failed");
+        a->challenge = true;
+    } else if (!tag_suffices(r->caller.tags, e->tag)) {
+        answer_error(a, 401, "not_authorised",
+                     e->tag == TAG_ADMINISTRATOR ? "Not administrator user"
+                     : e->tag == TAG_MONITORING  ? "Not monitor user"
+                     : e->tag == TAG_POLICYMAKER ? "Not policymaker user"
+                                                 : "Not management user");
+    } else if (!json_is_object(r->body)) {
+        answer_error(a, 400, "bad_request", "not_json");
+    } else {
+        handler(r, a);
+    }
+}
+
+void routes_answer(struct request *r, const char *method, const char *path, struct answer *a)
+{
+    r->path = mem_strdup(path);
+    r->method = method_of(method);
+    const struct route_entry *e = find(r);
+    if (!e) {
+        answer_not_found(a);
+    } else if (!strcmp(method, "OPTIONS")) {
+        a->allow = allowed(e);
+    } else {
+        call(r, e, a);
+    }
+}

@@ -1,0 +1,49 @@
+/* How requests look at shards. */
+#include "base/mem.h"
+#include "node/http/http_internal.h"
+
+void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg)
+{
+    for (uint16_t i = 0; i < node_settings(h->params.node)->shard_count; i++)
+        shard_call_any(node_shard(h->params.node, i), call, arg);
+}
+
+struct vhost_question {
+    struct slice vhost;
+    bool exists;
+};
+
+static void look_for_vhost(struct shard *s, void *arg)
+{
+    struct vhost_question *q = arg;
+    q->exists = topology_has_vhost(broker_topology(shard_broker(s)), q->vhost);
+}
+
+bool vhost_exists(struct http *h, struct slice vhost)
+{
+    struct vhost_question q = {.vhost = vhost};
+    shard_call_any(node_shard(h->params.node, 0), look_for_vhost, &q);
+    return q.exists;
+}
+
+static void look_at_members(struct shard *s, void *arg)
+{
+    struct members *m = arg;
+    const struct placement *placement = &shard_settings(s)->placement;
+    for (uint32_t i = 0; i < placement->node_count; i++) {
+        uint8_t node = placement->nodes[i];
+        m->names[node & (NODE_IDS - 1)] = mem_strdup(shard_node_name(s, node));
+        m->up[node & (NODE_IDS - 1)] = shard_peer_connected(s, node);
+    }
+}
+
+void members_open(struct http *h, struct members *m)
+{
+    *m = (struct members){0};
+    shard_call_any(node_shard(h->params.node, 0), look_at_members, m);
+}
+
+void members_close(struct members *m)
+{
+    for (unsigned i = 0; i < NODE_IDS; i++) mem_free(m->names[i]);
+}

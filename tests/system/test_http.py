@@ -1,0 +1,153 @@
+"""The management API: what RabbitMQ's tools read and write, with its status codes, names and refusals."""
+
+import kit
+from http_api import Admin, Api, name
+
+
+def test_objects():
+    """Exchanges, queues and bindings are made, shown, refused and deleted with RabbitMQ's status codes"""
+    with kit.cluster() as cluster:
+        one, two = Api(cluster.nodes[0]), Api(cluster.nodes[1])
+        one.put("/queues/%2F/orders", {"durable": True, "arguments": {"x-max-length": 10}})
+        one.put("/queues/%2F/orders", {"durable": True, "arguments": {"x-max-length": 10}}, expect=204)
+        refusal = one.put("/queues/%2F/orders", {"durable": False}, expect=400).json
+        kit.check_equal(refusal["error"], "bad_request", "error")
+        kit.check("inequivalent arg 'durable' for queue 'orders' in vhost '/'" in refusal["reason"], refusal["reason"])
+        one.put("/queues/%2F/amq.mine", expect=401)
+        one.put("/queues/nowhere/orders", expect=404)
+        one.put("/exchanges/%2F/routes", {"type": "topic", "durable": True})
+        one.put("/exchanges/%2F/other", {"type": "no such type"}, expect=400)
+        queue = two.get("/queues/%2F/orders")
+        kit.check_equal(queue["arguments"], {"x-max-length": 10}, "arguments on another node")
+        kit.check_equal(two.get("/exchanges/%2F/routes")["type"], "topic", "type on another node")
+
+        location = one.post("/bindings/%2F/e/routes/q/orders", {"routing_key": "a.*/b c", "arguments": {"x": 1}},
+                            expect=201).headers["Location"]
+        key = two.get("/bindings/%2F/e/routes/q/orders")[0]["properties_key"]
+        kit.check_equal(location, f"orders/{name(key)}", "Location")
+        binding = two.get(f"/bindings/%2F/e/routes/q/orders/{name(key)}")
+        kit.check_equal((binding["routing_key"], binding["arguments"]), ("a.*/b c", {"x": 1}), "binding")
+        one.post("/bindings/%2F/e/routes/e/amq.fanout", expect=201)
+        kit.check_equal(len(two.get("/exchanges/%2F/routes/bindings/source")), 2, "bindings of the exchange")
+        kit.check_equal([b["source"] for b in two.get("/queues/%2F/orders/bindings")], ["", "routes"], "of the queue")
+        one.post("/bindings/%2F/e/routes/q/missing", expect=404)
+        two.delete(f"/bindings/%2F/e/routes/q/orders/{name(key)}")
+        two.delete(f"/bindings/%2F/e/routes/q/orders/{name(key)}", expect=404)
+
+        one.delete("/exchanges/%2F/routes?if-unused=true", expect=400)
+        one.delete("/exchanges/%2F/routes")
+        one.delete("/exchanges/%2F/amq.topic", expect=401)
+        one.post("/exchanges/%2F/amq.default/publish", expect=200, body={
+            "properties": {}, "routing_key": "orders", "payload": "x", "payload_encoding": "string"})
+        one.delete("/queues/%2F/orders?if-empty=true", expect=400)
+        one.delete("/queues/%2F/orders/contents")
+        one.delete("/queues/%2F/orders?if-empty=true")
+        two.delete("/queues/%2F/orders", expect=404)
+
+
+def test_protocol():
+    """Unknown paths, wrong methods, passwords and bodies get 404, 405, 401 and 400 in RabbitMQ's form"""
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        kit.check_equal(api("GET", "/nothing", expect=404).json, {"error": "Object Not Found", "reason": "Not Found"}, "404")
+        kit.check_equal(api("PATCH", "/queues", expect=405).headers["Allow"], "HEAD, GET, OPTIONS", "Allow")
+        kit.check_equal(api("OPTIONS", "/queues/%2F/q", expect=200).headers["Allow"], "HEAD, GET, PUT, DELETE, OPTIONS", "Allow")
+        kit.check_equal(api("HEAD", "/overview", expect=200).body, b"", "body of HEAD")
+        stranger = Api(cluster.nodes[0], password="wrong")("GET", "/overview", expect=401)
+        kit.check_equal(stranger.json, {"error": "not_authorized", "reason": "Login failed"}, "401")
+        kit.check("Basic" in stranger.headers["WWW-Authenticate"], "no challenge")
+        for body in ("{bad", "[]", "null", '"text"'):
+            kit.check_equal(api("PUT", "/queues/%2F/q", body, expect=400).json,
+                            {"error": "bad_request", "reason": "not_json"}, body)
+        api("PUT", "/queues/%2F/q", {"durable": "perhaps"}, expect=400)
+        api("PUT", "/queues/%2F/" + 300 * "q", {}, expect=400)
+        api("PUT", "/queues/%2F/q", {"arguments": [1]}, expect=400)
+        deep = {}
+        for _ in range(100):
+            deep = {"x": deep}
+        api("PUT", "/queues/%2F/q", {"arguments": deep}, expect=400)
+        api("PUT", "/queues/%2F/q", " " * (11 << 20), expect=400)
+        api.put("/queues/%2F/q")
+
+
+def test_lists():
+    """Lists are sorted, filtered, paged and thinned out as asked; wrong pages are refused"""
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        for number in range(25):
+            api.put(f"/queues/%2F/q{number:02}", {"arguments": {"x-max-length": 100 - number}})
+        page = api.get("/queues?page=2&page_size=10&columns=name,arguments.x-max-length")
+        items = page.pop("items")
+        kit.check_equal(page, {"filtered_count": 25, "item_count": 10, "page": 2, "page_count": 3, "page_size": 10,
+                               "total_count": 25}, "page")
+        kit.check_equal(items[0], {"name": "q10", "arguments": {"x-max-length": 90}}, "first of page 2")
+        names = [queue["name"] for queue in api.get("/queues/%2F?sort=arguments.x-max-length&columns=name")]
+        kit.check_equal(names[:2], ["q24", "q23"], "sorted by an argument")
+        names = [queue["name"] for queue in api.get("/queues?sort=name&sort_reverse=true")]
+        kit.check_equal(names[0], "q24", "reversed")
+        page = api.get("/queues?page=1&name=Q0&use_regex=false")
+        kit.check_equal((page["filtered_count"], page["total_count"]), (10, 25), "filtered by a part of the name")
+        page = api.get("/queues?page=1&name=" + name("^q.[05]$") + "&use_regex=true")
+        kit.check_equal([queue["name"] for queue in page["items"]], ["q00", "q05", "q10", "q15", "q20"], "by regex")
+        api("GET", "/queues?page=9", expect=400)
+        api("GET", "/queues?page=0", expect=400)
+        api("GET", "/queues?page=1&page_size=501", expect=400)
+        api("GET", "/queues?page=1&use_regex=true&name=((", expect=400)
+
+
+def test_messages():
+    """Messages are published and got over HTTP: properties, encodings, routing, ways to settle"""
+    with kit.cluster() as cluster:
+        api, other = Api(cluster.nodes[0]), Api(cluster.nodes[2])
+        api.put("/queues/%2F/box", {"durable": True})
+        properties = {"content_type": "text/plain", "delivery_mode": 2, "priority": 3, "correlation_id": "c", "reply_to": "r",
+                      "message_id": "m", "timestamp": 1700000000, "type": "t", "app_id": "a",
+                      "headers": {"n": 1, "s": "x", "list": [1, "two", {"three": 3.5}], "yes": True, "none": None}}
+
+        def publish(payload, encoding="string", exchange="amq.default", key="box", **fields):
+            return api.post(f"/exchanges/%2F/{exchange}/publish", {
+                "properties": properties, "routing_key": key, "payload": payload, "payload_encoding": encoding, **fields}).json
+
+        def get(count=10, ackmode="ack_requeue_true", **fields):
+            return other.post("/queues/%2F/box/get", {"count": count, "ackmode": ackmode, "encoding": "auto", **fields}).json
+
+        kit.check_equal(publish("héllo"), {"routed": True}, "published")
+        kit.check_equal(publish("AAH/", "base64"), {"routed": True}, "published bytes")
+        kit.check_equal(publish("x", key="nobody"), {"routed": False}, "unroutable")
+        first, second = get()
+        kit.check_equal(first["properties"], properties, "properties")
+        kit.check_equal((first["payload"], first["payload_encoding"], first["payload_bytes"]), ("héllo", "string", 6), "text")
+        kit.check_equal((first["message_count"], first["redelivered"], first["exchange"]), (1, False, ""), "facts")
+        kit.check_equal((second["payload"], second["payload_encoding"]), ("AAH/", "base64"), "bytes")
+        kit.check_equal([m["redelivered"] for m in get(ackmode="reject_requeue_true")], [True, True], "requeued")
+        kit.check_equal(get(1, truncate=2, encoding="base64")[0]["payload"], "aMM=", "truncated")
+        kit.check_equal(len(get(1, "reject_requeue_false")), 1, "rejected")
+        kit.check_equal([m["payload"] for m in get(ackmode="ack_requeue_false")], ["AAH/"], "left")
+        kit.check_equal(get(), [], "left after all")
+        other.post("/queues/%2F/box/get", {"count": 1, "encoding": "auto"}, expect=400)
+        other.post("/queues/%2F/none/get", {"count": 1, "encoding": "auto", "ackmode": "ack_requeue_true"}, expect=404)
+        api.post("/exchanges/%2F/none/publish", {"properties": {}, "routing_key": "", "payload": "", "payload_encoding":
+                                                 "string"}, expect=400)
+        api.post("/exchanges/%2F/amq.default/publish", {"properties": {}, "routing_key": "box", "payload": "*",
+                                                        "payload_encoding": "base64"}, expect=400)
+        kit.check_equal(api.get("/connections"), [], "connections that the API itself makes are not shown")
+
+
+def test_rabbitmqadmin():
+    """RabbitMQ's rabbitmqadmin, unchanged, declares, lists, publishes, gets, purges and deletes"""
+    with kit.cluster() as cluster:
+        admin = Admin(cluster.nodes[1])
+        admin("declare", "queue", "name=orders", "durable=true")
+        admin("declare", "exchange", "name=routes", "type=topic")
+        admin("declare", "binding", "source=routes", "destination=orders", "routing_key=a.#")
+        kit.check_equal(admin("publish", "exchange=routes", "routing_key=a.b", "payload=hello"), "Message published\n", "published")
+        got = admin.rows("get", "queue=orders", "ackmode=ack_requeue_true")
+        kit.check_equal(got[0]["payload"], "hello", "got")
+        kit.wait_for("the count", lambda: admin.rows("list", "queues", "name", "messages") == [{"name": "orders", "messages": 1}])
+        admin("purge", "queue", "name=orders")
+        kit.check_equal(len(admin.rows("list", "bindings")), 2, "bindings")
+        kit.check("orders" in admin("list", "queues"), "table of queues")
+        admin("delete", "exchange", "name=routes")
+        admin("delete", "queue", "name=orders")
+        kit.check_equal(admin.rows("list", "queues"), [], "queues")
+        admin("show", "overview")
