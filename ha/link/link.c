@@ -1,0 +1,256 @@
+#include "ha/link/link.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+/* A client's events arrive with its end, so that one callback serves both. */
+static void on_source(void *self, const struct client_event *e);
+static void on_dest(void *self, const struct client_event *e);
+
+void link_init(struct link *l, const struct link_type *type, const struct link_host *host, void *host_self,
+               uint64_t now_ms)
+{
+    *l = (struct link){.host = host, .host_self = host_self, .type = type, .state = LINK_WAITING, .now_ms = now_ms};
+    l->since_ms = l->restart_at_ms = now_ms;
+    relay_init(&l->relay, RELAY_ON_CONFIRM, now_ms);
+}
+
+static void set_state(struct link *l, enum link_state state)
+{
+    if (l->state == state) return;
+    l->state = (uint8_t)state;
+    l->since_ms = l->now_ms;
+}
+
+static void connect_end(struct link *l, enum link_side side)
+{
+    struct link_end *end = &l->ends[side];
+    const struct client_uri *uri = link_uri(l, side);
+    struct client_settings settings = {
+        .user = uri->user    ? uri->user
+                : uri->local ? ""
+                             : "guest",
+        .password = uri->password             ? uri->password
+                    : uri->user || uri->local ? ""
+                                              : "guest",
+        .vhost = uri->vhost,
+        .mechanisms = uri->mechanisms,
+        .heartbeat_s = uri->heartbeat_s,
+        .channel_max = (uint16_t)uri->channel_max,
+        .timeout_ms = (uint32_t)uri->timeout_ms,
+        .name = l->name,
+    };
+    end->ready = false;
+    end->client = client_create(&settings, side == LINK_SOURCE ? on_source : on_dest, l, l->now_ms);
+    l->host->connect(l->host_self, side, end->client, uri);
+}
+
+static void start(struct link *l)
+{
+    uint64_t forwarded = l->relay.forwarded, settled = l->relay.settled, refused = l->relay.refused;
+    relay_close(&l->relay);
+    relay_init(&l->relay, l->ack_mode, l->now_ms);
+    l->relay.forwarded = forwarded;
+    l->relay.settled = settled;
+    l->relay.refused = refused;
+    l->failed = false;
+    l->starts++;
+    set_state(l, LINK_STARTING);
+    connect_end(l, LINK_SOURCE);
+    connect_end(l, LINK_DEST);
+}
+
+static void disconnect_all(struct link *l)
+{
+    for (int side = 0; side < LINK_SIDES; side++) {
+        struct link_end *end = &l->ends[side];
+        if (!end->client) continue;
+        struct client *client = end->client;
+        l->stopping = true;
+        client_close(client, 200, "Goodbye");
+        l->host->disconnect(l->host_self, (enum link_side)side);
+        client_destroy(client);
+        l->stopping = false;
+        end->client = NULL;
+        end->ready = false;
+    }
+}
+
+void link_close(struct link *l)
+{
+    disconnect_all(l);
+    relay_close(&l->relay);
+}
+
+void link_fail(struct link *l, const char *format, ...)
+{
+    va_list arguments;
+    if (l->failed || l->stopping || l->state == LINK_FINISHED) return;
+    l->failed = true;
+    va_start(arguments, format);
+    vsnprintf(l->reason, sizeof l->reason, format, arguments);
+    va_end(arguments);
+}
+
+void link_finish(struct link *l, const char *why)
+{
+    if (l->state == LINK_FINISHED) return;
+    snprintf(l->reason, sizeof l->reason, "%s", why);
+    set_state(l, LINK_FINISHED);
+}
+
+void link_restart(struct link *l, const char *why)
+{
+    if (l->state == LINK_FINISHED) return;
+    if (l->state != LINK_WAITING) link_fail(l, "%s", why);
+    l->restart_at_ms = 0;
+}
+
+/* --- the clients' events --- */
+
+static void on_event(struct link *l, enum link_side side, const struct client_event *e)
+{
+    if (l->stopping) return;
+    switch (e->kind) {
+    case CLIENT_EVENT_OPENED:
+        client_channel_open(l->ends[side].client, LINK_CHANNEL, 0);
+        l->type->opened(l, side);
+        return;
+    case CLIENT_EVENT_CLOSED:
+        link_fail(l, "%s: %s", side == LINK_SOURCE ? "source" : "destination", client_reason(l->ends[side].client));
+        return;
+    case CLIENT_EVENT_CONFIRMED:
+        if (side == LINK_DEST) relay_confirmed(&l->relay, e->number, e->multiple, e->ok, l->now_ms);
+        return;
+    case CLIENT_EVENT_BLOCKED: /* link_turn() looks at it */
+    case CLIENT_EVENT_UNBLOCKED:
+    case CLIENT_EVENT_WRITABLE:
+        return;
+    default:
+        l->type->event(l, side, e);
+    }
+}
+
+static void on_source(void *self, const struct client_event *e)
+{
+    on_event(self, LINK_SOURCE, e);
+}
+
+static void on_dest(void *self, const struct client_event *e)
+{
+    on_event(self, LINK_DEST, e);
+}
+
+/* --- the turn --- */
+
+/* The source is heard only while the destination takes what it says, and no faster than the rate allows. */
+static void steer(struct link *l)
+{
+    struct client *source = l->ends[LINK_SOURCE].client, *dest = l->ends[LINK_DEST].client;
+    if (l->state != LINK_RUNNING && l->state != LINK_FLOW) return;
+    if (l->rate && l->now_ms >= l->rate_at_ms + 1000) {
+        l->rate_at_ms = l->now_ms;
+        l->rate_left = l->rate;
+    }
+    bool full = client_is_full(dest);
+    client_pause(source, full || (l->rate && !l->rate_left));
+    if (l->state == LINK_FLOW && !full) l->relay.progress_ms = l->now_ms; /* it could not confirm meanwhile */
+    set_state(l, full ? LINK_FLOW : LINK_RUNNING);
+}
+
+static void begin_wait(struct link *l)
+{
+    for (int side = 0; side < LINK_SIDES; side++) /* only the end that failed moves on: all pairs are tried in time */
+        if (l->ends[side].client && client_state(l->ends[side].client) == CLIENT_CLOSED) l->ends[side].uri_at++;
+    disconnect_all(l);
+    l->failed = false;
+    if (l->reconnect_ms == LINK_NEVER) {
+        set_state(l, LINK_FINISHED);
+        return;
+    }
+    l->restart_at_ms = l->restart_at_ms ? l->now_ms + l->reconnect_ms : l->now_ms;
+    set_state(l, LINK_WAITING);
+}
+
+void link_turn(struct link *l, uint64_t now_ms)
+{
+    l->now_ms = now_ms;
+    if (l->state <= LINK_FLOW && !l->failed) {
+        for (int side = 0; side < LINK_SIDES; side++) client_tick(l->ends[side].client, now_ms);
+        if (l->state != LINK_STARTING && !l->failed)
+            relay_settle(&l->relay, l->ends[LINK_SOURCE].client, LINK_CHANNEL, now_ms);
+        if (relay_stalled(&l->relay, now_ms) && l->state == LINK_RUNNING)
+            link_fail(l, "destination: no confirm for %d s", RELAY_STALL_MS / 1000);
+        if (!l->failed) steer(l);
+    }
+    if (l->state == LINK_FINISHED) disconnect_all(l);
+    else if (l->failed) begin_wait(l);
+    if (l->state == LINK_WAITING && now_ms >= l->restart_at_ms) {
+        l->restart_at_ms = now_ms; /* not 0: only a person's wish makes it that */
+        start(l);
+    }
+}
+
+uint64_t link_deadline_ms(const struct link *l)
+{
+    uint64_t at = UINT64_MAX;
+    if (l->failed) return l->now_ms;
+    if (l->state == LINK_FINISHED) return at;
+    if (l->state == LINK_WAITING) return l->restart_at_ms;
+    for (int side = 0; side < LINK_SIDES; side++) {
+        uint64_t end_at = client_deadline_ms(l->ends[side].client);
+        if (end_at < at) at = end_at;
+    }
+    if (l->rate && !l->rate_left && l->rate_at_ms + 1000 < at) at = l->rate_at_ms + 1000;
+    uint64_t relay_at = relay_deadline_ms(&l->relay);
+    return relay_at < at ? relay_at : at;
+}
+
+/* --- for the types --- */
+
+void link_ready(struct link *l, enum link_side side)
+{
+    if (l->failed || l->stopping || l->state != LINK_STARTING) return;
+    l->ends[side].ready = true;
+    if (!l->ends[LINK_SOURCE].ready || !l->ends[LINK_DEST].ready) return;
+    l->relay.progress_ms = l->now_ms;
+    set_state(l, LINK_RUNNING);
+    l->rate_at_ms = l->now_ms;
+    l->rate_left = l->rate;
+    l->type->running(l);
+}
+
+bool link_may_forward(const struct link *l)
+{
+    return !l->failed && !l->stopping && (l->state == LINK_RUNNING || l->state == LINK_FLOW);
+}
+
+void link_forward(struct link *l, uint64_t delivery_tag, const struct amqp_method *publish, struct slice properties,
+                  struct slice body)
+{
+    struct client *dest = l->ends[LINK_DEST].client, *source = l->ends[LINK_SOURCE].client;
+    uint64_t number = client_publish(dest, LINK_CHANNEL, publish, properties, body);
+    if (l->ack_mode == RELAY_ON_CONFIRM && !number) return; /* the channel is gone; its event is on the way */
+    relay_published(&l->relay, delivery_tag, number, l->now_ms);
+    if (l->rate && l->rate_left) l->rate_left--;
+    if (client_is_full(dest) || (l->rate && !l->rate_left)) client_pause(source, true);
+}
+
+void link_drop(struct link *l, uint64_t delivery_tag)
+{
+    relay_dropped(&l->relay, delivery_tag);
+}
+
+const struct client_uri *link_uri(const struct link *l, enum link_side side)
+{
+    const struct link_end *end = &l->ends[side];
+    return &end->uris[end->uri_at % end->uri_count];
+}
+
+const char *link_state_name(const struct link *l)
+{
+    static const char *const names[] = {"starting", "running", "flow", "terminated", "terminated"};
+    return names[l->starts ? l->state : LINK_STARTING];
+}

@@ -1,0 +1,34 @@
+/* What a shovel is to do: the parameter component `shovel`, in RabbitMQ's old and new spellings.
+ *
+ * Pure; any thread. Lifetime: shovel_definition_read() .. shovel_definition_close(). */
+#ifndef WARREN_HA_SHOVEL_DEFINITION_H
+#define WARREN_HA_SHOVEL_DEFINITION_H
+
+#include "ha/link/json.h"
+#include "ha/link/relay.h"
+
+enum shovel_delete_after { SHOVEL_NEVER, SHOVEL_QUEUE_LENGTH, SHOVEL_COUNT };
+
+struct shovel_definition {
+    struct json_uris src_uris, dest_uris;
+    char *src_queue, *src_exchange, *src_exchange_key, *src_consumer_name;
+    char *dest_queue, *dest_exchange, *dest_exchange_key;
+    struct buf src_queue_args, src_consumer_args, dest_queue_args; /* field tables */
+    bool src_predeclared, dest_predeclared, paused;
+    bool add_forward_headers, add_timestamp_header;
+    int64_t prefetch, reconnect_delay_s;
+    int64_t rate;                                        /* messages a second; 0: no limit */
+    int64_t delete_after_count, delete_after_duration_s; /* duration 0: none */
+    uint8_t delete_after;                                /* enum shovel_delete_after */
+    uint8_t ack_mode;                                    /* enum shovel_ack_mode's order is that of shovel_ack_modes */
+    uint8_t src_protocol, dest_protocol;
+    json_t *properties; /* publish-properties; NULL: none */
+};
+
+/* ERR_INVALID and RabbitMQ's sentence. `name` is the shovel's. */
+int shovel_definition_read(struct shovel_definition *d, const char *name, const json_t *value, struct err *err);
+void shovel_definition_close(struct shovel_definition *d);
+enum relay_ack_mode shovel_ack_mode(const struct shovel_definition *d);
+const char *shovel_ack_mode_name(const struct shovel_definition *d);
+
+#endif
