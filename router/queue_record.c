@@ -98,6 +98,13 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
         return;
     }
     if (!queue_arguments_decode(c->arguments, &arguments, r)) return;
+    int64_t limit = registry_limit(t, REGISTRY_VHOST_LIMIT, c->vhost, slice_str("max-queues"), (struct slice){0});
+    if (limit >= 0 && v->queues.count >= (uint64_t)limit) {
+        refuse(r, 406,
+               "PRECONDITION_FAILED - cannot declare queue '%.*s': queue limit in vhost '%.*s' (%lld) is reached",
+               SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), (long long)limit);
+        return;
+    }
     r->created = true;
     r->group = c->group && c->group <= t->group_count ? c->group : emptiest_group(t);
     if (!change) return;

@@ -64,37 +64,6 @@ void *ordered_next(const struct ordered *o, uint64_t *cursor)
 
 /* --- life --- */
 
-struct vhost *vhost_find(const struct topology *t, struct slice name)
-{
-    return map_str_get(&t->vhosts, name);
-}
-
-struct vhost *vhost_create(struct topology *t, struct slice name)
-{
-    struct vhost *v = mem_zalloc(sizeof *v);
-    v->name = slice_keep(name);
-    map_str_set(&t->vhosts, v->name, v);
-    ordered_add(&t->vhost_order, ++t->serial, v);
-    return v;
-}
-
-static void create_predeclared(struct topology *t, struct vhost *v)
-{
-    static const char *const names[][2] = {{"", "direct"},
-                                           {"amq.direct", "direct"},
-                                           {"amq.fanout", "fanout"},
-                                           {"amq.topic", "topic"},
-                                           {"amq.headers", "headers"},
-                                           {"amq.match", "headers"},
-                                           {"amq.rabbitmq.trace", "topic"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        exchange_create(t, v,
-                        &(struct exchange){.name = slice_str(names[i][0]),
-                                           .type = slice_str(names[i][1]),
-                                           .durable = true,
-                                           .internal = !strcmp(names[i][0], "amq.rabbitmq.trace")});
-}
-
 struct topology *topology_create(uint32_t group_count)
 {
     struct topology *t = mem_zalloc(sizeof *t);
@@ -102,7 +71,9 @@ struct topology *topology_create(uint32_t group_count)
     t->version = 1;
     t->group_queues = mem_zalloc((t->group_count + 1) * sizeof *t->group_queues);
     list_init(&t->owned);
-    create_predeclared(t, vhost_create(t, slice_str("/")));
+    t->registry_version = 1;
+    vhost_create_predeclared(t, slice_str("/"));
+    registry_put(t, &(struct registry_item){.name = slice_str("/"), .value = slice_str("{}")});
     return t;
 }
 
@@ -112,15 +83,8 @@ void topology_clear(struct topology *t)
     void *record;
     while ((record = ordered_next(&t->queues, &cursor))) queue_remove(t, record);
     for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));) exchange_remove(t, record);
-    for (cursor = 0; (record = ordered_next(&t->vhost_order, &cursor));) {
-        struct vhost *v = record;
-        map_str_remove(&t->vhosts, v->name);
-        map_str_close(&v->exchanges);
-        map_str_close(&v->queues);
-        map_str_close(&v->bindings);
-        slice_drop(v->name);
-        mem_free(v);
-    }
+    for (cursor = 0; (record = ordered_next(&t->vhost_order, &cursor));) vhost_free(t, record);
+    registry_close(t);
     struct ordered *all[] = {&t->queues, &t->exchanges, &t->bindings, &t->vhost_order};
     for (size_t i = 0; i < 4; i++) {
         mem_free(all[i]->items);
@@ -165,6 +129,15 @@ static void carry_out(struct topology *t, const struct topology_command *c, bool
         break;
     case TOPOLOGY_OWNERS_GONE:
         owners_gone(t, c, change);
+        break;
+    case TOPOLOGY_SET:
+        registry_set(t, c, change, r);
+        break;
+    case TOPOLOGY_CLEAR:
+        registry_clear(t, c, change, r);
+        break;
+    case TOPOLOGY_SEED:
+        registry_seed(t, c, change, r);
         break;
     default:
         refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the topology");

@@ -50,20 +50,23 @@ enum topology_command_type {
     TOPOLOGY_BIND,
     TOPOLOGY_UNBIND,
     TOPOLOGY_OWNERS_GONE, /* deletes the exclusive queues of a node's connections with an epoch up to this one */
+    TOPOLOGY_SET,         /* an item of the registry: registry.h */
+    TOPOLOGY_CLEAR,
+    TOPOLOGY_SEED,
 };
 struct topology_command {
     uint8_t type;
     struct slice vhost;
-    struct slice name; /* exchange or queue; bind: destination */
-    struct slice kind; /* exchange type */
+    struct slice name; /* exchange or queue; bind: destination; set, clear: the item */
+    struct slice kind; /* exchange type; set, clear: registry_kind_word() */
     bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
     uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
     uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
     uint32_t group;           /* QUEUE_DECLARE: 0 = the topology chooses (fewest queues, lowest number) */
-    struct slice source;      /* bind */
+    struct slice source;      /* bind; set, clear: the item's detail */
     struct slice routing_key; /* bind */
-    struct slice arguments;
-    uint8_t node; /* OWNERS_GONE */
+    struct slice arguments;   /* field table; set: JSON; seed: commands */
+    uint8_t node;             /* OWNERS_GONE */
     uint32_t epoch;
 };
 void topology_command_encode(struct buf *b, const struct topology_command *c);

@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "router/topology_internal.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
     EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
@@ -55,6 +55,7 @@ void topology_encode(const struct topology *t, struct buf *b)
         buf_put_counted(b, x->routing_key);
         buf_put_counted(b, x->arguments);
     }
+    registry_encode(t, b);
 }
 
 static uint8_t read_flags(struct reader *r, uint8_t known)
@@ -136,6 +137,7 @@ static bool restore_all(struct topology *t, struct reader *r)
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_exchange(t, r);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_queue(t, r, last_queue_id);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_binding(t, r);
+    ok = ok && registry_restore(t, r);
     t->last_queue_id = last_queue_id;
     return ok && !r->failed && !reader_left(r);
 }
@@ -164,6 +166,7 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
         link_owned(t);
         link_owned(fresh);
         if (t->version <= old.version) t->version = old.version + 1;
+        if (t->registry_version <= old.registry_version) t->registry_version = old.registry_version + 1;
     }
     topology_destroy(fresh);
     return ok ? 0
@@ -196,6 +199,12 @@ bool topology_check(const struct topology *t, struct err *err)
     }
     for (cursor = 0; (record = ordered_next(&t->exchanges, &cursor));)
         bindings += ((struct exchange_record *)record)->binding_count;
+    for (cursor = 0; (record = ordered_next(&t->vhost_order, &cursor));) {
+        struct slice name = ((struct vhost *)record)->name, none = {0};
+        if (vhost_find(t, name) == record && registry_find(t, REGISTRY_VHOST, none, name, none)) continue;
+        err_set(err, ERR_CORRUPT, "topology: vhost '%.*s' is not found, or has no item", SLICE_FORMAT(name));
+        return false;
+    }
     for (uint32_t g = 0; g <= t->group_count; g++) in_groups += t->group_queues[g];
     if (queues == t->queues.live && bindings == t->bindings.live && in_groups == queues) return true;
     err_set(err, ERR_CORRUPT, "topology: counts differ: queues %zu/%zu/%zu, bindings %zu/%zu", queues, t->queues.live,

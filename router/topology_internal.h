@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "router/topology.h"
+#include "router/registry.h"
 
 struct topic_index;
 struct choices;
@@ -69,7 +69,14 @@ struct binding_record {
 
 struct vhost {
     struct slice name;
+    uint64_t serial;
     struct map_str exchanges, queues, bindings;
+};
+
+/* Items of one kind, sorted by vhost, name, detail. */
+struct registry_list {
+    struct registry_item **items;
+    size_t count, capacity;
 };
 
 struct topology {
@@ -78,21 +85,49 @@ struct topology {
     struct map_str vhosts;
     struct map_u64 queues_by_id;
     struct ordered queues, exchanges, bindings, vhost_order;
-    uint32_t *group_queues;           /* per group: how many queues */
-    struct list owned;                /* exclusive queues */
+    uint32_t *group_queues; /* per group: how many queues */
+    struct list owned;      /* exclusive queues */
+    struct registry_list registry[REGISTRY_KIND_COUNT];
+    uint64_t registry_version;
+    bool seeded;
     struct exchange_record **pending; /* route.c: found by the walk under way, not visited yet; kept for the next one */
     size_t pending_count, pending_capacity;
 };
 
 /* topology.c */
-struct vhost *vhost_find(const struct topology *t, struct slice name);
-struct vhost *vhost_create(struct topology *t, struct slice name);
 void topology_clear(struct topology *t);
 void ordered_add(struct ordered *o, uint64_t serial, void *record);
 void ordered_remove(struct ordered *o, uint64_t serial);
 void *ordered_next(const struct ordered *o, uint64_t *cursor);
 struct slice slice_keep(struct slice s); /* copies into memory of its own */
 void slice_drop(struct slice s);
+
+/* vhost.c */
+struct vhost *vhost_find(const struct topology *t, struct slice name);
+struct vhost *vhost_create(struct topology *t, struct slice name); /* empty: a manifest fills it */
+struct vhost *vhost_create_predeclared(struct topology *t, struct slice name);
+void vhost_remove(struct topology *t, struct vhost *v); /* with all exchanges, queues, bindings; not its items */
+void vhost_free(struct topology *t, struct vhost *v);
+
+/* registry.c */
+bool registry_put(struct topology *t, const struct registry_item *what); /* copies; true: it is new */
+bool registry_remove(struct topology *t, const struct registry_item *key);
+void registry_remove_where(struct topology *t, enum registry_kind kind,
+                           bool (*goes)(const struct registry_item *item, struct slice name), struct slice name);
+void registry_close(struct topology *t);
+void registry_encode(const struct topology *t, struct buf *b);
+bool registry_restore(struct topology *t, struct reader *r);
+/* registry_check.c. `r` may be NULL. Which names a kind has, how long they are, and that its vhost and user are there
+ */
+bool registry_check_name_sizes(const struct registry_item *item, struct topology_result *r);
+bool registry_check_names(const struct topology *t, const struct registry_item *item, struct topology_result *r);
+int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct slice vhost, struct slice name,
+                       struct slice detail); /* -1: none */
+bool vhost_is_protected(const struct registry_item *vhost);
+/* registry_change.c: the commands */
+void registry_set(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void registry_clear(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void registry_seed(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
 
 /* exchange.c, queue_record.c, binding.c: make and remove records, whatever the rules say */
 struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what);
