@@ -29,6 +29,7 @@ struct config {
     int64_t disk_free_limit, memory_high_watermark;
     int64_t wal_file_size, wal_size, wal_cache_size, checkpoint_log_bytes;
     int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
+    int64_t consumer_timeout_ms;
     int64_t tcp_backlog;
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
     bool loopback_users_guest;

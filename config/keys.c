@@ -54,6 +54,8 @@ const struct key keys[] = {
      "Milliseconds a client may take to open its connection."},
     {"publish_timeout_ms", KEY_INTEGER, AT(publish_timeout_ms), "10000", 100, 600000,
      "How long a publish or a question may wait for a majority before it is refused."},
+    {"consumer_timeout", KEY_INTEGER, AT(consumer_timeout_ms), "0", 0, INT64_C(4294967295),
+     "Milliseconds a consumer may hold a message unacked before it is cancelled; 0: as long as it likes."},
     {"tcp_listen_options.backlog", KEY_INTEGER, AT(tcp_backlog), "512", 1, 65535,
      "Connections that wait to be accepted."},
     {"default_user", KEY_TEXT, AT(default_user), "guest", 0, 0, "The user who may log in; empty: nobody."},

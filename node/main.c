@@ -132,6 +132,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
                     .handshake_timeout_ms = (uint32_t)c->handshake_timeout_ms,
                     .message_size_max = (uint64_t)c->max_message_size,
                     .publish_timeout_ms = (uint64_t)c->publish_timeout_ms,
+                    .consumer_timeout_ms = (uint64_t)c->consumer_timeout_ms,
                     .product = c->product_name,
                     .version = c->product_version,
                     .cluster_name = c->cluster_name,

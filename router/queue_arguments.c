@@ -35,24 +35,36 @@ static bool text(struct slice table, const char *key, struct slice *value, struc
     return true;
 }
 
-static bool overflow_of(struct slice name, uint8_t *overflow, struct topology_result *result)
+/* One of some names, as its number; the first if it is not there. */
+static bool choice(struct slice table, const char *key, const char *const *names, uint8_t *number,
+                   struct topology_result *result)
 {
-    static const char *const names[] = {"drop-head", "reject-publish", "reject-publish-dlx"};
-    *overflow = 0;
+    struct slice name;
+    *number = 0;
+    if (!text(table, key, &name, result)) return false;
     if (!name.data) return true;
-    for (uint8_t i = 0; i < 3; i++)
+    for (uint8_t i = 0; names[i]; i++)
         if (slice_is(name, names[i])) {
-            *overflow = i;
+            *number = i;
             return true;
         }
-    return refuse(result, "x-overflow", "none of drop-head, reject-publish, reject-publish-dlx");
+    return refuse(result, key, "invalid value");
+}
+
+static bool retry_of(struct slice t, struct queue_arguments *a, struct topology_result *result)
+{
+    static const char *const types[] = {"disabled", "all", "failed", "returned", NULL};
+    return choice(t, "x-delayed-retry-type", types, &a->delayed_retry, result) &&
+           limit(t, "x-delayed-retry-min", QUEUE_TIME_MS_MAX, &a->delayed_retry_min_ms, result) &&
+           limit(t, "x-delayed-retry-max", QUEUE_TIME_MS_MAX, &a->delayed_retry_max_ms, result) &&
+           limit(t, "x-consumer-timeout", QUEUE_TIME_MS_MAX, &a->consumer_timeout_ms, result);
 }
 
 bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct topology_result *result)
 {
     *a = (struct queue_arguments){0};
+    static const char *const overflows[] = {"drop-head", "reject-publish", "reject-publish-dlx", NULL};
     int64_t priorities;
-    struct slice overflow;
     struct table_value v;
     if (!limit(t, "x-message-ttl", QUEUE_TIME_MS_MAX, &a->message_ttl_ms, result) ||
         !limit(t, "x-expires", QUEUE_TIME_MS_MAX, &a->expires_ms, result) ||
@@ -63,7 +75,7 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
         return false;
     if (!text(t, "x-dead-letter-exchange", &a->dead_letter_exchange, result) ||
         !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) ||
-        !text(t, "x-overflow", &overflow, result) || !overflow_of(overflow, &a->overflow, result))
+        !choice(t, "x-overflow", overflows, &a->overflow, result) || !retry_of(t, a, result))
         return false;
     if (!a->expires_ms) return refuse(result, "x-expires", "zero");
     if (a->dead_letter_routing_key.data && !a->dead_letter_exchange.data)

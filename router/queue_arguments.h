@@ -11,12 +11,15 @@ struct queue_arguments {
     bool single_active_consumer;
     bool has_dead_letter_exchange;
     uint8_t max_priority;
-    uint8_t overflow; /* 0 drop-head, 1 reject-publish, 2 reject-publish-dlx */
+    uint8_t overflow;      /* 0 drop-head, 1 reject-publish, 2 reject-publish-dlx */
+    uint8_t delayed_retry; /* 0 disabled, 1 all, 2 failed, 3 returned */
     int64_t message_ttl_ms;
     int64_t expires_ms;
     int64_t max_length;
     int64_t max_length_bytes;
     int64_t delivery_limit;
+    int64_t delayed_retry_min_ms, delayed_retry_max_ms;
+    int64_t consumer_timeout_ms; /* 0: none */
     struct slice dead_letter_exchange;
     struct slice dead_letter_routing_key; /* data NULL: keep the message's */
 };

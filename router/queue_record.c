@@ -63,6 +63,10 @@ static bool same_queue(const struct queue_entry *q, const struct topology_comman
                                        "x-dead-letter-routing-key",
                                        "x-single-active-consumer",
                                        "x-delivery-limit",
+                                       "x-delayed-retry-type",
+                                       "x-delayed-retry-min",
+                                       "x-delayed-retry-max",
+                                       "x-consumer-timeout",
                                        NULL};
     if (q->base.exclusive != c->exclusive) {
         locked(r, c->name, c->vhost);

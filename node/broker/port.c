@@ -331,7 +331,7 @@ void port_effect(struct port *p, const struct effect *e)
         return;
     case EFFECT_CANCELLED:
         if (!p->channel) return;
-        session_consumer_cancelled(p->channel->connection->session, p->channel->number, p->group, e->consumer);
+        session_consumer_cancelled(p->channel->connection->session, p->channel->number, p->group, e->consumer, e->a);
         channel_touched(p->channel);
         return;
     case EFFECT_RESYNC:

@@ -136,6 +136,10 @@ static void copy_settings(struct queue_settings *to, const struct queue_argument
         .max_length = from->max_length,
         .max_length_bytes = from->max_length_bytes,
         .delivery_limit = from->delivery_limit,
+        .delayed_retry = from->delayed_retry,
+        .delayed_retry_min_ms = from->delayed_retry_min_ms,
+        .delayed_retry_max_ms = from->delayed_retry_max_ms,
+        .consumer_timeout_ms = from->consumer_timeout_ms,
         .dead_letter_exchange = from->dead_letter_exchange,
         .dead_letter_routing_key = from->dead_letter_routing_key,
     };

@@ -93,8 +93,10 @@ static void encode_page(struct buf *b, const struct page *p, uint64_t number)
     buf_put_varint(b, number);
     bool indexed = p->index.segment != 0;
     buf_put_u8(b, indexed ? PAGE_INDEXED : PAGE_SLOTTED);
+    buf_put_le64(b, p->earliest_ms);
     if (indexed) {
         location_encode(b, p->index);
+        buf_put_varint(b, p->expiring);
         buf_put_varint(b, p->bytes);
         for (unsigned i = 0; i < PAGE_SEGMENTS_MAX; i++) {
             buf_put_le32(b, p->segments[i].segment);
@@ -109,6 +111,7 @@ static void encode_page(struct buf *b, const struct page *p, uint64_t number)
         buf_put_varint(b, (uint64_t)p->base + i);
         buf_put_u8(b,
                    (uint8_t)((s->state == SLOT_UNACKED ? SLOT_FLAG_UNACKED : 0) |
+                             (s->state == SLOT_DELAYED ? SLOT_FLAG_DELAYED : 0) |
                              (s->redelivered ? SLOT_FLAG_REDELIVERED : 0) | (s->expires_ms ? SLOT_FLAG_EXPIRES : 0)));
         buf_put_varint(b, s->delivery_count);
         if (s->expires_ms) buf_put_varint(b, s->expires_ms);
@@ -141,12 +144,19 @@ static void encode_queue(struct buf *b, const struct queue *q)
     queue_settings_encode(b, &q->settings);
     buf_put_le64(b, q->used_ms);
     buf_put_le64(b, q->timer_ms);
+    buf_put_le64(b, q->timeout_at_ms);
     buf_put_u8(b, (uint8_t)((q->had_consumers ? QUEUE_FLAG_HAD_CONSUMERS : 0) |
                             (q->unused_told ? QUEUE_FLAG_UNUSED_TOLD : 0)));
     buf_put_varint(b, q->level_count);
     for (unsigned i = 0; i < q->level_count; i++) {
         buf_put_u8(b, q->levels[i] != NULL);
         if (q->levels[i]) encode_level(b, q->levels[i]);
+    }
+    buf_put_varint(b, q->delayed_count);
+    for (size_t i = 0; i < q->delayed_count; i++) {
+        buf_put_le64(b, q->delayed[i].at_ms);
+        buf_put_u8(b, q->delayed[i].level);
+        buf_put_varint(b, q->delayed[i].number);
     }
     buf_put_varint(b, q->consumer_count);
     LIST_FOR(&q->consumers, link)
@@ -173,6 +183,7 @@ static void encode_unacked(struct buf *b, const struct machine_port *p)
             buf_put_varint(b, item->number);
             buf_put_varint(b, item->consumer);
             buf_put_u8(b, item->level);
+            buf_put_varint(b, item->delivered_ms);
             last = dseq;
             left--;
         }
@@ -198,6 +209,8 @@ static void encode_port(struct buf *b, const struct machine_port *p)
         buf_put_u8(b, c->flags);
         buf_put_varint(b, c->prefetch);
         buf_put_le32(b, (uint32_t)c->priority);
+        buf_put_varint(b, c->timeout_ms);
+        buf_put_le64(b, c->oldest_ms);
         buf_put_counted(b, c->tag);
     }
     encode_unacked(b, p);

@@ -179,17 +179,19 @@ bool command_settle_decode(struct slice payload, struct command_settle *c)
     c->outcome = reader_u8(&r);
     c->first = reader_varint(&r);
     c->last = c->first + reader_varint(&r);
-    return !r.failed && !reader_left(&r) && c->outcome <= SETTLE_REQUEUE && c->first > 0 && c->last >= c->first;
+    return !r.failed && !reader_left(&r) && c->outcome <= SETTLE_FAIL && c->first > 0 && c->last >= c->first;
 }
 
 void command_attach_encode(struct chunk_writer *w, const struct command_attach *c)
 {
-    begin(w, 0, COMMAND_ATTACH, 8 + 4 + 1 + 4 + 4 + varint_size(c->tag.size) + c->tag.size);
+    size_t size = 8 + 4 + 1 + 4 + 4 + varint_size(c->timeout_ms) + varint_size(c->tag.size) + c->tag.size;
+    begin(w, 0, COMMAND_ATTACH, size);
     buf_put_le64(&w->bytes, c->queue);
     buf_put_le32(&w->bytes, c->consumer);
     buf_put_u8(&w->bytes, c->flags);
     buf_put_le32(&w->bytes, c->prefetch);
     buf_put_le32(&w->bytes, (uint32_t)c->priority);
+    buf_put_varint(&w->bytes, c->timeout_ms);
     buf_put_counted(&w->bytes, c->tag);
 }
 
@@ -201,8 +203,9 @@ bool command_attach_decode(struct slice payload, struct command_attach *c)
     c->flags = reader_u8(&r);
     c->prefetch = reader_le32(&r);
     c->priority = (int32_t)reader_le32(&r);
+    c->timeout_ms = reader_varint(&r);
     c->tag = reader_counted(&r);
-    return !r.failed && !reader_left(&r) && c->consumer > 0;
+    return !r.failed && !reader_left(&r) && c->consumer > 0 && c->timeout_ms <= COMMAND_TIME_MS_MAX;
 }
 
 void command_detach_encode(struct chunk_writer *w, uint32_t consumer)
@@ -268,11 +271,15 @@ void queue_settings_encode(struct buf *b, const struct queue_settings *s)
     buf_put_u8(b, flags);
     buf_put_u8(b, s->max_priority);
     buf_put_u8(b, s->overflow);
+    buf_put_u8(b, s->delayed_retry);
     buf_put_le64(b, (uint64_t)s->message_ttl_ms);
     buf_put_le64(b, (uint64_t)s->expires_ms);
     buf_put_le64(b, (uint64_t)s->max_length);
     buf_put_le64(b, (uint64_t)s->max_length_bytes);
     buf_put_le64(b, (uint64_t)s->delivery_limit);
+    buf_put_le64(b, (uint64_t)s->delayed_retry_min_ms);
+    buf_put_le64(b, (uint64_t)s->delayed_retry_max_ms);
+    buf_put_le64(b, (uint64_t)s->consumer_timeout_ms);
     buf_put_counted(b, s->dead_letter_exchange);
     buf_put_counted(b, s->dead_letter_routing_key);
 }
@@ -286,15 +293,22 @@ bool queue_settings_decode(struct reader *r, struct queue_settings *s)
     s->has_dead_letter_exchange = flags & SETTING_DEAD_LETTER_EXCHANGE;
     s->max_priority = reader_u8(r);
     s->overflow = reader_u8(r);
+    s->delayed_retry = reader_u8(r);
     s->message_ttl_ms = (int64_t)reader_le64(r);
     s->expires_ms = (int64_t)reader_le64(r);
     s->max_length = (int64_t)reader_le64(r);
     s->max_length_bytes = (int64_t)reader_le64(r);
     s->delivery_limit = (int64_t)reader_le64(r);
+    s->delayed_retry_min_ms = (int64_t)reader_le64(r);
+    s->delayed_retry_max_ms = (int64_t)reader_le64(r);
+    s->consumer_timeout_ms = (int64_t)reader_le64(r);
     s->dead_letter_exchange = reader_counted(r);
     s->dead_letter_routing_key = reader_counted(r);
     if (!(flags & SETTING_DEAD_LETTER_KEY)) s->dead_letter_routing_key = (struct slice){0};
-    return !r->failed && s->overflow <= OVERFLOW_REJECT_PUBLISH_DLX;
+    return !r->failed && s->overflow <= OVERFLOW_REJECT_PUBLISH_DLX && s->delayed_retry <= DELAYED_RETRY_RETURNED &&
+           s->delayed_retry_min_ms <= (int64_t)COMMAND_TIME_MS_MAX &&
+           s->delayed_retry_max_ms <= (int64_t)COMMAND_TIME_MS_MAX &&
+           s->consumer_timeout_ms <= (int64_t)COMMAND_TIME_MS_MAX;
 }
 
 void command_configure_encode(struct chunk_writer *w, const struct command_configure *c)

@@ -17,6 +17,7 @@
 #include "base/reader.h"
 
 enum { CHUNK_VERSION = 1, CHUNK_HEADER_SIZE = 36, CHUNK_SPARSE = 1 };
+#define COMMAND_TIME_MS_MAX UINT64_C(4294967295) /* of times that are added to a clock */
 
 enum command_type {
     /* queue groups */
@@ -64,20 +65,30 @@ struct command_enqueue {
     struct slice content;   /* encoded content */
 };
 
-enum settle_outcome { SETTLE_ACK = 0, SETTLE_REJECT = 1 /* dead-letter or drop */, SETTLE_REQUEUE = 2 };
+enum settle_outcome {
+    SETTLE_ACK = 0,
+    SETTLE_REJECT = 1,  /* dead-letter or drop */
+    SETTLE_REQUEUE = 2, /* given back */
+    SETTLE_FAIL = 3,    /* given back because something went wrong; only delayed retry tells the difference */
+};
 struct command_settle {
     uint8_t outcome;
     uint64_t first; /* dseq */
     uint64_t last;  /* dseq, inclusive; members already settled are skipped */
 };
 
-enum { ATTACH_EXCLUSIVE = 1, ATTACH_NO_ACK = 2 /* only remembered for listings: the session acks */ };
+enum {
+    ATTACH_EXCLUSIVE = 1,
+    ATTACH_NO_ACK = 2,      /* the session acks; never times out */
+    ATTACH_TIMEOUT_OWN = 4, /* timeout_ms is the consumer's own and goes before the queue's */
+};
 struct command_attach {
     uint64_t queue;
     uint32_t consumer; /* chosen by the port, unique in it, > 0 */
     uint8_t flags;
     uint32_t prefetch; /* unacked messages at once; 0: no limit (the port's receive window still holds) */
     int32_t priority;
+    uint64_t timeout_ms; /* of an ack: the consumer's own, or the node's default; 0: none */
     struct slice tag;
 };
 struct command_detach {
@@ -102,6 +113,12 @@ struct command_stat {
 };
 
 enum queue_overflow { OVERFLOW_DROP_HEAD = 0, OVERFLOW_REJECT_PUBLISH = 1, OVERFLOW_REJECT_PUBLISH_DLX = 2 };
+enum delayed_retry {
+    DELAYED_RETRY_DISABLED = 0,
+    DELAYED_RETRY_ALL = 1,
+    DELAYED_RETRY_FAILED = 2,
+    DELAYED_RETRY_RETURNED = 3,
+};
 enum { QUEUE_NO_LIMIT = -1 };
 /* Everything the machine knows of a queue's settings; limits are QUEUE_NO_LIMIT when not set. */
 struct queue_settings {
@@ -110,11 +127,15 @@ struct queue_settings {
     bool has_dead_letter_exchange; /* the exchange may be "" */
     uint8_t max_priority;          /* 0: no priorities */
     uint8_t overflow;              /* enum queue_overflow */
+    uint8_t delayed_retry;         /* enum delayed_retry: which of the messages that come back wait */
     int64_t message_ttl_ms;
     int64_t expires_ms;
     int64_t max_length;
     int64_t max_length_bytes;
     int64_t delivery_limit;
+    int64_t delayed_retry_min_ms; /* a message that came back for the n-th time waits n times as long ... */
+    int64_t delayed_retry_max_ms; /* ... but no longer than this */
+    int64_t consumer_timeout_ms;  /* 0: none; not set: the consumer's */
     struct slice dead_letter_exchange;
     struct slice dead_letter_routing_key; /* data NULL: keep the message's */
 };

@@ -18,7 +18,7 @@ void consumer_insert(struct queue *q, struct consumer *c)
     list_insert_before(at->next, &c->queue_link);
 }
 
-static void choose_active(struct queue *q)
+void choose_active(struct queue *q)
 {
     q->active = list_empty(&q->consumers) ? NULL : LIST_ITEM(q->consumers.next, struct consumer, queue_link);
 }
@@ -59,6 +59,8 @@ void attach(struct queue_machine *m, struct machine_port *port, const struct com
     c->flags = a.flags;
     c->prefetch = a.prefetch;
     c->priority = a.priority;
+    c->timeout_ms = a.timeout_ms;
+    c->oldest_ms = m->now_ms;
     c->tag = slice_of(mem_strndup((const char *)a.tag.data, a.tag.size), a.tag.size);
     list_append(&port->consumers, &c->port_link);
     consumer_insert(q, c);
@@ -69,6 +71,7 @@ void attach(struct queue_machine *m, struct machine_port *port, const struct com
     if (!q->active) q->active = c;
     q->blocked = false;
     c->unacked = held_by(port, c);
+    if (c->unacked) consumers_watch(m, q);
     queue_used(m, q);
     pump(m, q, effects);
 }

@@ -34,9 +34,10 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
           struct effects *effects)
 {
     struct level *l = q->levels[level];
-    CHECK(slot->state == SLOT_READY);
-    q->ready--;
-    q->ready_bytes -= slot->content.body;
+    if (slot->state == SLOT_READY) {
+        q->ready--;
+        q->ready_bytes -= slot->content.body;
+    }
     q->expiring -= slot->expires_ms != 0;
     struct stored content = level_take(l, number, slot);
     level_trim(l);

@@ -8,10 +8,22 @@ static bool port_has_room(const struct machine_port *p)
     return outstanding == 0 || p->window_bytes < PORT_WINDOW_BYTES;
 }
 
+/* The active consumer takes no more once one with a higher priority is there ... */
+static bool must_yield(const struct queue *q)
+{
+    return LIST_ITEM(q->consumers.next, struct consumer, queue_link)->priority > q->active->priority;
+}
+
+/* ... and hands over when it holds nothing any more: no message overtakes another on the way. */
+static void yield(struct queue *q)
+{
+    if (q->settings.single_active_consumer && q->active && !q->active->unacked && must_yield(q)) choose_active(q);
+}
+
 static bool can_take(const struct consumer *c)
 {
     const struct machine_port *p = c->port;
-    if (c->queue->settings.single_active_consumer && c->queue->active != c) return false;
+    if (c->queue->settings.single_active_consumer && (c->queue->active != c || must_yield(c->queue))) return false;
     if (c->prefetch && c->unacked >= c->prefetch) return false;
     if (p->limit && p->held >= p->limit) return false;
     return port_has_room(p);
@@ -60,14 +72,19 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
 {
     uint64_t dseq = port->next_dseq++;
     struct unacked_item *item = unacked_add(port, dseq);
-    *item = (struct unacked_item){
-        .queue = q->id, .number = number, .consumer = consumer ? consumer->id : 0, .level = level, .live = true};
+    *item = (struct unacked_item){.queue = q->id,
+                                  .number = number,
+                                  .delivered_ms = m->now_ms,
+                                  .consumer = consumer ? consumer->id : 0,
+                                  .level = level,
+                                  .live = true};
     level_set_unacked(q->levels[level], number, slot);
     window_add(port, dseq, slot->content.size);
     port->unacked++;
     if (consumer) {
         port->held++;
         consumer->unacked++;
+        consumer_took(m, consumer);
     }
     q->ready--;
     q->ready_bytes -= slot->content.body;
@@ -75,7 +92,6 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     q->unacked_bytes += slot->content.body;
     q->delivered++;
     q->redelivered += slot->redelivered;
-    if (q->expiring) timer_set(m, q); /* another message is at the head */
     return dseq;
 }
 
@@ -84,6 +100,7 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
     uint8_t level;
     uint64_t number;
     struct slot *slot;
+    yield(q);
     while (queue_front(m, q, &level, &number, &slot)) {
         /* First of all: where nobody can take more nothing may happen, because `blocked` spares the call and is not
          * part of the state. */
@@ -94,7 +111,6 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
         }
         if (slot->expires_ms && slot->expires_ms < m->now_ms) {
             bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
-            if (q->expiring) timer_set(m, q);
             continue;
         }
         uint64_t dseq = hand_out(m, q, c->port, c, level, number, slot);

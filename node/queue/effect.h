@@ -15,7 +15,7 @@ enum effect_type {
     EFFECT_REFUSED,      /* port: the publish `number` was refused (overflow, queue gone); comes before its APPLIED */
     EFFECT_DELIVER,      /* port: a message for a consumer (or a get: consumer 0) */
     EFFECT_REPLY,        /* port: the reply to command `number` */
-    EFFECT_CANCELLED,    /* port: this consumer is gone because its queue is */
+    EFFECT_CANCELLED,    /* port: this consumer is gone because its queue is, or (a: ms) held a message for too long */
     EFFECT_RESYNC,       /* port: a chunk did not follow; send again from `number` + 1 */
     EFFECT_GONE,         /* port: the group does not know this port (any more) */
     EFFECT_DEAD_LETTER,  /* broker: publish this to the queue's dead-letter exchange, then COMMAND_DEAD_LETTERED(number)

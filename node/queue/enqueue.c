@@ -34,7 +34,6 @@ void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effect
             found = true;
         }
         if (!found) return;
-        if (q->expiring) timer_set(m, q); /* another message is at the head */
     }
 }
 
@@ -51,13 +50,12 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
     struct slot *slot = level_append(l, &number);
     slot->content = *content;
     blob_ref(content->blob);
-    slot->expires_ms = expiry(m, q, c->ttl_ms);
+    level_set_expiry(l, number, slot, expiry(m, q, c->ttl_ms));
     q->ready++;
     q->ready_bytes += content->body;
     q->enqueued++;
     if (slot->expires_ms) {
         q->expiring++;
-        level_page(l, number)->touched = true;
         timer_set(m, q);
     }
     if (!q->blocked) pump(m, q, effects);

@@ -18,9 +18,18 @@ struct consumer {
     uint32_t prefetch;
     int32_t priority;
     uint32_t unacked;
+    uint64_t timeout_ms;    /* of an ack, if no queue's setting goes before it; 0: none */
+    uint64_t oldest_ms;     /* nothing it holds went out before */
     struct slice tag;       /* owned */
     struct list queue_link; /* queue.consumers: by priority, then round robin */
     struct list port_link;  /* machine_port.consumers */
+};
+
+/* A message that waits in its slot for its next try. */
+struct delayed {
+    uint64_t at_ms;
+    uint64_t number;
+    uint8_t level;
 };
 
 struct queue {
@@ -37,9 +46,13 @@ struct queue {
     bool blocked; /* no consumer can take more: set by a vain search, cleared when one can again */
     bool stirred; /* in queue_machine.stirred */
     bool had_consumers, unused_told;
-    uint64_t expiring; /* messages with a TTL */
-    uint64_t used_ms;  /* x-expires counts from here */
-    uint64_t timer_ms; /* earliest time in the heap for this queue; 0: none */
+    uint64_t expiring;       /* messages with a TTL */
+    struct delayed *delayed; /* heap, the next one that is due on top */
+    size_t delayed_count, delayed_capacity;
+    uint64_t delayed_bytes;
+    uint64_t used_ms;       /* x-expires counts from here */
+    uint64_t timeout_at_ms; /* no consumer has held a message for too long before; UINT64_MAX: none will */
+    uint64_t timer_ms;      /* earliest time in the heap for this queue; 0: none */
 };
 
 /* Unacked deliveries of a port by dseq, in chunks, so that one old delivery keeps its chunk and no more. */
@@ -47,6 +60,7 @@ enum { UNACKED_CHUNK = 256 };
 struct unacked_item {
     uint64_t queue;
     uint64_t number;
+    uint64_t delivered_ms;
     uint32_t consumer; /* 0: a get */
     uint8_t level;
     bool live;
@@ -108,6 +122,8 @@ struct queue_machine {
     size_t stirred_count, stirred_capacity;
     struct timer *timers; /* heap */
     size_t timer_count, timer_capacity;
+    uint64_t *due; /* ids of queues whose time is up, in this run of timers */
+    size_t due_count, due_capacity;
     struct pending_content *pending;
     size_t pending_count, pending_capacity;
     struct page **indexed; /* pages whose index the running checkpoint writes */
@@ -150,6 +166,7 @@ void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects
 void consumer_free(struct consumer *c); /* out of its lists, nothing else */
 struct consumer *consumer_find(struct machine_port *port, uint32_t id);
 void consumer_insert(struct queue *q, struct consumer *c);
+void choose_active(struct queue *q); /* the first of the highest priority */
 
 /* settle.c */
 void settle(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
@@ -161,13 +178,32 @@ struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq);
 void window_add(struct machine_port *port, uint64_t dseq, uint32_t size);
 void window_received(struct machine_port *port);
 
+/* retry.c */
+void retry_push(struct queue *q, struct delayed item);
+uint64_t retry_time(const struct queue *q); /* UINT64_MAX: nothing waits */
+/* How long a message that just came back waits; 0: it is ready at once. `failed`: the client could not cope with it or
+ * went away; else it gave it back. */
+uint64_t retry_delay(const struct queue *q, const struct slot *slot, bool failed);
+void retry_later(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot,
+                 uint64_t delay_ms);
+void retry_due(struct queue_machine *m, struct queue *q); /* stirs the queue if anything got ready */
+void retry_all(struct queue_machine *m, struct queue *q); /* due or not */
+
+/* timeout.c */
+void consumer_took(struct queue_machine *m, struct consumer *c); /* a delivery, counted already */
+void consumers_watch(struct queue_machine *m, struct queue *q);  /* the timeouts may have changed */
+void consumers_time_out(struct queue_machine *m, struct queue *q, struct effects *effects);
+
 /* expire.c */
+enum { EXPIRE_PAGES_MAX = 64 /* pages that one run of the timers looks through */ };
 void timer_restore(struct queue_machine *m, struct queue *q, uint64_t at_ms);
 void timers_run(struct queue_machine *m, struct effects *effects);
 void timer_set(struct queue_machine *m, struct queue *q);
+uint64_t timer_next(const struct queue *q); /* when something of the queue is due; UINT64_MAX: never */
 
 /* dead_letter.c */
-/* Takes a message out of its queue: to the dead letters if the queue has an exchange for them, else away. */
+/* Takes a message out of its queue: to the dead letters if the queue has an exchange for them, else away. It is ready,
+ * or was unacked and is in no count any more. */
 void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason,
           struct effects *effects);
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
@@ -179,7 +215,7 @@ void machine_checkpoint(void *self, struct checkpoint *c);
 void machine_checkpoint_done(void *self, bool durable);
 int machine_restore(void *self, struct slice manifest, struct err *err);
 
-/* digest.c */
+/* digest.c, check.c */
 uint64_t machine_digest(void *self);
 bool machine_check(void *self, struct err *err);
 

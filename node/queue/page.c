@@ -50,7 +50,10 @@ static void add_place(struct level *l, struct page *p)
 
 static void add_page(struct level *l)
 {
-    add_place(l, mem_zalloc(sizeof(struct page)));
+    struct page *p = mem_zalloc(sizeof *p);
+    p->earliest_ms = UINT64_MAX;
+    add_place(l, p);
+    p->number = l->first_page + l->page_count - 1;
 }
 
 struct page *level_page(const struct level *l, uint64_t number)
@@ -141,14 +144,22 @@ void level_set_unacked(struct level *l, uint64_t number, struct slot *slot)
     l->ready--;
 }
 
+void level_set_delayed(struct level *l, uint64_t number, struct slot *slot)
+{
+    (void)l, (void)number;
+    CHECK(slot->state == SLOT_UNACKED);
+    slot->state = SLOT_DELAYED;
+}
+
 void level_set_ready(struct level *l, uint64_t number, struct slot *slot)
 {
     struct page *p = level_page(l, number);
-    CHECK(slot->state == SLOT_UNACKED);
+    CHECK(slot->state == SLOT_UNACKED || slot->state == SLOT_DELAYED);
     slot->state = SLOT_READY;
     p->ready++;
     l->ready++;
     if (number < l->front || l->ready == 1) l->front = number;
+    if (slot->expires_ms && slot->expires_ms < p->earliest_ms) level_expiry_move(l, p, slot->expires_ms);
 }
 
 struct stored level_take(struct level *l, uint64_t number, struct slot *slot)
@@ -164,6 +175,7 @@ struct stored level_take(struct level *l, uint64_t number, struct slot *slot)
     slot->state = SLOT_GONE;
     slot->content.blob = NULL;
     slot->content.where = (struct location){0};
+    if (slot->expires_ms && --p->expiring == 0) level_expiry_move(l, p, UINT64_MAX);
     if (--p->live || p->pending) return content;
     mem_free(p->slots);
     p->slots = NULL;
@@ -230,6 +242,7 @@ void level_close(struct level *l, struct store *store)
         if (!p->pending) free_page(p);
     }
     mem_free(l->pages);
+    mem_free(l->expiry);
     level_init(l);
 }
 
@@ -269,6 +282,7 @@ void page_write_index(struct page *p, struct checkpoint *c, struct store *store)
         buf_put_le32(&b, w.offset);
         buf_put_le32(&b, w.size);
         buf_put_le32(&b, p->slots[i].content.body);
+        if (p->expiring) buf_put_le64(&b, p->slots[i].expires_ms);
     }
     p->index = checkpoint_add_raw(c, buf_slice(&b));
     store_retain_bytes(store, p->index.segment, p->index.size);
@@ -293,18 +307,19 @@ void page_out(struct page *p)
 
 bool page_in(struct page *p, struct store *store)
 {
-    uint8_t bytes[PAGE_SLOTS * PAGE_INDEX_ITEM];
+    uint8_t bytes[PAGE_SLOTS * PAGE_INDEX_ITEM_TIMED];
     struct err err;
-    CHECK(p->paged_out && p->index.size == sizeof bytes);
-    if (store_read_now(store, p->index.segment, p->index.offset, bytes, sizeof bytes, &err)) {
+    CHECK(p->paged_out && p->index.size == page_index_size(p));
+    if (store_read_now(store, p->index.segment, p->index.offset, bytes, p->index.size, &err)) {
         store_fail(store, &err);
         return false;
     }
     p->slots = mem_zalloc(PAGE_SLOTS * sizeof *p->slots);
     p->base = 0;
     p->count = p->capacity = PAGE_SLOTS;
-    struct reader r = reader_of(slice_of(bytes, sizeof bytes));
+    struct reader r = reader_of(slice_of(bytes, p->index.size));
     uint64_t bytes_left = p->bytes;
+    uint16_t expiring_left = p->expiring;
     for (uint16_t i = 0; i < PAGE_SLOTS; i++) {
         struct slot *s = &p->slots[i];
         s->state = SLOT_READY;
@@ -313,8 +328,10 @@ bool page_in(struct page *p, struct store *store)
         s->content.where.size = s->content.size = reader_le32(&r);
         s->content.body = reader_le32(&r);
         bytes_left -= s->content.body;
+        if (p->expiring) s->expires_ms = reader_le64(&r);
+        expiring_left -= s->expires_ms != 0;
     }
-    if (bytes_left) {
+    if (bytes_left || expiring_left) {
         err_set(&err, ERR_CORRUPT, "segment %u: the index at offset %u is of another page", p->index.segment,
                 p->index.offset);
         store_fail(store, &err);
@@ -326,6 +343,11 @@ bool page_in(struct page *p, struct store *store)
     p->paged_out = false;
     page_drop_index(p, store);
     return true;
+}
+
+uint32_t page_index_size(const struct page *p)
+{
+    return PAGE_SLOTS * (p->expiring ? PAGE_INDEX_ITEM_TIMED : PAGE_INDEX_ITEM);
 }
 
 /* --- restore --- */

@@ -1,6 +1,9 @@
 /* Pages: where messages are, by their number. A level of a queue is a run of pages of PAGE_SLOTS numbers each; a page
  * that is wholly ready, never delivered and stored in segments can be paged out to a few words, and is read back when
- * the head comes to it. */
+ * the head comes to it, or when a message of it expires.
+ *
+ * A level knows its pages with messages that expire in the order in which the first of them does (page_expiry.c). A
+ * page's time is a lower bound, and part of the machine's state: it decides when the page is looked at. */
 #ifndef WARREN_NODE_QUEUE_PAGE_H
 #define WARREN_NODE_QUEUE_PAGE_H
 
@@ -12,8 +15,9 @@
 enum {
     PAGE_SLOTS = 1024,
     PAGE_SEGMENTS_MAX = 4,
-    PAGE_INDEX_ITEM = 16,      /* bytes per slot of a paged-out index */
-    LEVEL_PAGES_MAX = 1 << 26, /* between the oldest message and the newest; their places take 512 MiB */
+    PAGE_INDEX_ITEM = 16,       /* bytes per slot of a paged-out index */
+    PAGE_INDEX_ITEM_TIMED = 24, /* of one in which something expires */
+    LEVEL_PAGES_MAX = 1 << 26,  /* between the oldest message and the newest; their places take 512 MiB */
 };
 
 /* A message's content: in memory, in a segment, or both. */
@@ -27,10 +31,10 @@ struct stored {
 struct part stored_part(const struct stored *s); /* .blob NULL: not in memory */
 void stored_drop(struct stored *s, struct store *store);
 
-enum slot_state { SLOT_GONE, SLOT_READY, SLOT_UNACKED };
+enum slot_state { SLOT_GONE, SLOT_READY, SLOT_UNACKED, SLOT_DELAYED /* came back and waits for its time */ };
 struct slot {
     struct stored content;
-    uint64_t expires_ms; /* 0: never */
+    uint64_t expires_ms; /* 0: never; set with level_set_expiry() */
     uint32_t delivery_count;
     uint8_t state;
     bool redelivered;
@@ -38,11 +42,16 @@ struct slot {
 };
 
 struct page {
-    struct slot *slots; /* offsets base .. base + count - 1; NULL: nothing live, or paged out */
+    uint64_t number; /* its first slot's / PAGE_SLOTS */
+    uint64_t
+        earliest_ms; /* nothing ready in it expires before; UINT64_MAX: nothing ready does, it is not in the heap */
+    uint32_t expiry_place; /* in level.expiry, while it is there */
+    uint16_t expiring;     /* live slots that expire */
+    struct slot *slots;    /* offsets base .. base + count - 1; NULL: nothing live, or paged out */
     uint16_t base, count, capacity;
     uint16_t ready, live;
     bool paged_out;
-    bool touched;          /* something was delivered, removed or has a TTL: it stays in memory */
+    bool touched;          /* something was delivered or removed: it stays in memory */
     bool orphan;           /* its queue went while a checkpoint was at it, which frees it */
     uint32_t pending;      /* what a running checkpoint holds of it: contents, and its index */
     struct location index; /* of its slots' places, if written; segment 0: not */
@@ -61,6 +70,8 @@ struct level {
     uint64_t next;       /* number of the next message */
     uint64_t front;      /* no ready message has a lower number */
     uint64_t ready;
+    struct page **expiry; /* heap of the pages in which something ready expires */
+    size_t expiry_count, expiry_capacity;
 };
 
 void level_init(struct level *l);
@@ -74,18 +85,32 @@ bool level_full(const struct level *l);
 bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot);
 /* State changes keep the counts. `remove` drops the content. */
 void level_set_unacked(struct level *l, uint64_t number, struct slot *slot);
-void level_set_ready(struct level *l, uint64_t number, struct slot *slot);
+void level_set_delayed(struct level *l, uint64_t number, struct slot *slot); /* from unacked */
+void level_set_ready(struct level *l, uint64_t number, struct slot *slot);   /* from unacked or delayed */
 void level_remove(struct level *l, uint64_t number, struct slot *slot, struct store *store);
 /* Takes the content out of the slot instead of dropping it. */
 struct stored level_take(struct level *l, uint64_t number, struct slot *slot);
 /* Drops pages at the head that have nothing live. */
 void level_trim(struct level *l);
 
+/* --- page_expiry.c --- */
+/* Of a slot that was just appended; 0: never. */
+void level_set_expiry(struct level *l, uint64_t number, struct slot *slot, uint64_t expires_ms);
+/* Nothing ready in the level expires before; UINT64_MAX: nothing does. */
+uint64_t level_earliest(const struct level *l);
+/* Takes up to `count_max` pages whose time is up out of the heap; their numbers, rising, into `pages`. Each is to be
+ * looked at and given its time again with level_expiry_back(), if it is still there. */
+size_t level_expiry_due(struct level *l, uint64_t now_ms, uint64_t *pages, size_t count_max);
+void level_expiry_back(struct level *l, uint64_t page);
+/* Puts a page into the heap, or moves it there, by its time; UINT64_MAX: out of it. */
+void level_expiry_move(struct level *l, struct page *p, uint64_t earliest_ms);
+
 bool page_in(struct page *p, struct store *store); /* false: the segment is damaged, and the store has said so */
 void page_out(struct page *p);
 bool page_may_go_out(const struct page *p);
 /* Writes the index of a page that may go out into the checkpoint, if it has none. */
 void page_write_index(struct page *p, struct checkpoint *c, struct store *store);
+uint32_t page_index_size(const struct page *p);
 void page_drop_index(struct page *p, struct store *store);
 /* The running checkpoint lets go of one thing of it. */
 void page_unpin(struct page *p);

@@ -25,6 +25,7 @@ struct queue *queue_make(struct queue_machine *m, uint64_t id)
     struct queue *q = mem_zalloc(sizeof *q);
     q->id = id;
     q->used_ms = m->now_ms;
+    q->timeout_at_ms = UINT64_MAX;
     list_init(&q->consumers);
     size_t at = place_of(m, id);
     m->order = mem_grow(m->order, &m->order_capacity, m->queue_count + 1, sizeof(struct queue *));
@@ -69,6 +70,7 @@ void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effect
         mem_free(q->levels[i]);
     }
     mem_free(q->levels);
+    mem_free(q->delayed);
     size_t at = place_of(m, q->id);
     memmove(&m->order[at], &m->order[at + 1], (m->queue_count - at - 1) * sizeof(struct queue *));
     m->queue_count--;

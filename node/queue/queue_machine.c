@@ -31,7 +31,7 @@ static void port_destroy(void *machine, struct port_base *base, struct effects *
     struct queue_machine *m = machine;
     struct machine_port *p = (struct machine_port *)base;
     port_leave(m, base, effects);
-    settle_range(m, p, 1, UINT64_MAX - 1, SETTLE_REQUEUE, effects);
+    settle_range(m, p, 1, UINT64_MAX - 1, SETTLE_FAIL, effects);
     pump_stirred(m, effects);
     map_u64_close(&p->chunks);
     mem_free(p->window_sizes);
@@ -88,6 +88,7 @@ static void purge(struct queue_machine *m, struct machine_port *port, const stru
 {
     uint64_t id, count = 0;
     struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
+    if (q) retry_all(m, q); /* what waits for another try goes, too */
     for (unsigned i = 0; q && i < q->level_count; i++)
         if (q->levels[i]) count += purge_level(m, q, q->levels[i]);
     reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, count, 0, effects);
@@ -102,10 +103,10 @@ static void delete (struct queue_machine *m, struct machine_port *port, const st
         reply(port, command, REPLY_NOT_FOUND, 0, 0, effects);
     } else if ((d.flags & DELETE_IF_UNUSED) && q->consumer_count) {
         reply(port, command, REPLY_IN_USE, 0, 0, effects);
-    } else if ((d.flags & DELETE_IF_EMPTY) && q->ready) {
+    } else if ((d.flags & DELETE_IF_EMPTY) && q->ready + q->delayed_count) {
         reply(port, command, REPLY_NOT_EMPTY, 0, 0, effects);
     } else {
-        uint64_t ready = q->ready;
+        uint64_t ready = q->ready + q->delayed_count;
         queue_drop(m, q, effects);
         reply(port, command, REPLY_OK, ready, 0, effects);
     }
@@ -123,6 +124,7 @@ static void configure(struct queue_machine *m, struct machine_port *port, const 
     if (!q) q = queue_make(m, c.queue);
     queue_set(q, &c.settings);
     queue_used(m, q);
+    consumers_watch(m, q);
     q->blocked = false; /* single active consumer may have gone */
     pump(m, q, effects);
     drop_heads(m, q, effects);
@@ -293,6 +295,7 @@ void queue_machine_destroy(struct queue_machine *m)
     map_u64_close(&m->queues);
     mem_free(m->order);
     mem_free(m->timers);
+    mem_free(m->due);
     mem_free(m->stirred);
     mem_free(m->pending);
     mem_free(m->indexed);
@@ -341,6 +344,8 @@ static void fill(const struct queue *q, struct queue_stat *s)
                              .unacked = q->unacked,
                              .ready_bytes = q->ready_bytes,
                              .unacked_bytes = q->unacked_bytes,
+                             .delayed = q->delayed_count,
+                             .delayed_bytes = q->delayed_bytes,
                              .consumers = q->consumer_count,
                              .dead_letters_pending = q->dead_pending,
                              .enqueued = q->enqueued,

@@ -38,6 +38,7 @@ void queue_machine_unused(struct queue_machine *m, struct effects *effects);
 struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;
+    uint64_t delayed, delayed_bytes; /* came back and wait for their next try; neither ready nor unacked */
     uint64_t enqueued, delivered, redelivered, acked; /* since this replica started */
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);

@@ -34,6 +34,8 @@ static void restore_consumer(struct queue_machine *m, struct reader *r, struct m
     read.flags = reader_u8(r);
     read.prefetch = (uint32_t)reader_varint(r);
     read.priority = (int32_t)reader_le32(r);
+    read.timeout_ms = reader_varint(r);
+    read.oldest_ms = reader_le64(r);
     struct slice tag = reader_counted(r);
     if (r->failed || !queue || !read.id || consumer_find(p, read.id)) {
         reader_fail(r);
@@ -58,6 +60,7 @@ static void restore_unacked(struct reader *r, struct machine_port *p)
         item.number = reader_varint(r);
         item.consumer = (uint32_t)reader_varint(r);
         item.level = reader_u8(r);
+        item.delivered_ms = reader_varint(r);
         if (r->failed || !step || step >= p->next_dseq - dseq) {
             reader_fail(r);
             return;
@@ -92,6 +95,23 @@ static void restore_port(struct queue_machine *m, struct reader *r)
 
 /* --- queues --- */
 
+static void restore_counts(struct queue *q, struct level *l, struct page *p, const struct slot *s)
+{
+    bool ready = s->state == SLOT_READY, plain = ready && !s->redelivered && !s->delivery_count;
+    p->touched |= !plain;
+    p->live++;
+    p->ready += ready;
+    l->ready += ready;
+    p->expiring += s->expires_ms != 0;
+    q->expiring += s->expires_ms != 0;
+    if (s->state == SLOT_DELAYED) {
+        q->delayed_bytes += s->content.body;
+    } else {
+        *(ready ? &q->ready : &q->unacked) += 1;
+        *(ready ? &q->ready_bytes : &q->unacked_bytes) += s->content.body;
+    }
+}
+
 /* `end`: the page has no numbers from this offset on. */
 static void restore_slots(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p,
                           uint64_t end)
@@ -106,7 +126,9 @@ static void restore_slots(struct queue_machine *m, struct reader *r, struct queu
         }
         last = (int)offset;
         struct slot *s = page_restore_slot(p, (uint16_t)offset);
-        *s = (struct slot){.state = flags & SLOT_FLAG_UNACKED ? SLOT_UNACKED : SLOT_READY,
+        *s = (struct slot){.state = flags & SLOT_FLAG_UNACKED   ? SLOT_UNACKED
+                                    : flags & SLOT_FLAG_DELAYED ? SLOT_DELAYED
+                                                                : SLOT_READY,
                            .redelivered = flags & SLOT_FLAG_REDELIVERED};
         s->delivery_count = (uint32_t)reader_varint(r);
         if (flags & SLOT_FLAG_EXPIRES) s->expires_ms = reader_varint(r);
@@ -114,21 +136,17 @@ static void restore_slots(struct queue_machine *m, struct reader *r, struct queu
         s->content.where = restore_location(m, r);
         s->content.size = s->content.where.size;
         if (s->content.body > s->content.size) reader_fail(r);
-        bool ready = s->state == SLOT_READY, plain = ready && !s->redelivered && !s->expires_ms && !s->delivery_count;
-        p->touched |= !plain;
-        p->live++;
-        p->ready += ready;
-        l->ready += ready;
-        q->expiring += s->expires_ms != 0;
-        *(ready ? &q->ready : &q->unacked) += 1;
-        *(ready ? &q->ready_bytes : &q->unacked_bytes) += s->content.body;
+        restore_counts(q, l, p, s);
     }
 }
 
 static void restore_index(struct queue_machine *m, struct reader *r, struct queue *q, struct level *l, struct page *p)
 {
     p->index = restore_location(m, r);
-    if (p->index.size != PAGE_SLOTS * PAGE_INDEX_ITEM) reader_fail(r);
+    uint64_t expiring = reader_varint(r);
+    p->expiring = expiring <= PAGE_SLOTS ? (uint16_t)expiring : 0;
+    if (expiring > PAGE_SLOTS || p->index.size != page_index_size(p)) reader_fail(r);
+    q->expiring += p->expiring;
     p->bytes = reader_varint(r);
     for (unsigned i = 0; i < PAGE_SEGMENTS_MAX; i++) {
         p->segments[i].segment = reader_le32(r);
@@ -158,6 +176,7 @@ static void restore_level(struct queue_machine *m, struct reader *r, struct queu
         last_page = number;
         struct page *p = level_restore_page(l, number);
         uint64_t left = next - number * PAGE_SLOTS, end = left < PAGE_SLOTS ? left : PAGE_SLOTS;
+        level_expiry_move(l, p, reader_le64(r));
         if (kind == PAGE_SLOTTED) restore_slots(m, r, q, l, p, end);
         else if (kind == PAGE_INDEXED && end == PAGE_SLOTS) restore_index(m, r, q, l, p);
         else reader_fail(r);
@@ -184,6 +203,14 @@ static void restore_queue_consumers(struct queue_machine *m, struct reader *r, s
     }
 }
 
+static void restore_delayed(struct reader *r, struct queue *q)
+{
+    struct delayed d = {.at_ms = reader_le64(r)};
+    d.level = reader_u8(r);
+    d.number = reader_varint(r);
+    if (!r->failed) retry_push(q, d);
+}
+
 /* Queues stand in the order of their ids. */
 static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *last)
 {
@@ -199,6 +226,7 @@ static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *l
     queue_set(q, &settings);
     q->used_ms = reader_le64(r);
     uint64_t timer_ms = reader_le64(r);
+    q->timeout_at_ms = reader_le64(r);
     uint8_t flags = reader_u8(r);
     q->had_consumers = flags & QUEUE_FLAG_HAD_CONSUMERS;
     q->unused_told = flags & QUEUE_FLAG_UNUSED_TOLD;
@@ -206,6 +234,7 @@ static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *l
     if (levels > UINT8_MAX + 1u) reader_fail(r); /* there may be more than priorities: these were reduced */
     for (uint64_t i = 0; i < levels && !r->failed; i++)
         if (reader_u8(r)) restore_level(m, r, q, queue_level(q, (uint8_t)i));
+    for (uint64_t n = reader_varint(r); n && !r->failed; n--) restore_delayed(r, q);
     restore_queue_consumers(m, r, q);
     timer_restore(m, q, timer_ms);
 }

@@ -74,16 +74,23 @@ void window_received(struct machine_port *port)
 /* --- settling --- */
 
 static void requeue(struct queue_machine *m, struct queue *q, const struct unacked_item *item, struct slot *slot,
-                    struct effects *effects)
+                    bool failed, struct effects *effects)
 {
     slot->redelivered = true;
     slot->delivery_count++;
-    level_set_ready(q->levels[item->level], item->number, slot);
-    q->ready++;
-    q->ready_bytes += slot->content.body;
     bool too_often = q->settings.delivery_limit >= 0 && slot->delivery_count > (uint64_t)q->settings.delivery_limit;
-    if (too_often) bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
-    else if (slot->expires_ms) timer_set(m, q);
+    uint64_t delay_ms = too_often ? 0 : retry_delay(q, slot, failed);
+    if (too_often) {
+        bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
+    } else if (delay_ms) {
+        retry_later(m, q, item->level, item->number, slot, delay_ms);
+        return;
+    } else {
+        level_set_ready(q->levels[item->level], item->number, slot);
+        q->ready++;
+        q->ready_bytes += slot->content.body;
+        if (slot->expires_ms) timer_set(m, q);
+    }
     stir(m, q);
 }
 
@@ -101,14 +108,11 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
     if (!slot) return; /* the queue went meanwhile */
     q->unacked--;
     q->unacked_bytes -= slot->content.body;
-    if (outcome == SETTLE_REQUEUE) {
-        requeue(m, q, item, slot, effects);
+    if (outcome == SETTLE_REQUEUE || outcome == SETTLE_FAIL) {
+        requeue(m, q, item, slot, outcome == SETTLE_FAIL, effects);
         return;
     }
     if (outcome == SETTLE_REJECT) {
-        level_set_ready(q->levels[item->level], item->number, slot);
-        q->ready++;
-        q->ready_bytes += slot->content.body;
         bury(m, q, item->level, item->number, slot, DEAD_REJECTED, effects);
         return;
     }

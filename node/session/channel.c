@@ -155,7 +155,7 @@ void channel_method(struct channel *ch, const struct amqp_method *m)
         return;
     case AMQP_BASIC_REJECT:
         channel_acks_settle(ch, m->basic_reject.delivery_tag, false,
-                            m->basic_reject.requeue ? SETTLE_REQUEUE : SETTLE_REJECT);
+                            m->basic_reject.requeue ? SETTLE_FAIL : SETTLE_REJECT);
         return;
     default:
         channel_settle_flush(ch); /* the queues see what this channel did in the order it did it */

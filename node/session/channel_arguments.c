@@ -13,6 +13,7 @@ enum check {
     CHECK_OVERFLOW,
     CHECK_STRATEGY,
     CHECK_QUEUE_TYPE,
+    CHECK_RETRY_TYPE,
     CHECK_MISSING, /* not there yet: refused with 540 */
 };
 
@@ -35,17 +36,19 @@ static const struct rule queue_rules[] = {
     {"x-single-active-consumer", CHECK_BOOL},
     {"x-delivery-limit", CHECK_LIMIT},
     {"x-queue-type", CHECK_QUEUE_TYPE},
-    {"x-consumer-timeout", CHECK_MISSING},
-    {"x-consumer-disconnected-timeout", CHECK_MISSING},
-    {"x-delayed-retry-type", CHECK_MISSING},
+    {"x-consumer-timeout", CHECK_TTL},
+    {"x-consumer-disconnected-timeout", CHECK_TTL},
+    {"x-delayed-retry-type", CHECK_RETRY_TYPE},
+    {"x-delayed-retry-min", CHECK_EXPIRES},
+    {"x-delayed-retry-max", CHECK_EXPIRES},
     {"x-message-deduplication", CHECK_MISSING},
     {"x-max-age", CHECK_MISSING},
     {"x-stream-max-segment-size-bytes", CHECK_MISSING},
 };
 
 static const struct rule consumer_rules[] = {
-    {"x-consumer-timeout", CHECK_MISSING}, {"x-stream-offset", CHECK_MISSING}, {"x-stream-filter", CHECK_MISSING},
-    {"x-filter", CHECK_MISSING},           {"x-replay-from", CHECK_MISSING},   {"x-message-group", CHECK_MISSING},
+    {"x-consumer-timeout", CHECK_TTL}, {"x-stream-offset", CHECK_MISSING}, {"x-stream-filter", CHECK_MISSING},
+    {"x-filter", CHECK_MISSING},       {"x-replay-from", CHECK_MISSING},   {"x-message-group", CHECK_MISSING},
 };
 
 static void invalid(struct channel *ch, struct slice queue, const char *key, const char *why)
@@ -78,10 +81,10 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
     static const char *const overflows[] = {"drop-head", "reject-publish", "reject-publish-dlx", NULL};
     static const char *const strategies[] = {"at-most-once", "at-least-once", NULL};
     static const char *const types[] = {"classic", "quorum", NULL};
+    static const char *const retries[] = {"disabled", "all", "failed", "returned", NULL};
     switch (check) {
     case CHECK_COUNT:
         return check_integer(v, 0, INT64_MAX, text);
-        return check_integer(v, 1, INT64_MAX, text);
     case CHECK_LIMIT:
         return check_integer(v, -1, INT64_MAX, text);
     case CHECK_BYTE:
@@ -100,6 +103,8 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
         return check_choice(v, strategies);
     case CHECK_QUEUE_TYPE:
         return check_choice(v, types);
+    case CHECK_RETRY_TYPE:
+        return check_choice(v, retries);
     case CHECK_MISSING:
         break;
     }
@@ -140,18 +145,21 @@ bool channel_queue_arguments_check(struct channel *ch, struct slice queue, struc
     return true;
 }
 
-bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments, int32_t *priority)
+bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments,
+                                      struct consumer_arguments *out)
 {
     struct amqp_value v;
     int64_t n;
-    *priority = 0;
+    *out = (struct consumer_arguments){0};
     if (!arguments.size) return true;
     if (!check(ch, queue, arguments, consumer_rules, sizeof consumer_rules / sizeof consumer_rules[0])) return false;
+    out->has_timeout = amqp_table_find_integer(arguments, "x-consumer-timeout", &n);
+    if (out->has_timeout) out->timeout_ms = (uint64_t)n;
     if (!amqp_table_find(arguments, "x-priority", &v)) return true;
     if (!amqp_value_integer(&v, &n) || n < INT32_MIN || n > INT32_MAX) {
         invalid(ch, queue, "x-priority", "unacceptable_type");
         return false;
     }
-    *priority = (int32_t)n;
+    out->priority = (int32_t)n;
     return true;
 }

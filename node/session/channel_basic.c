@@ -23,16 +23,19 @@ void channel_basic_qos(struct channel *ch, const struct amqp_method *m)
 }
 
 /* Attaches a consumer that the channel knows already, so that its first delivery finds it. */
-static void attach(struct channel *ch, struct consumer *c, uint8_t flags, int32_t priority, struct slice queue_name,
-                   bool no_wait)
+static void attach(struct channel *ch, struct consumer *c, uint8_t flags, const struct consumer_arguments *arguments,
+                   struct slice queue_name, bool no_wait)
 {
     const struct backend *backend = ch->session->backend;
+    if (c->no_ack) flags |= ATTACH_NO_ACK;
+    if (arguments->has_timeout) flags |= ATTACH_TIMEOUT_OWN;
     struct command_attach command = {
         .queue = c->queue,
         .consumer = c->id,
-        .flags = (uint8_t)(flags | (c->no_ack ? ATTACH_NO_ACK : 0)),
+        .flags = flags,
         .prefetch = c->no_ack ? 0 : ch->prefetch, /* prefetch counts what is unacked, and here nothing ever is */
-        .priority = priority,
+        .priority = arguments->priority,
+        .timeout_ms = arguments->has_timeout ? arguments->timeout_ms : ch->session->settings->consumer_timeout_ms,
         .tag = channel_consumer_tag(c),
     };
     c->announced = no_wait;
@@ -59,7 +62,7 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_basic_consume *consume = &m->basic_consume;
     uint8_t space[NAME_SIZE_MAX];
-    int32_t priority;
+    struct consumer_arguments arguments;
     struct slice name = consume->queue, tag = consume->consumer_tag;
     if (slice_is(name, "amq.rabbitmq.reply-to")) {
         consume_reply_to(ch, m);
@@ -70,13 +73,13 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
     if (!q) return;
     uint32_t group = q->group;
     uint64_t id = q->id;
-    if (!channel_consumer_arguments_check(ch, name, consume->arguments, &priority)) return;
+    if (!channel_consumer_arguments_check(ch, name, consume->arguments, &arguments)) return;
     if (!tag.size) tag = session_name_generate(ch->session, "amq.ctag-", space);
     struct consumer *c = channel_consumer_create(ch, tag);
     c->queue = id;
     c->group = group;
     c->no_ack = consume->no_ack;
-    attach(ch, c, consume->exclusive ? ATTACH_EXCLUSIVE : 0, priority, name, consume->no_wait);
+    attach(ch, c, consume->exclusive ? ATTACH_EXCLUSIVE : 0, &arguments, name, consume->no_wait);
 }
 
 /* Direct reply-to is a hidden queue: exclusive, gone with its consumer, its name the address that requests carry. So a
@@ -121,7 +124,7 @@ void channel_basic_attach_reply_consumer(struct channel *ch, const struct questi
     CHECK(c);
     c->queue = reply->queue_id;
     c->group = reply->group;
-    attach(ch, c, ATTACH_EXCLUSIVE, 0, buf_slice(&q->name), q->no_wait);
+    attach(ch, c, ATTACH_EXCLUSIVE, &(struct consumer_arguments){0}, buf_slice(&q->name), q->no_wait);
 }
 
 void channel_basic_cancel(struct channel *ch, const struct amqp_method *m)

@@ -56,7 +56,18 @@ void channel_consumer_announce(struct channel *ch, struct consumer *c)
     channel_send(ch, &ok);
 }
 
-void session_consumer_cancelled(struct session *s, uint16_t number, uint32_t group, uint32_t id)
+/* A client that does not hear of it would wait for ever: its channel ends, in RabbitMQ's words. */
+static void fail_timed_out(struct channel *ch, uint64_t timeout_ms)
+{
+    ch->session->class_id = ch->session->method_id = 0;
+    channel_fail(
+        ch, AMQP_PRECONDITION_FAILED,
+        "delivery acknowledgement on channel %u timed out. Timeout value used: %llu ms. This timeout value can "
+        "be configured, see consumers doc guide to learn more",
+        ch->number, (unsigned long long)timeout_ms);
+}
+
+void session_consumer_cancelled(struct session *s, uint16_t number, uint32_t group, uint32_t id, uint64_t timeout_ms)
 {
     struct channel *ch = session_channel(s, number);
     if (!ch || ch->state != CHANNEL_OPEN) return;
@@ -70,4 +81,5 @@ void session_consumer_cancelled(struct session *s, uint16_t number, uint32_t gro
         channel_send(ch, &m);
     }
     channel_consumer_destroy(ch, c);
+    if (timeout_ms && !s->cancel_notify) fail_timed_out(ch, timeout_ms);
 }

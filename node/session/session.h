@@ -19,6 +19,7 @@ struct session_settings {
     uint32_t handshake_timeout_ms; /* 10000 */
     uint64_t message_size_max;   /* 134217728 */
     uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
+    uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
     const char *product;         /* "RabbitMQ" */
     const char *version;         /* 3.13 form */
     const char *cluster_name;
@@ -69,7 +70,8 @@ struct session_delivery {
     struct content content;
 };
 void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);
-void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer);
+/* `timeout_ms`: it held a message for so long; 0: its queue is gone. */
+void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer, uint64_t timeout_ms);
 /* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes. NULL: they go on.
  * `reason` must stay until the next call. */
 void session_block(struct session *s, const char *reason);

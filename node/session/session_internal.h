@@ -215,11 +215,11 @@ struct session {
     const struct backend *backend;
     char *peer;
     bool peer_is_loopback;
-    uint8_t phase; /* enum phase */
-    bool deaf;     /* in CLOSING: what comes in is thrown away unread */
+    uint8_t phase;    /* enum phase */
+    bool deaf;        /* in CLOSING: what comes in is thrown away unread */
     bool out_of_step; /* the client's bytes are no frames any more; only a close-ok is listened for */
-    bool stalled;  /* the next frame must wait for an event */
-    bool unread;   /* it did, and was not read since: what the client sends is not heard, so it is not called silent */
+    bool stalled;     /* the next frame must wait for an event */
+    bool unread; /* it did, and was not read since: what the client sends is not heard, so it is not called silent */
     bool cancel_notify; /* the client's capabilities */
     bool hears_blocked;
     const char *blocked; /* why publishes wait; NULL: they do not */
@@ -357,8 +357,13 @@ bool session_name_begins(struct slice s, const char *prefix);
 /* --- channel_arguments.c --- */
 /* Checks a declare's arguments; true: fine. Else the channel failed with 406 or, for what is not there yet, 540. */
 bool channel_queue_arguments_check(struct channel *ch, struct slice queue, struct slice arguments);
+struct consumer_arguments {
+    int32_t priority;
+    bool has_timeout;
+    uint64_t timeout_ms;
+};
 bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments,
-                                      int32_t *priority);
+                                      struct consumer_arguments *out);
 
 /* --- channel_publish.c --- */
 /* False: too much is under way; the frame must wait. */
@@ -371,8 +376,8 @@ void channel_publishing_close(struct channel *ch);
 void channel_publish_send(struct channel *ch, const struct outgoing *m); /* to its queues, or back to the client */
 
 /* --- channel_publish_keys.c --- */
-/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. False: the
- * channel failed. */
+/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. False:
+ * the channel failed. */
 bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route);
 bool channel_publish_has_copies(struct slice headers);
 /* False: the channel failed. */

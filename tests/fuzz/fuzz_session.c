@@ -45,7 +45,7 @@ static void event(struct harness *h, struct random *r)
         for (uint64_t tag = 1; tag < 20; tag++) session_confirm(h->session, channel, tag, !random_percent(r, 20));
         break;
     case 3:
-        session_consumer_cancelled(h->session, channel, 1, consumer);
+        session_consumer_cancelled(h->session, channel, 1, consumer, consumer % 2 * 1000);
         break;
     case 4:
         h->now_ms += random_below(r, 3000);

@@ -4,7 +4,8 @@
  *
  *     1:deliver c2 #3 body        port 1, consumer 2, delivery number 3; " again" behind it: redelivered
  *     1:ok 4 0                    the reply and its two counts; also empty, not-found, exclusive, in-use, not-empty,
- * invalid 1:refused 5                 the publish with that number 1:cancelled c2    1:gone    1:resync 7 dead 1 q2
+ * invalid 1:refused 5                 the publish with that number 1:cancelled c2 (after 50: a timeout)    1:gone
+ * 1:resync 7 dead 1 q2
  * expired body      dead letter 1, of queue 2 unused q2
  *
  * machine_check() runs after every entry. */
@@ -166,7 +167,10 @@ static inline struct queue_settings plain_settings(void)
                                    .expires_ms = QUEUE_NO_LIMIT,
                                    .max_length = QUEUE_NO_LIMIT,
                                    .max_length_bytes = QUEUE_NO_LIMIT,
-                                   .delivery_limit = QUEUE_NO_LIMIT};
+                                   .delivery_limit = QUEUE_NO_LIMIT,
+                                   .delayed_retry_min_ms = QUEUE_NO_LIMIT,
+                                   .delayed_retry_max_ms = QUEUE_NO_LIMIT,
+                                   .consumer_timeout_ms = QUEUE_NO_LIMIT};
 }
 
 static inline void configure(struct bench *b, uint64_t queue, struct queue_settings settings)
@@ -336,6 +340,7 @@ static inline void bench_put_effect(struct bench *b, const struct effect *e)
         return;
     case EFFECT_CANCELLED:
         buf_printf(&b->line, "cancelled c%u", e->consumer);
+        if (e->a) buf_printf(&b->line, " after %llu", (unsigned long long)e->a);
         return;
     case EFFECT_RESYNC:
         buf_printf(&b->line, "resync %llu", number);

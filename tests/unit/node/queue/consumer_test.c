@@ -80,6 +80,28 @@ static void one_consumer_is_active_and_the_next_takes_over(void **state)
 }
 
 /* The port that goes held nothing of this queue: it was full because of another. */
+static void a_higher_priority_takes_over_when_the_active_one_holds_nothing(void **state)
+{
+    struct bench *b = *state;
+    configure(b, 1, single_active());
+    attach(b, 1, 1, 1, 0);
+    publish(b, 1, "a");
+    attach_as(b, 2, &(struct command_attach){.queue = 1, .consumer = 1, .priority = 5});
+    hears(b, "2:ok 0 0");
+    publish(b, 1, "b");
+    hears(b, ""); /* the active one gets no more, the other must wait */
+    attach_as(b, 3, &(struct command_attach){.queue = 1, .consumer = 1, .priority = 2});
+    ack(b, 1, 1);
+    hears(b, "2:deliver c1 #1 b");
+    detach(b, 2, 1);
+    publish(b, 1, "c");
+    hears(b, "3:deliver c1 #1 c");
+    attach_as(b, 4, &(struct command_attach){.queue = 1, .consumer = 1, .priority = 2});
+    ack(b, 3, 1);
+    publish(b, 1, "d");
+    hears(b, "3:deliver c1 #2 d"); /* an equal does not */
+}
+
 static void the_next_takes_over_when_the_active_ones_port_closes(void **state)
 {
     struct bench *b = *state;
@@ -287,6 +309,7 @@ int main(void)
         BENCH_TEST(an_exclusive_consumer_is_alone),
         BENCH_TEST(of_consumers_with_priorities_the_highest_that_can_gets_the_message),
         BENCH_TEST(one_consumer_is_active_and_the_next_takes_over),
+        BENCH_TEST(a_higher_priority_takes_over_when_the_active_one_holds_nothing),
         BENCH_TEST(the_next_takes_over_when_the_active_ones_port_closes),
         BENCH_TEST(consumers_are_listed_with_the_active_one),
         BENCH_TEST(an_auto_delete_queue_is_unused_after_its_last_consumer),

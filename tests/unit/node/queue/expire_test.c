@@ -51,17 +51,50 @@ static void the_shorter_of_both_times_counts(void **state)
     counts(b, 1, 0, 0);
 }
 
-static void only_what_is_at_the_head_expires(void **state)
+static void what_expires_behind_a_head_that_lives_longer_goes_too(void **state)
 {
     struct bench *b = *state;
     declare(b, 1);
     publish(b, 1, "a");
     put_for(b, "b", 10);
-    pass(b, 20);
+    put_for(b, "c", 100);
+    put_for(b, "d", 10);
+    assert_int_equal(deadline(b), b->now_ms + 10);
+    pass(b, 10);
     counts(b, 1, 2, 0);
     get(b, 1, 1);
     hears(b, "1:deliver c0 #1 a; 1:ok 1 0");
-    counts(b, 1, 0, 1); /* at the end of the same entry */
+    pass(b, 90);
+    counts(b, 1, 0, 1);
+}
+
+/* So many that their pages are out, with a message that stays in front. */
+static void what_expires_in_pages_that_are_out_goes_in_turns(void **state)
+{
+    enum { PAGES = 140, COUNT = PAGES * 1024 };
+    struct bench *b = *state;
+    declare(b, 1);
+    publish(b, 1, "head");
+    for (unsigned done = 0; done < COUNT;) {
+        struct chunk_writer *w = begin(b, 0);
+        uint64_t queue = 1;
+        for (unsigned i = 0; i < 1024; i++, done++)
+            put_message(w, &queue, 1, (struct message){.body = "m", .ttl_ms = done % 2 ? 1000 : 5000});
+        end(b, 0);
+    }
+    checkpoint(b); /* contents to segments ... */
+    checkpoint(b); /* ... and the pages out */
+    restart(b);
+    counts(b, 1, COUNT + 1, 0);
+    pass(b, 1000);
+    uint64_t left = stat_of(b, 1).ready;
+    assert_in_range(left, COUNT / 2 + 2, COUNT); /* a turn's work is bounded: not all yet */
+    assert_true(deadline(b) <= b->now_ms);
+    pass(b, 0);
+    counts(b, 1, COUNT / 2 + 1, 0);
+    assert_int_equal(deadline(b), b->now_ms + 4000);
+    for (int turns = 0; turns < 2; turns++) pass(b, turns ? 0 : 4000);
+    counts(b, 1, 1, 0);
 }
 
 static void with_no_time_to_live_only_a_waiting_consumer_gets_it(void **state)
@@ -168,7 +201,8 @@ int main(void)
         BENCH_TEST(a_message_expires_after_its_time),
         BENCH_TEST(the_queues_time_holds_for_all_its_messages),
         BENCH_TEST(the_shorter_of_both_times_counts),
-        BENCH_TEST(only_what_is_at_the_head_expires),
+        BENCH_TEST(what_expires_behind_a_head_that_lives_longer_goes_too),
+        BENCH_TEST(what_expires_in_pages_that_are_out_goes_in_turns),
         BENCH_TEST(with_no_time_to_live_only_a_waiting_consumer_gets_it),
         BENCH_TEST(what_is_unacked_does_not_expire_but_does_when_it_comes_back),
         BENCH_TEST(an_expired_message_is_not_delivered),

@@ -29,7 +29,7 @@ struct kept_entry {
 
 struct run {
     struct random random;
-    bool deep;
+    bool deep; /* its first queue gets long */
     struct bench *bench, *twin;
     unsigned twin_left;
     struct model model;
@@ -86,7 +86,7 @@ static void say(struct run *r, const struct effect *e)
         buf_printf(&r->said, "reply %u %llu %llu; ", e->code, (unsigned long long)e->a, (unsigned long long)e->b);
         return;
     case EFFECT_CANCELLED:
-        buf_printf(&r->said, "cancelled c%u; ", e->consumer);
+        buf_printf(&r->said, "cancelled c%u after %llu; ", e->consumer, (unsigned long long)e->a);
         return;
     case EFFECT_DEAD_LETTER:
         buf_printf(&r->said, "dead %u ", e->code);
@@ -142,7 +142,7 @@ static void compare_counts(struct run *r)
         if (!q->there) continue;
         assert_int_equal(s.ready, ready);
         assert_int_equal(s.ready_bytes, bytes);
-        assert_int_equal(s.ready + s.unacked, q->count);
+        assert_int_equal(s.ready + s.unacked + s.delayed, q->count);
         assert_int_equal(s.consumers, q->consumer_count);
     }
 }
@@ -221,6 +221,10 @@ static struct queue_settings random_settings(struct run *r, unsigned queue)
     if (!r->deep && below(r, 4) == 0) s.max_length = (int64_t)below(r, 12);
     if (!r->deep && below(r, 6) == 0) s.max_length_bytes = (int64_t)below(r, 400);
     if (below(r, 4) == 0) s.delivery_limit = (int64_t)below(r, 4);
+    if (below(r, 4) == 0) s.consumer_timeout_ms = (int64_t)below(r, 300);
+    s.delayed_retry = below(r, 2) ? DELAYED_RETRY_DISABLED : (uint8_t)below(r, 4);
+    s.delayed_retry_min_ms = (int64_t)below(r, 80) - 1;
+    s.delayed_retry_max_ms = below(r, 2) ? QUEUE_NO_LIMIT : (int64_t)below(r, 200);
     return s;
 }
 
@@ -230,7 +234,7 @@ static void wish_enqueue(struct run *r, unsigned port, bool flood)
     unsigned first = flood ? 0 : (unsigned)below(r, MODEL_QUEUES), second = (unsigned)below(r, MODEL_QUEUES);
     uint64_t queues[2] = {r->model.queues[first].id, r->model.queues[second].id};
     unsigned count = first != second && below(r, 5) == 0 ? 2 : 1;
-    uint64_t ttl_ms = (r->deep && !first) || below(r, 4) ? UINT64_MAX : below(r, 150);
+    uint64_t ttl_ms = below(r, 4) ? UINT64_MAX : below(r, r->deep && !first ? 6000 : 150);
     uint8_t priority = (uint8_t)below(r, MODEL_LEVELS);
     unsigned size = 8 + (unsigned)below(r, r->deep ? 60 : 200);
     char body[512];
@@ -257,7 +261,7 @@ static void wish_settle(struct run *r, unsigned port)
     if (below(r, 3) == 0) last = first + below(r, r->deep ? 500 : 10);
     if (below(r, 40) == 0) first = 1, last = UINT64_MAX - 1;
     uint64_t dice = below(r, 10);
-    uint8_t outcome = dice < 6 ? SETTLE_ACK : dice < 8 ? SETTLE_REQUEUE : SETTLE_REJECT;
+    uint8_t outcome = dice < 6 ? SETTLE_ACK : dice < 7 ? SETTLE_REQUEUE : dice < 8 ? SETTLE_FAIL : SETTLE_REJECT;
     command_settle_encode(&r->writer, outcome, first, last);
     model_settle(&r->model, port, outcome, first, last);
 }
@@ -269,12 +273,16 @@ static void wish_attach(struct run *r, unsigned port)
     struct model_consumer c = {.id = ++r->consumers_made,
                                .prefetch = below(r, 3) ? (uint32_t)below(r, r->deep ? 300 : 6) : 0,
                                .priority = below(r, 4) ? 0 : (int32_t)below(r, 5) - 2,
-                               .flags = below(r, 12) ? 0 : ATTACH_EXCLUSIVE};
+                               .timeout_ms = below(r, 3) ? 0 : below(r, 300),
+                               .flags = (uint8_t)((below(r, 12) ? 0 : ATTACH_EXCLUSIVE) |
+                                                  (below(r, 3) ? 0 : ATTACH_TIMEOUT_OWN) |
+                                                  (below(r, 6) ? 0 : ATTACH_NO_ACK))};
     struct command_attach a = {.queue = r->model.queues[queue].id,
                                .consumer = c.id,
                                .flags = c.flags,
                                .prefetch = c.prefetch,
                                .priority = c.priority,
+                               .timeout_ms = c.timeout_ms,
                                .tag = slice_str("tag")};
     command_attach_encode(&r->writer, &a);
     model_attach(&r->model, port, queue, c);
@@ -407,6 +415,7 @@ static void step_dead_lettered(struct run *r)
 static void step_again(struct run *r)
 {
     if (!r->last_chunk || !r->sent[r->last_port]) return;
+    model_expire(&r->model); /* time runs at the begin and at the end of an entry */
     model_expire(&r->model);
     apply(r, blob_ref(r->last_chunk));
 }
@@ -415,6 +424,7 @@ static void step_time(struct run *r)
 {
     r->bench->now_ms += below(r, 60);
     r->model.now_ms = r->bench->now_ms;
+    model_expire(&r->model);
     model_expire(&r->model);
     apply(r, NULL);
 }

@@ -23,6 +23,7 @@ enum {
 struct model_message {
     uint64_t id; /* its body says so */
     uint64_t expires_ms;
+    uint64_t waits_until_ms; /* for its next try; 0: it does not wait */
     uint32_t body, delivery_count;
     uint8_t level;
     bool redelivered, unacked;
@@ -33,6 +34,7 @@ struct model_consumer {
     unsigned port, queue;
     uint32_t id, prefetch, unacked;
     int32_t priority;
+    uint64_t timeout_ms;
     uint8_t flags;
 };
 
@@ -48,7 +50,7 @@ struct model_queue {
 };
 
 struct model_item {
-    uint64_t dseq, queue_id, message;
+    uint64_t dseq, queue_id, message, delivered_ms;
     uint32_t consumer;
     unsigned queue;
 };
@@ -74,13 +76,22 @@ struct model {
 };
 
 static inline void model_pump(struct model *m, struct model_queue *q);
+static inline void model_stir(struct model *m, unsigned queue);
+static inline void model_pump_stirred(struct model *m);
+static inline void model_settle_range(struct model *m, unsigned port, uint8_t outcome, uint64_t first, uint64_t last);
+static inline void model_remove_consumer(struct model *m, struct model_consumer *c);
+
+static inline bool model_is_ready(const struct model_message *message)
+{
+    return !message->unacked && !message->waits_until_ms;
+}
 
 static inline uint64_t model_ready(const struct model_queue *q, uint64_t *bytes)
 {
     uint64_t ready = 0;
     *bytes = 0;
     for (size_t i = 0; i < q->count; i++) {
-        if (q->messages[i].unacked) continue;
+        if (!model_is_ready(&q->messages[i])) continue;
         ready++;
         *bytes += q->messages[i].body;
     }
@@ -95,7 +106,7 @@ static inline unsigned model_index(const struct model *m, const struct model_que
 static inline struct model_message *model_front(struct model_queue *q)
 {
     for (size_t i = 0; i < q->count; i++)
-        if (!q->messages[i].unacked) return &q->messages[i];
+        if (model_is_ready(&q->messages[i])) return &q->messages[i];
     return NULL;
 }
 
@@ -128,32 +139,102 @@ static inline void model_unused(struct model *m, struct model_queue *q)
 
 /* --- time --- */
 
+static inline uint64_t model_timeout(const struct model *m, const struct model_consumer *c)
+{
+    const struct queue_settings *s = &m->queues[c->queue].settings;
+    if (c->flags & ATTACH_NO_ACK) return 0;
+    if (!(c->flags & ATTACH_TIMEOUT_OWN) && s->consumer_timeout_ms >= 0) return (uint64_t)s->consumer_timeout_ms;
+    return c->timeout_ms;
+}
+
+static inline bool model_holds(const struct model *m, const struct model_consumer *c, const struct model_item *item)
+{
+    return item->consumer == c->id && item->queue_id == m->queues[c->queue].id;
+}
+
+static inline bool model_is_overdue(const struct model *m, const struct model_consumer *c)
+{
+    const struct model_port *p = &m->ports[c->port];
+    uint64_t timeout = model_timeout(m, c);
+    for (size_t i = 0; timeout && i < p->count; i++)
+        if (model_holds(m, c, &p->items[i])) return p->items[i].delivered_ms + timeout <= m->now_ms;
+    return false;
+}
+
+static inline void model_time_out(struct model *m, struct model_consumer *c)
+{
+    struct model_consumer gone = *c;
+    struct model_port *p = &m->ports[c->port];
+    buf_printf(&m->port_said[c->port], "cancelled c%u after %llu; ", c->id, (unsigned long long)model_timeout(m, c));
+    model_remove_consumer(m, c);
+    for (size_t i = 0; i < p->count;) {
+        uint64_t dseq = p->items[i].dseq;
+        if (model_holds(m, &gone, &p->items[i])) model_settle_range(m, gone.port, SETTLE_REQUEUE, dseq, dseq);
+        else i++;
+    }
+    model_stir(m, gone.queue);
+    for (unsigned i = 0; i < p->consumer_count; i++) model_stir(m, p->order[i]->queue);
+}
+
+static inline void model_expire_queue(struct model *m, struct model_queue *q)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        struct model_message *message = &q->messages[i];
+        if (!message->waits_until_ms || message->waits_until_ms > m->now_ms) continue;
+        message->waits_until_ms = 0;
+        model_stir(m, model_index(m, q));
+    }
+    for (unsigned i = 0; i < q->consumer_count;) {
+        if (model_is_overdue(m, q->consumers[i])) model_time_out(m, q->consumers[i]);
+        else i++;
+    }
+    for (int level = 0; level < MODEL_LEVELS; level++) { /* lowest first, as the machine does */
+        for (size_t i = 0; i < q->count; i++) {
+            struct model_message *message = &q->messages[i];
+            if (message->level != level || !model_is_ready(message)) continue;
+            if (!message->expires_ms || message->expires_ms > m->now_ms) continue;
+            model_bury(m, q, message, DEAD_EXPIRED);
+            i--;
+        }
+    }
+    bool due = q->settings.expires_ms >= 0 && !q->consumer_count && !q->unused_told &&
+               q->used_ms + (uint64_t)q->settings.expires_ms <= m->now_ms;
+    if (due) model_unused(m, q);
+}
+
+/* The queues in the order of their ids. */
 static inline void model_expire(struct model *m)
 {
-    for (struct model_queue *q = m->queues; q < m->queues + MODEL_QUEUES; q++) {
-        if (!q->there) continue;
-        for (int level = 0; level < MODEL_LEVELS; level++) { /* lowest first, as the machine does */
-            for (size_t i = 0; i < q->count; i++) {
-                struct model_message *message = &q->messages[i];
-                if (message->level != level || message->unacked) continue;
-                if (!message->expires_ms || message->expires_ms > m->now_ms) break;
-                model_bury(m, q, message, DEAD_EXPIRED);
-                i--;
-            }
-        }
-        bool due = q->settings.expires_ms >= 0 && !q->consumer_count && !q->unused_told &&
-                   q->used_ms + (uint64_t)q->settings.expires_ms <= m->now_ms;
-        if (due) model_unused(m, q);
+    uint64_t last = 0;
+    for (;;) {
+        struct model_queue *next = NULL;
+        for (struct model_queue *q = m->queues; q < m->queues + MODEL_QUEUES; q++)
+            if (q->there && q->id > last && (!next || q->id < next->id)) next = q;
+        if (!next) break;
+        last = next->id;
+        model_expire_queue(m, next);
     }
+    for (unsigned i = 1; i < m->stirred_count; i++) /* by ids, too */
+        for (unsigned k = i; k && m->queues[m->stirred[k]].id < m->queues[m->stirred[k - 1]].id; k--) {
+            unsigned other = m->stirred[k];
+            m->stirred[k] = m->stirred[k - 1];
+            m->stirred[k - 1] = other;
+        }
+    model_pump_stirred(m);
 }
 
 /* --- deliveries --- */
+
+static inline bool model_must_yield(const struct model_queue *q)
+{
+    return q->consumers[0]->priority > q->active->priority;
+}
 
 static inline bool model_can_take(const struct model *m, const struct model_queue *q, const struct model_consumer *c)
 {
     const struct model_port *p = &m->ports[c->port];
     uint64_t held = 0, bytes = 0;
-    if (q->settings.single_active_consumer && q->active != c) return false;
+    if (q->settings.single_active_consumer && (q->active != c || model_must_yield(q))) return false;
     if (c->prefetch && c->unacked >= c->prefetch) return false;
     for (size_t i = 0; i < p->count; i++) held += p->items[i].consumer != 0;
     if (p->limit && held >= p->limit) return false;
@@ -185,7 +266,7 @@ static inline void model_hand_out(struct model *m, struct model_queue *q, unsign
     struct model_port *p = &m->ports[port];
     uint64_t bytes, dseq = p->next_dseq++;
     p->items = mem_grow(p->items, &p->capacity, p->count + 1, sizeof *p->items);
-    p->items[p->count++] = (struct model_item){dseq, q->id, message->id, c ? c->id : 0, model_index(m, q)};
+    p->items[p->count++] = (struct model_item){dseq, q->id, message->id, m->now_ms, c ? c->id : 0, model_index(m, q)};
     p->sizes = mem_grow(p->sizes, &p->sizes_capacity, dseq + 1, sizeof *p->sizes);
     p->sizes[dseq] = message->body + MODEL_OVERHEAD;
     message->unacked = true;
@@ -198,6 +279,8 @@ static inline void model_hand_out(struct model *m, struct model_queue *q, unsign
 static inline void model_pump(struct model *m, struct model_queue *q)
 {
     struct model_message *message;
+    if (q->settings.single_active_consumer && q->active && !q->active->unacked && model_must_yield(q))
+        q->active = q->consumers[0];
     while ((message = model_front(q))) {
         struct model_consumer *c = NULL;
         for (unsigned i = 0; i < q->consumer_count && !c; i++)
@@ -215,7 +298,11 @@ static inline void model_pump(struct model *m, struct model_queue *q)
 
 static inline void model_port_may_take_more(struct model *m, struct model_port *p)
 {
-    for (unsigned i = 0; i < p->consumer_count; i++) model_pump(m, &m->queues[p->order[i]->queue]);
+    uint64_t bytes;
+    for (unsigned i = 0; i < p->consumer_count; i++) {
+        struct model_queue *q = &m->queues[p->order[i]->queue];
+        if (model_ready(q, &bytes)) model_pump(m, q);
+    }
 }
 
 static inline void model_stir(struct model *m, unsigned queue)
@@ -257,7 +344,8 @@ static inline void model_drop_heads(struct model *m, struct model_queue *q)
         if (!over) return;
         struct model_message *lowest = NULL; /* the first ready one of the lowest level that has any */
         for (size_t i = 0; i < q->count; i++)
-            if (!q->messages[i].unacked && (!lowest || q->messages[i].level < lowest->level)) lowest = &q->messages[i];
+            if (model_is_ready(&q->messages[i]) && (!lowest || q->messages[i].level < lowest->level))
+                lowest = &q->messages[i];
         model_bury(m, q, lowest, DEAD_MAXLEN);
     }
 }
@@ -287,6 +375,17 @@ static inline bool model_put(struct model *m, struct model_queue *q, struct mode
     return true;
 }
 
+static inline uint64_t model_retry_delay(const struct queue_settings *s, const struct model_message *message,
+                                         uint8_t outcome)
+{
+    uint8_t concerned = outcome == SETTLE_FAIL ? DELAYED_RETRY_FAILED : DELAYED_RETRY_RETURNED;
+    if (s->delayed_retry != DELAYED_RETRY_ALL && s->delayed_retry != concerned) return 0;
+    if (s->delayed_retry_min_ms <= 0) return 0;
+    uint64_t delay = (uint64_t)s->delayed_retry_min_ms * message->delivery_count;
+    return s->delayed_retry_max_ms >= 0 && delay > (uint64_t)s->delayed_retry_max_ms ? (uint64_t)s->delayed_retry_max_ms
+                                                                                     : delay;
+}
+
 static inline void model_settle_item(struct model *m, struct model_port *p, size_t at, uint8_t outcome)
 {
     struct model_item item = p->items[at];
@@ -309,8 +408,16 @@ static inline void model_settle_item(struct model *m, struct model_port *p, size
     }
     message->redelivered = true;
     message->delivery_count++;
-    if (q->settings.delivery_limit >= 0 && message->delivery_count > (uint64_t)q->settings.delivery_limit)
+    bool too_often = q->settings.delivery_limit >= 0 && message->delivery_count > (uint64_t)q->settings.delivery_limit;
+    uint64_t delay = model_retry_delay(&q->settings, message, outcome);
+    if (too_often) {
         model_bury(m, q, message, DEAD_DELIVERY_LIMIT);
+    } else if (delay) {
+        message->waits_until_ms = m->now_ms + delay;
+        if (message->expires_ms && message->expires_ms < message->waits_until_ms)
+            message->waits_until_ms = message->expires_ms;
+        return;
+    }
     model_stir(m, item.queue);
 }
 
@@ -408,6 +515,7 @@ static inline void model_purge(struct model *m, unsigned port, unsigned queue)
 {
     struct model_queue *q = &m->queues[queue];
     uint64_t count = 0;
+    for (size_t i = 0; q->there && i < q->count; i++) q->messages[i].waits_until_ms = 0;
     if (q->there)
         for (struct model_message *message; (message = model_front(q)); count++) model_remove(q, message);
     model_reply(m, port, q->there ? REPLY_OK : REPLY_NOT_FOUND, count, 0);
@@ -417,6 +525,7 @@ static inline void model_delete(struct model *m, unsigned port, unsigned queue, 
 {
     struct model_queue *q = &m->queues[queue];
     uint64_t bytes, ready = model_ready(q, &bytes);
+    for (size_t i = 0; i < q->count; i++) ready += q->messages[i].waits_until_ms != 0;
     uint8_t code = !q->there                                         ? REPLY_NOT_FOUND
                    : (flags & DELETE_IF_UNUSED) && q->consumer_count ? REPLY_IN_USE
                    : (flags & DELETE_IF_EMPTY) && ready              ? REPLY_NOT_EMPTY
@@ -425,7 +534,7 @@ static inline void model_delete(struct model *m, unsigned port, unsigned queue, 
         q->settings.auto_delete = false;
         while (q->consumer_count) {
             struct model_consumer *c = q->consumers[0];
-            buf_printf(&m->port_said[c->port], "cancelled c%u; ", c->id);
+            buf_printf(&m->port_said[c->port], "cancelled c%u after 0; ", c->id);
             model_remove_consumer(m, c);
         }
         q->there = false;
@@ -479,7 +588,7 @@ static inline void model_close_port(struct model *m, unsigned port)
 {
     struct model_port *p = &m->ports[port];
     model_leave(m, port);
-    model_settle_range(m, port, SETTLE_REQUEUE, 1, UINT64_MAX);
+    model_settle_range(m, port, SETTLE_FAIL, 1, UINT64_MAX);
     model_pump_stirred(m);
     p->limit = 0;
     p->next_dseq = 1;

@@ -233,6 +233,58 @@ static void a_page_goes_out_and_comes_back_as_it_was(void **state)
     assert_int_equal(s->level.ready, 2 * PAGE_SLOTS + 10);
 }
 
+/* Slot n of each page expires at 5000 - n; that of the second page's last is the earliest of all. */
+static void set_expiries(struct shelf *s, unsigned pages)
+{
+    for (uint64_t n = 0; n < pages * PAGE_SLOTS; n++)
+        level_set_expiry(&s->level, n, level_slot(&s->level, n, s->store), 5000 - n % PAGE_SLOTS);
+    level_set_expiry(&s->level, pages * PAGE_SLOTS, level_slot(&s->level, pages * PAGE_SLOTS, s->store), 100);
+}
+
+static void what_expires_is_known_of_pages_that_are_out(void **state)
+{
+    struct shelf *s = *state;
+    uint64_t due[4];
+    append(s, 2 * PAGE_SLOTS + 1);
+    set_expiries(s, 2);
+    put_out(s);
+    assert_true(level_page(&s->level, 0)->paged_out && level_page(&s->level, PAGE_SLOTS)->paged_out);
+    assert_int_equal(level_earliest(&s->level), 100);
+    assert_int_equal(level_expiry_due(&s->level, 100, due, 4), 1);
+    assert_int_equal(due[0], 2);
+    remove_number(s, 2 * PAGE_SLOTS);
+    level_expiry_back(&s->level, 2);
+    assert_int_equal(level_earliest(&s->level), 5000 - (PAGE_SLOTS - 1));
+    assert_int_equal(level_expiry_due(&s->level, 4999, due, 1), 1);
+    assert_int_equal(due[0], 0);
+    assert_int_equal(level_expiry_due(&s->level, 4999, due, 4), 1);
+    assert_int_equal(due[0], 1);
+    assert_true(level_earliest(&s->level) == UINT64_MAX);
+    assert_int_equal(level_slot(&s->level, 7, s->store)->expires_ms, 4993);
+    assert_true(level_page(&s->level, PAGE_SLOTS)->paged_out);
+    level_expiry_back(&s->level, 0);
+    assert_int_equal(level_earliest(&s->level), 5000 - (PAGE_SLOTS - 1));
+}
+
+static void a_page_s_time_follows_what_comes_and_goes(void **state)
+{
+    struct shelf *s = *state;
+    append(s, 3);
+    level_set_expiry(&s->level, 1, level_slot(&s->level, 1, s->store), 50);
+    level_set_expiry(&s->level, 2, level_slot(&s->level, 2, s->store), 40);
+    assert_int_equal(level_earliest(&s->level), 40);
+    level_set_unacked(&s->level, 2, level_slot(&s->level, 2, s->store));
+    uint64_t page;
+    assert_int_equal(level_expiry_due(&s->level, 40, &page, 1), 1);
+    level_expiry_back(&s->level, 0);
+    assert_int_equal(level_earliest(&s->level), 50);
+    level_set_ready(&s->level, 2, level_slot(&s->level, 2, s->store));
+    assert_int_equal(level_earliest(&s->level), 40);
+    remove_number(s, 1);
+    remove_number(s, 2);
+    assert_true(level_earliest(&s->level) == UINT64_MAX); /* what is left lives for ever */
+}
+
 static void a_page_that_was_touched_stays(void **state)
 {
     struct shelf *s = *state;
@@ -338,6 +390,8 @@ int main(void)
         PAGE_TEST(an_empty_page_that_is_not_full_yet_stays),
         PAGE_TEST(a_level_takes_no_more_when_its_oldest_is_too_far_back),
         PAGE_TEST(a_page_goes_out_and_comes_back_as_it_was),
+        PAGE_TEST(what_expires_is_known_of_pages_that_are_out),
+        PAGE_TEST(a_page_s_time_follows_what_comes_and_goes),
         PAGE_TEST(a_page_that_was_touched_stays),
         PAGE_TEST(closing_a_level_gives_back_all_that_it_held_in_segments),
         PAGE_TEST(a_damaged_index_is_told_to_the_owner),

@@ -77,7 +77,7 @@ static void rejects_and_nacks_say_what_becomes_of_the_message(void **state)
     asked(&h, "settle group=1 2..2 reject");
     m.basic_reject = (struct amqp_basic_reject){3, true};
     say(&h, 1, &m);
-    asked(&h, "settle group=1 3..3 requeue");
+    asked(&h, "settle group=1 3..3 fail"); /* a reject says that something went wrong */
     m = amqp_method_of(AMQP_BASIC_NACK);
     m.basic_nack = (struct amqp_basic_nack){5, true, true};
     say(&h, 1, &m); /* 1, 4 and 5 are left */
@@ -196,13 +196,33 @@ static void a_consumer_is_cancelled_by_the_broker(void **state)
     (void)state;
     struct harness h;
     consume_q(&h, false);
-    session_consumer_cancelled(h.session, 1, 1, 1);
+    session_consumer_cancelled(h.session, 1, 1, 1, 0);
     hears(&h, "1 basic.cancel consumer_tag=\"c\" no_wait=true");
-    session_consumer_cancelled(h.session, 1, 1, 1);
+    session_consumer_cancelled(h.session, 1, 1, 1, 0);
     hears_nothing(&h);
     say_consume(&h, 1, "q", "c", false); /* the tag is free again */
     hears(&h, "1 basic.consume-ok consumer_tag=\"c\"");
     asked(&h, "attach consumer=2 flags=0 prefetch=0 priority=0 tag=c");
+    harness_close(&h);
+}
+
+static void a_consumer_that_timed_out_is_cancelled_or_ends_its_channel(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    session_consumer_cancelled(h.session, 1, 1, 1, 500);
+    hears(&h, "1 basic.cancel consumer_tag=\"c\" no_wait=true");
+    harness_close(&h);
+    harness_open_with(&h, false); /* this client does not hear of cancellations */
+    harness_queue(&h, "q");
+    say_consume(&h, 1, "q", "c", false);
+    hears(&h, "1 basic.consume-ok consumer_tag=\"c\"");
+    session_consumer_cancelled(h.session, 1, 1, 1, 500);
+    hears(&h,
+          "1 channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed "
+          "out. Timeout value used: 500 ms. This timeout value can be configured, see consumers doc guide to learn "
+          "more\" class_id=0 method_id=0");
     harness_close(&h);
 }
 
@@ -345,7 +365,7 @@ static void settlements_reach_the_queues_before_the_next_question(void **state)
     m = amqp_method_of(AMQP_CHANNEL_CLOSE);
     amqp_method_put(&h.input, 1, &m);
     harness_flush(&h);
-    asked(&h, "settle group=1 1..1 requeue");
+    asked(&h, "settle group=1 1..1 fail");
     asked(&h, "get");
     asked(&h, "settle group=1 2..2 ack");
     asked(&h, "close 1");
@@ -409,6 +429,7 @@ int main(void)
         cmocka_unit_test(without_acks_a_delivery_is_settled_at_once),
         cmocka_unit_test(a_consumer_is_cancelled_by_the_client),
         cmocka_unit_test(a_consumer_is_cancelled_by_the_broker),
+        cmocka_unit_test(a_consumer_that_timed_out_is_cancelled_or_ends_its_channel),
         cmocka_unit_test(a_delivery_before_the_reply_announces_the_consumer),
         cmocka_unit_test(faults_of_a_consume_are_told),
         cmocka_unit_test(consumers_have_priorities_and_may_be_exclusive),

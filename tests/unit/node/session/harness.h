@@ -112,7 +112,7 @@ static inline unsigned fake_publish(void *self, struct backend_channel *c, const
 static inline void fake_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last,
                                uint8_t outcome)
 {
-    static const char *const names[] = {"ack", "reject", "requeue"};
+    static const char *const names[] = {"ack", "reject", "requeue", "fail"};
     (void)c;
     harness_log(self, "settle group=%u %llu..%llu %s", group, (unsigned long long)first, (unsigned long long)last,
                 names[outcome]);
@@ -431,11 +431,19 @@ static inline void say_open(struct harness *h, const char *vhost)
 #define PLAIN_GUEST slice_of("\0guest\0guest", 12)
 
 /* The whole handshake, and channel 1; what the session said meanwhile is dropped. */
+static inline void harness_open_with(struct harness *h, bool capable);
+
 static inline void harness_open(struct harness *h)
+{
+    harness_open_with(h, true);
+}
+
+/* `capable`: the client says that it hears of cancellations and the like. */
+static inline void harness_open_with(struct harness *h, bool capable)
 {
     harness_init(h, true);
     say_bytes(h, "AMQP\0\0\x09\1", 8);
-    say_start_ok(h, "PLAIN", PLAIN_GUEST, true);
+    say_start_ok(h, "PLAIN", PLAIN_GUEST, capable);
     say_tune_ok(h, 2047, 131072, 60);
     say_open(h, "/");
     say_empty(h, 1, AMQP_CHANNEL_OPEN);
