@@ -61,6 +61,7 @@ struct answer {
     const char *content_type;
     const char *allow; /* 405 and OPTIONS: the methods */
     bool challenge;    /* 401: say how to log in */
+    bool page;         /* a file of the page: it may load nothing from elsewhere */
     char *location;    /* owned */
     struct buf body;
 };
@@ -153,6 +154,7 @@ request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete,
     api_queue_messages_get, api_queue_actions;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_metrics_get, api_health_get;
+request_handler page_index_get, page_file_get;
 
 /* Sums over the queues of all groups that have a replica here. */
 struct totals {

@@ -19,6 +19,8 @@ struct route_entry {
 #define DELETE .handlers[HTTP_DELETE]
 
 static const struct route_entry table[] = {
+    {"/", TAG_NONE, GET = page_index_get},
+    {"/page/{}", TAG_NONE, GET = page_file_get},
     {"/health/{}", TAG_NONE, GET = api_health_get},
     {"/metrics", TAG_MONITORING, GET = api_metrics_get},
     {"/api/overview", TAG_MANAGEMENT, GET = api_overview_get},

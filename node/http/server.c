@@ -37,6 +37,12 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
     if (!response) return MHD_NO;
     if (a->body.size) MHD_add_response_header(response, "Content-Type", a->content_type);
     MHD_add_response_header(response, "Cache-Control", "no-cache");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (a->page) {
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                "default-src 'self'; frame-ancestors 'none'; base-uri 'none'");
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    }
     if (a->location) MHD_add_response_header(response, "Location", a->location);
     if (a->allow) MHD_add_response_header(response, "Allow", a->allow);
     if (a->challenge) MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"Warren Management\"");
