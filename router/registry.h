@@ -60,6 +60,10 @@ size_t registry_count(const struct topology *t, enum registry_kind kind);
 uint64_t registry_version(const struct topology *t);
 bool registry_is_seeded(const struct topology *t);
 
+/* The number of a vhost-limit or user-limit; -1: none. */
+int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct slice vhost, struct slice name,
+                       struct slice detail);
+
 /* --- commands: TOPOLOGY_SET, TOPOLOGY_CLEAR and TOPOLOGY_SEED of topology.h --- */
 
 /* Sets an item, new or not; a vhost is made with its exchanges. The slices are borrowed. */

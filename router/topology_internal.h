@@ -121,8 +121,6 @@ bool registry_restore(struct topology *t, struct reader *r);
  */
 bool registry_check_name_sizes(const struct registry_item *item, struct topology_result *r);
 bool registry_check_names(const struct topology *t, const struct registry_item *item, struct topology_result *r);
-int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct slice vhost, struct slice name,
-                       struct slice detail); /* -1: none */
 bool vhost_is_protected(const struct registry_item *vhost);
 /* registry_change.c: the commands */
 void registry_set(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
