@@ -68,17 +68,40 @@ static int set_text(char *to, const char *value, struct err *err, const char *na
     return 0;
 }
 
+/* "this|that" has the value as one of its words. */
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t size = strlen(value);
+    for (const char *at = choices; at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (size && !strncmp(at, value, size) && (at[size] == '|' || !at[size])) return true;
+    }
+    return false;
+}
+
+static int set_words(char *to, const struct key *key, const char *value, struct err *err, const char *name)
+{
+    if (key->choices && *value && !is_choice(key->choices, value))
+        return (int)err_set(err, ERR_INVALID, "%s = %s: give one of %s", name, value, key->choices);
+    return set_text(to, value, err, name);
+}
+
 static int set_list(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
 {
-    const char *suffix = name + strlen(key->name);
+    char number[CONFIG_TEXT_MAX];
     int64_t at = 0;
-    bool found = key->low == 0 && !strcmp(suffix, "default");
-    if (!found && (!parse_digits(suffix, key->high, &at) || at < key->low))
-        return (int)err_set(err, ERR_INVALID, "%s: the last part must be a number from %lld to %lld", name,
-                            (long long)key->low, (long long)key->high);
+    const char *start = name + strlen(key->name);
+    size_t size = strlen(start) - (key->suffix ? strlen(key->suffix) : 0);
+    snprintf(number, sizeof number, "%.*s", (int)size, start);
+    bool found = key->low == 0 && !strcmp(number, "default");
+    if (!found && (!parse_digits(number, key->high, &at) || at < key->low))
+        return (int)err_set(err, ERR_INVALID, "%s: %s must be a number from %lld to %lld", name,
+                            key->suffix ? number : "the last part", (long long)key->low, (long long)key->high);
+    char *place = (char *)c + key->offset + (size_t)at * CONFIG_TEXT_MAX;
+    if (key->type == KEY_WORDS) return set_words(place, key, value, err, name);
     if (*value && !is_address(value))
         return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
-    return set_text((char *)c + key->offset + (size_t)at * CONFIG_TEXT_MAX, value, err, name);
+    return set_text(place, value, err, name);
 }
 
 static int set_key(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
@@ -105,21 +128,32 @@ static int set_key(struct config *c, const struct key *key, const char *name, co
             return (int)err_set(err, ERR_INVALID, "%s = %s: give host:port, or a port alone", name, value);
         return set_text(place, value, err, name);
     case KEY_LIST:
+    case KEY_WORDS:
         return set_list(c, key, name, value, err);
     case KEY_TEXT:
         break;
     }
-    return set_text(place, value, err, name);
+    return set_words(place, key, value, err, name);
 }
 
 /* --- names --- */
 
+static bool is_list(const struct key *key)
+{
+    return key->type == KEY_LIST || key->type == KEY_WORDS;
+}
+
+static bool names(const struct key *key, const char *name)
+{
+    size_t start = strlen(key->name), size = strlen(name), end = key->suffix ? strlen(key->suffix) : 0;
+    if (!is_list(key)) return !strcmp(name, key->name);
+    return size >= start + end && !strncmp(name, key->name, start) && (!end || !strcmp(name + size - end, key->suffix));
+}
+
 static const struct key *find_key(const char *name)
 {
-    for (size_t i = 0; i < key_count; i++) {
-        bool list = keys[i].type == KEY_LIST;
-        if (list ? !strncmp(name, keys[i].name, strlen(keys[i].name)) : !strcmp(name, keys[i].name)) return &keys[i];
-    }
+    for (size_t i = 0; i < key_count; i++)
+        if (names(&keys[i], name)) return &keys[i];
     return NULL;
 }
 
@@ -189,7 +223,7 @@ void config_init(struct config *c)
     *c = (struct config){0};
     struct err err;
     for (size_t i = 0; i < key_count; i++)
-        if (keys[i].type != KEY_LIST && *keys[i].initial && set_key(c, &keys[i], keys[i].name, keys[i].initial, &err))
+        if (!is_list(&keys[i]) && *keys[i].initial && set_key(c, &keys[i], keys[i].name, keys[i].initial, &err))
             abort();
 }
 
@@ -262,12 +296,42 @@ int config_set(struct config *c, const char *assignment, struct err *err)
     return code;
 }
 
+static bool any(char (*list)[CONFIG_TEXT_MAX])
+{
+    for (int i = 0; i < CONFIG_LIST_MAX; i++)
+        if (*list[i]) return true;
+    return false;
+}
+
+static int check_tls(struct config *c, struct err *err)
+{
+    if (any(c->listeners_ssl) && !*c->ssl.certfile)
+        return (int)err_set(err, ERR_INVALID, "ssl_options.certfile is needed because there are listeners.ssl");
+    if (c->ssl_options.client_renegotiation)
+        return (int)err_set(err, ERR_INVALID,
+                            "ssl_options.client_renegotiation = true: renegotiation is never allowed");
+    if (c->management_ssl_port && !*c->management_ssl.certfile)
+        return (int)err_set(err, ERR_INVALID, "management.ssl.certfile is needed because of management.ssl.port");
+    if (!strcmp(c->proxy_protocol, "auto") && !any(c->proxy_trusted))
+        return (int)err_set(err, ERR_INVALID,
+                            "proxy_protocol = auto: name the proxies, as in proxy_protocol.trusted.1 = 10.0.0.0/8");
+    bool link = *c->cluster_ssl.cacertfile || *c->cluster_ssl.certfile || *c->cluster_ssl.keyfile;
+    if (link && !(*c->cluster_ssl.cacertfile && *c->cluster_ssl.certfile))
+        return (int)err_set(err, ERR_INVALID, "cluster.ssl: give both cluster.ssl.cacertfile and cluster.ssl.certfile");
+    return 0;
+}
+
 int config_check(struct config *c, struct err *err)
 {
     bool peers = false, listens = false;
     for (int i = 0; i < CONFIG_LIST_MAX; i++) peers |= *c->cluster_peers[i] != 0, listens |= *c->listeners_tcp[i] != 0;
     if (!*c->data_dir) return (int)err_set(err, ERR_INVALID, "data_dir is empty: nothing durable could be kept");
-    if (!listens) strcpy(c->listeners_tcp[0], "5672");
+    if (*c->listeners_tcp_none && (listens || !any(c->listeners_ssl)))
+        return (int)err_set(err, ERR_INVALID, "listeners.tcp = none, but there %s",
+                            listens ? "are listeners.tcp.N" : "is no listeners.ssl: nobody could connect");
+    if (!listens && !*c->listeners_tcp_none) strcpy(c->listeners_tcp[0], "5672");
+    int code = check_tls(c, err);
+    if (code) return code;
     if (!*c->node_name) {
         char host[128] = "localhost";
         gethostname(host, sizeof host - 1);
@@ -291,7 +355,8 @@ void config_print_keys(FILE *out)
         const struct key *k = &keys[i];
         fprintf(out, "# %s\n", k->sentence);
         if (k->type == KEY_INTEGER) fprintf(out, "# %lld to %lld\n", (long long)k->low, (long long)k->high);
-        fprintf(out, "# %s%s = %s\n\n", k->name, k->type == KEY_LIST ? "1" : "",
-                k->type == KEY_LIST ? "127.0.0.1:5672" : k->initial);
+        if (k->choices) fprintf(out, "# %s\n", k->choices);
+        fprintf(out, "# %s%s%s = %s\n\n", k->name, is_list(k) ? "1" : "", k->suffix ? k->suffix : "",
+                k->example ? k->example : k->initial);
     }
 }

@@ -11,14 +11,40 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { CONFIG_LIST_MAX = 64, CONFIG_TEXT_MAX = 256, CONFIG_WARNINGS_MAX = 64 };
+enum { CONFIG_LIST_MAX = 64, CONFIG_TEXT_MAX = 256, CONFIG_WARNINGS_MAX = 64, CONFIG_SNI_MAX = 16 };
+
+struct config_tls {
+    char cacertfile[CONFIG_TEXT_MAX], certfile[CONFIG_TEXT_MAX], keyfile[CONFIG_TEXT_MAX], password[CONFIG_TEXT_MAX];
+};
+
+/* What AMQP's listeners have besides. */
+struct config_ssl_options {
+    char verify[CONFIG_TEXT_MAX]; /* verify_peer or verify_none */
+    bool fail_if_no_peer_cert, honor_cipher_order, honor_ecc_order, client_renegotiation;
+    int64_t depth;
+    char versions[CONFIG_LIST_MAX][CONFIG_TEXT_MAX], ciphers[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char sni_hostname[CONFIG_SNI_MAX + 1][CONFIG_TEXT_MAX], sni_certfile[CONFIG_SNI_MAX + 1][CONFIG_TEXT_MAX],
+        sni_keyfile[CONFIG_SNI_MAX + 1][CONFIG_TEXT_MAX];
+};
 
 struct config {
     int64_t node_id;
     char node_name[CONFIG_TEXT_MAX];
     char data_dir[CONFIG_TEXT_MAX];
     char listeners_tcp[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* [0] is listeners.tcp.default, [N] listeners.tcp.N */
+    char listeners_ssl[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char listeners_tcp_none[CONFIG_TEXT_MAX]; /* "none": no plain port */
+    struct config_tls ssl;
+    struct config_ssl_options ssl_options;
+    int64_t ssl_handshake_timeout_ms;
+    char ssl_cert_login_from[CONFIG_TEXT_MAX], ssl_cert_login_san_type[CONFIG_TEXT_MAX];
+    int64_t ssl_cert_login_san_index;
+    char auth_mechanisms[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* none: the built-in ones */
+    char proxy_protocol[CONFIG_TEXT_MAX], proxy_trusted[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char management_tcp[CONFIG_TEXT_MAX];
+    int64_t management_ssl_port; /* 0: none */
+    char management_ssl_ip[CONFIG_TEXT_MAX];
+    struct config_tls management_ssl, cluster_ssl;
     char cluster_listen[CONFIG_TEXT_MAX];
     char cluster_peers[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* by node id */
     char cluster_name[CONFIG_TEXT_MAX];

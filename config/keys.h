@@ -10,15 +10,19 @@ enum key_type {
     KEY_BOOLEAN,
     KEY_ADDRESS, /* host:port, or port alone */
     KEY_LIST,    /* name.N = address */
+    KEY_WORDS,   /* name.N = text, or name.N.suffix */
 };
 
 struct key {
-    const char *name; /* KEY_LIST: up to the last dot */
+    const char *name; /* KEY_LIST, KEY_WORDS: up to the dot in front of the number */
     enum key_type type;
     size_t offset;
     const char *initial;
-    int64_t low, high;
+    int64_t low, high; /* of the value, or of a list's number */
     const char *sentence;
+    const char *choices; /* KEY_TEXT, KEY_WORDS: "this|that"; NULL: any text */
+    const char *suffix;  /* KEY_WORDS: what follows the number, ".hostname" */
+    const char *example; /* NULL: the initial value */
 };
 
 extern const struct key keys[];

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "node/http/http.h"
-#include "node/shard/node.h"
+#include "node/shard/security.h"
 #include "replication/group/group.h"
 
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
@@ -187,21 +187,25 @@ static int open_logger(struct node_settings *s, const struct config *c, struct e
     return logger_open(&s->logger, c->log_file, level, err);
 }
 
-static void wait_for_signal(sigset_t *signals, struct logger *logger)
+/* Until the node is to stop. Meanwhile changed certificates are read: all of them on SIGHUP. */
+static void wait_for_signal(sigset_t *signals, struct logger *logger, struct security *security)
 {
-    int number = 0;
-    while (sigwait(signals, &number) == 0)
-        if (number == SIGTERM || number == SIGINT) break;
-    logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", number);
+    static const struct timespec look = {.tv_sec = SECURITY_LOOK_S};
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &look);
+        if (number == SIGTERM || number == SIGINT) {
+            logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", number);
+            return;
+        }
+        security_reload(security, number == SIGHUP, logger);
+    }
 }
 
-static int serve(struct node_settings *settings, const struct config *c, struct err *err)
+static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,
+                 const struct config *c, struct err *err)
 {
     struct node *node;
     struct http *http = NULL;
-    struct node_listeners listeners = {.backlog = (int)c->tcp_backlog};
-    for (int i = 0; i < CONFIG_LIST_MAX && listeners.count < NODE_LISTENERS_MAX; i++)
-        if (*c->listeners_tcp[i]) listeners.addresses[listeners.count++] = c->listeners_tcp[i];
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -210,7 +214,7 @@ static int serve(struct node_settings *settings, const struct config *c, struct 
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads start: they inherit it */
     signal(SIGPIPE, SIG_IGN);
     group_library_init();
-    int code = node_open(&node, settings, &listeners, err);
+    int code = node_open(&node, settings, listeners, err);
     if (!code) code = node_start(node, err);
     if (code) return code;
     struct http_params http_params = {.node = node,
@@ -221,10 +225,10 @@ static int serve(struct node_settings *settings, const struct config *c, struct 
     if (*c->management_tcp) code = http_open(&http, &http_params, err);
     if (!code) {
         logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
-                      settings->node, settings->name, listeners.addresses[0],
+                      settings->node, settings->name, listeners->addresses[0],
                       *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
                       settings->placement.group_count - 1);
-        wait_for_signal(&signals, settings->logger);
+        wait_for_signal(&signals, settings->logger, security);
     }
     if (http) http_close(http);
     node_stop(node);
@@ -237,6 +241,8 @@ int main(int argc, char **argv)
 {
     struct options *o = mem_zalloc(sizeof *o);
     struct node_settings settings;
+    struct node_listeners listeners = {0};
+    struct security security = {0};
     struct err err;
     int code = read_options(argc, argv, o);
     if (code >= 0) {
@@ -247,12 +253,15 @@ int main(int argc, char **argv)
     code = check_members(&settings, &err);
     if (!code) code = read_secret(&settings, &o->config, &err);
     if (!code) code = open_logger(&settings, &o->config, &err);
+    listeners.backlog = (int)o->config.tcp_backlog;
+    if (!code) code = security_open(&security, &o->config, &listeners, &settings, &err);
     if (!code && o->check_only) puts("the configuration is sound");
     if (!code && !o->check_only) {
         raise_file_limit();
-        code = serve(&settings, &o->config, &err);
+        code = serve(&settings, &listeners, &security, &o->config, &err);
     }
     if (code) fprintf(stderr, "warrend: %s\n", err.text);
+    security_close(&security);
     if (settings.logger) logger_close(settings.logger);
     mem_free((void *)settings.secret);
     mem_free(o);

@@ -35,6 +35,7 @@ struct broker_io {
     void (*random_bytes)(void *self, void *bytes, size_t size);
     uint64_t (*clock_ms)(void *self); /* wall clock, for x-death's time */
     bool (*authenticate)(void *self, struct slice user, struct slice password, bool loopback);
+    bool (*admit)(void *self, struct slice user, bool loopback); /* a user that a certificate proves */
     void (*note)(void *self, int level, const char *line);
 };
 

@@ -35,6 +35,12 @@ static bool backend_authenticate(void *self, struct slice user, struct slice pas
     return b->io->authenticate(b->io->self, user, password, loopback);
 }
 
+static bool backend_admit(void *self, struct slice user, bool loopback)
+{
+    struct broker *b = broker_of(self);
+    return b->io->admit(b->io->self, user, loopback);
+}
+
 static struct backend_channel *backend_channel_open(void *self, uint16_t number)
 {
     struct broker_connection *connection = self;
@@ -186,6 +192,7 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .self = c,
         .topology = backend_topology,
         .authenticate = backend_authenticate,
+        .admit = backend_admit,
         .channel_open = backend_channel_open,
         .channel_close = backend_channel_close,
         .publish = backend_publish,

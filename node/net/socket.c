@@ -7,41 +7,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "node/net/net.h"
-#include "replication/sys/loop.h"
-#include "replication/sys/socket.h"
+#include "node/net/socket_internal.h"
 
 _Static_assert((int)NET_ADDRESS_MAX >= (int)SOCKET_TEXT_MAX, "a socket's name fits");
-
-struct net_socket {
-    struct loop_watch *watch;
-    struct loop_timer *closer; /* exists from net_socket_close() on, to call `closed` from the loop */
-    struct uv_loop_s *loop;
-    const struct net_socket_events *events;
-    void *self;
-    struct buf kept; /* bytes that arrived and were not used yet */
-    struct buf *out; /* what waits for the kernel; NULL: nothing */
-    uint64_t bytes_in, bytes_out;
-    int fd;
-    int write_error; /* errno of a send() that failed; told from the loop, not from inside net_socket_write() */
-    bool read_enabled;
-    bool ended; /* `ended` was called: neither read nor written any more */
-    bool closing;
-    bool loopback;
-    char peer[NET_ADDRESS_MAX], local[NET_ADDRESS_MAX];
-};
 
 static void on_ready(void *self, unsigned events);
 static void read_some(struct net_socket *s);
 static void keep(struct net_socket *s, const uint8_t *data, size_t size);
-static void end(struct net_socket *s, int error, const char *what);
-static void watch(struct net_socket *s);
+static void end_errno(struct net_socket *s, int error, const char *what);
 
-int net_socket_open(struct net_socket **out, struct uv_loop_s *loop, int fd, const struct net_socket_events *events,
-                    void *self, struct err *err)
+static void name_ends(struct net_socket *s, const struct sockaddr_storage *peer)
+{
+    struct sockaddr_storage local;
+    s->loopback = socket_end_is_loopback(peer);
+    if (peer->ss_family) socket_end_text(peer, s->peer);
+    if (socket_end(s->fd, false, &local)) socket_end_text(&local, s->local);
+}
+
+int net_socket_open(struct net_socket **out, struct uv_loop_s *loop, int fd, const struct net_entrance *entrance,
+                    const struct net_socket_events *events, void *self, struct err *err)
 {
     struct net_socket *s = mem_zalloc(sizeof *s);
+    struct sockaddr_storage peer;
     int failed = loop_watch_open(&s->watch, loop, fd, on_ready, s);
     if (failed) {
         close(fd);
@@ -49,14 +36,18 @@ int net_socket_open(struct net_socket **out, struct uv_loop_s *loop, int fd, con
         return (int)err_set_errno(err, failed, "watch a client's socket");
     }
     s->loop = loop;
+    s->entrance = entrance;
     s->events = events;
     s->self = self;
     s->fd = fd;
     s->read_enabled = true;
-    s->loopback = socket_is_loopback(fd);
-    socket_name(fd, true, s->peer);
-    socket_name(fd, false, s->local);
-    watch(s);
+    if (!socket_end(fd, true, &peer)) peer.ss_family = 0;
+    name_ends(s, &peer);
+    s->stage = net_socket_expects_proxy(entrance, &peer) ? NET_STAGE_PROXY
+               : entrance->tls                           ? NET_STAGE_TLS
+                                                         : NET_STAGE_OPEN;
+    if (s->stage == NET_STAGE_TLS) net_socket_tls_start(s);
+    net_socket_watch(s);
     *out = s;
     return 0;
 }
@@ -81,10 +72,22 @@ void net_socket_close(struct net_socket *s)
     s->closing = true;
     s->out = NULL;
     buf_close(&s->kept);
+    if (s->tls) net_socket_tls_close(s);
     loop_watch_close(s->watch);
     close(s->fd);
     s->closer = loop_timer_open(s->loop, on_closer, s);
     loop_timer_close(s->closer, on_closed, s);
+}
+
+bool net_socket_send(struct net_socket *s, struct buf *bytes)
+{
+    ssize_t sent = send(s->fd, bytes->data, bytes->size, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) s->write_error = errno;
+    if (sent > 0) {
+        s->bytes_out += (uint64_t)sent;
+        buf_consume(bytes, (size_t)sent);
+    }
+    return !bytes->size;
 }
 
 void net_socket_write(struct net_socket *s, struct buf *out)
@@ -93,26 +96,29 @@ void net_socket_write(struct net_socket *s, struct buf *out)
     bool blocked = s->out != NULL;
     s->out = out;
     if (blocked) return; /* the kernel is full; on_ready() goes on */
-    ssize_t sent = send(s->fd, out->data, out->size, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) s->write_error = errno;
-    if (sent > 0) {
-        s->bytes_out += (uint64_t)sent;
-        buf_consume(out, (size_t)sent);
+    if (s->tls) {
+        net_socket_tls_write(s);
+        return;
     }
-    if (!out->size) s->out = NULL;
-    if (s->out) watch(s);
+    if (net_socket_send(s, out)) s->out = NULL;
+    else net_socket_watch(s);
+}
+
+bool net_socket_flushed(const struct net_socket *s)
+{
+    return !s->out && !(s->tls && net_socket_tls_waits(s));
 }
 
 void net_socket_read(struct net_socket *s, bool enabled)
 {
     if (s->closing || s->read_enabled == enabled) return;
     s->read_enabled = enabled;
-    watch(s);
+    net_socket_watch(s);
 }
 
 void net_socket_poke(struct net_socket *s)
 {
-    if (s->closing || s->ended || !s->kept.size) return;
+    if (s->closing || s->ended || !s->kept.size || s->stage != NET_STAGE_OPEN) return;
     struct buf kept = s->kept;
     s->kept = (struct buf){0};
     size_t used = s->events->data(s->self, kept.data, kept.size);
@@ -122,7 +128,7 @@ void net_socket_poke(struct net_socket *s)
     }
     if (!s->closing) {
         keep(s, kept.data + used, kept.size - used);
-        watch(s);
+        net_socket_watch(s);
     }
     buf_close(&kept);
 }
@@ -142,6 +148,16 @@ bool net_socket_is_loopback(const struct net_socket *s)
     return s->loopback;
 }
 
+bool net_socket_is_secure(const struct net_socket *s)
+{
+    return s->tls && s->stage == NET_STAGE_OPEN;
+}
+
+const struct tls *net_socket_tls(const struct net_socket *s)
+{
+    return s->tls;
+}
+
 uint64_t net_socket_bytes_in(const struct net_socket *s)
 {
     return s->bytes_in;
@@ -152,11 +168,11 @@ uint64_t net_socket_bytes_out(const struct net_socket *s)
     return s->bytes_out;
 }
 
-static void watch(struct net_socket *s)
+void net_socket_watch(struct net_socket *s)
 {
     unsigned wanted = 0;
     if (!s->ended && s->read_enabled && s->kept.size < NET_KEPT_MAX) wanted |= LOOP_READ;
-    if (!s->ended && s->out) wanted |= LOOP_WRITE;
+    if (!s->ended && !net_socket_flushed(s)) wanted |= LOOP_WRITE;
     loop_watch_want(s->watch, wanted);
 }
 
@@ -164,10 +180,11 @@ static void write_rest(struct net_socket *s)
 {
     struct buf *out = s->out;
     s->out = NULL;
-    net_socket_write(s, out);
-    if (s->write_error || s->out) return;
-    watch(s);
-    if (s->events->drained) s->events->drained(s->self);
+    if (out) net_socket_write(s, out);
+    else net_socket_tls_write(s);
+    if (s->write_error || !net_socket_flushed(s)) return;
+    net_socket_watch(s);
+    if (out && s->events->drained) s->events->drained(s->self);
 }
 
 static void on_ready(void *self, unsigned events)
@@ -176,35 +193,53 @@ static void on_ready(void *self, unsigned events)
     if (s->ended) return;
     if (events & LOOP_ERROR) {
         int error = socket_error(s->fd);
-        end(s, error ? error : s->write_error ? s->write_error : ECONNRESET, "connection");
+        end_errno(s, error ? error : s->write_error ? s->write_error : ECONNRESET, "connection");
         return;
     }
-    if ((events & LOOP_WRITE) && s->out && !s->write_error) write_rest(s);
+    if ((events & LOOP_WRITE) && !net_socket_flushed(s) && !s->write_error) write_rest(s);
     if (s->write_error && !s->closing) {
-        end(s, s->write_error, "write");
+        end_errno(s, s->write_error, "write");
         return;
     }
-    if ((events & LOOP_READ) && !s->closing && s->read_enabled && s->kept.size < NET_KEPT_MAX) read_some(s);
+    if ((events & LOOP_READ) && !s->closing && s->read_enabled && s->kept.size < NET_KEPT_MAX) {
+        if (s->tls) net_socket_tls_read(s);
+        else read_some(s);
+    }
 }
 
 static void read_some(struct net_socket *s)
 {
     uint8_t buffer[NET_KEPT_MAX + NET_READ_SIZE];
-    size_t size = s->kept.size;
+    size_t size = s->kept.size, used = 0;
     if (size) memcpy(buffer, s->kept.data, size);
     ssize_t got = recv(s->fd, buffer + size, NET_READ_SIZE, 0);
     if (got <= 0) {
-        if (got == 0 || (errno != EAGAIN && errno != EINTR)) end(s, got == 0 ? 0 : errno, "read");
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) end_errno(s, got == 0 ? 0 : errno, "read");
         return;
     }
     s->bytes_in += (uint64_t)got;
     size += (size_t)got;
+    if (s->stage == NET_STAGE_PROXY) {
+        used = net_socket_proxy_input(s, buffer, size);
+        if (s->ended || s->closing) return;
+        keep(s, buffer + used, s->stage == NET_STAGE_PROXY ? size : 0);
+    }
+    if (s->stage == NET_STAGE_OPEN && size > used) net_socket_offer(s, buffer + used, size - used);
+    else if (s->stage == NET_STAGE_TLS) net_socket_tls_input(s, buffer + used, size - used);
+    if (!s->closing) net_socket_watch(s);
+}
+
+void net_socket_offer(struct net_socket *s, const uint8_t *data, size_t size)
+{
+    if (!s->opened) {
+        s->opened = true;
+        s->events->opened(s->self);
+        if (s->closing) return;
+    }
     buf_clear(&s->kept);
-    size_t used = s->events->data(s->self, buffer, size);
+    size_t used = s->events->data(s->self, data, size);
     CHECK(used <= size);
-    if (s->closing) return;
-    keep(s, buffer + used, size - used);
-    watch(s);
+    if (!s->closing) keep(s, data + used, size - used);
 }
 
 static void keep(struct net_socket *s, const uint8_t *data, size_t size)
@@ -214,12 +249,17 @@ static void keep(struct net_socket *s, const uint8_t *data, size_t size)
     else buf_close(&s->kept);
 }
 
-static void end(struct net_socket *s, int error, const char *what)
+void net_socket_end(struct net_socket *s, const struct err *err)
 {
-    struct err err;
     s->ended = true;
     s->out = NULL;
-    watch(s);
+    net_socket_watch(s);
+    s->events->ended(s->self, err);
+}
+
+static void end_errno(struct net_socket *s, int error, const char *what)
+{
+    struct err err;
     if (error) err_set_errno(&err, error, "%s", what);
-    s->events->ended(s->self, error ? &err : NULL);
+    net_socket_end(s, error ? &err : NULL);
 }

@@ -23,6 +23,8 @@ struct backend {
     /* NULL: welcome. Else what to tell the client ("ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. ..."
      * is composed by the session); `loopback` says whether the peer's address is a loopback address. */
     bool (*authenticate)(void *self, struct slice user, struct slice password, bool loopback);
+    /* The same for a user whose certificate was verified: it must exist, and may come from there. */
+    bool (*admit)(void *self, struct slice user, bool loopback);
 
     /* --- channels --- */
     struct backend_channel *(*channel_open)(void *self, uint16_t channel);

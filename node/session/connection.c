@@ -37,6 +37,7 @@ void session_destroy(struct session *s)
     buf_close(&s->client_properties);
     buf_close(&s->connection_name);
     mem_free(s->peer);
+    session_tls_free(s->tls);
     mem_free(s);
 }
 
@@ -308,6 +309,7 @@ void session_info(const struct session *s, struct session_info *info)
     info->heartbeat_s = s->heartbeat_s;
     info->frame_max = s->frame_max;
     info->open = s->phase == PHASE_RUNNING;
+    info->tls = s->tls;
     info->ended = s->ended;
 }
 

@@ -62,15 +62,18 @@ void session_handshake_send_start(struct session *s)
     amqp_table_put_string(&table, "platform", slice_str("C"));
     amqp_table_put_string(&table, "product", slice_str(s->settings->product));
     amqp_table_put_string(&table, "version", slice_str(s->settings->version));
+    struct buf mechanisms = {0};
+    session_mechanisms_put(s, &mechanisms);
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_START);
     m.connection_start = (struct amqp_connection_start){
         .version_major = 0,
         .version_minor = 9,
         .server_properties = buf_slice(&table),
-        .mechanisms = slice_str("PLAIN AMQPLAIN"),
+        .mechanisms = buf_slice(&mechanisms),
         .locales = slice_str("en_US"),
     };
     send(s, &m);
+    buf_close(&mechanisms);
     buf_close(&table);
 }
 
@@ -111,7 +114,7 @@ static void read_client(struct session *s, struct slice properties)
 static void refuse_login(struct session *s, struct slice mechanism)
 {
     char text[SESSION_TEXT_SIZE];
-    snprintf(
+    int size = snprintf(
         text, sizeof text,
         "ACCESS_REFUSED - Login was refused using authentication mechanism %.*s. For details see the broker logfile.",
         SLICE_ARG(mechanism));
@@ -120,25 +123,36 @@ static void refuse_login(struct session *s, struct slice mechanism)
         m.close = (struct amqp_close){AMQP_ACCESS_REFUSED, slice_str(text), 0, 0};
         send(s, &m);
     }
+    if (slice_is(mechanism, "EXTERNAL") && *s->tls->no_user && size < (int)sizeof text)
+        snprintf(text + size, sizeof text - (size_t)size, " (%s)", s->tls->no_user); /* for the log */
     session_close_silently(s, text);
+}
+
+/* Whose certificate it is, was told when the session was made. */
+static bool login_external(struct session *s, struct slice *user)
+{
+    *user = s->tls->user;
+    return user->size && s->backend->admit(s->backend->self, *user, s->peer_is_loopback);
 }
 
 static void start_ok(struct session *s, const struct amqp_connection_start_ok *ok)
 {
     struct slice user = {0}, password = {0};
-    bool plain = slice_is(ok->mechanism, "PLAIN");
+    bool plain = slice_is(ok->mechanism, "PLAIN"), external = slice_is(ok->mechanism, "EXTERNAL");
     read_client(s, ok->client_properties);
     buf_put_slice(&s->mechanism, ok->mechanism);
-    if (!plain && !slice_is(ok->mechanism, "AMQPLAIN")) {
+    if (!session_mechanism_is_offered(s, ok->mechanism)) {
         session_fail(s, AMQP_COMMAND_INVALID, "unknown authentication mechanism '%.*s'", SLICE_ARG(ok->mechanism));
         return;
     }
-    if (!(plain ? read_plain(ok->response, &user, &password) : read_amqplain(ok->response, &user, &password))) {
+    if (!external &&
+        !(plain ? read_plain(ok->response, &user, &password) : read_amqplain(ok->response, &user, &password))) {
         session_fail(s, AMQP_SYNTAX_ERROR, "invalid response for the authentication mechanism %.*s",
                      SLICE_ARG(ok->mechanism));
         return;
     }
-    if (!s->backend->authenticate(s->backend->self, user, password, s->peer_is_loopback)) {
+    if (external ? !login_external(s, &user)
+                 : !s->backend->authenticate(s->backend->self, user, password, s->peer_is_loopback)) {
         refuse_login(s, ok->mechanism);
         return;
     }

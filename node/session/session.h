@@ -20,11 +20,20 @@ struct session_settings {
     uint64_t message_size_max;   /* 134217728 */
     uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
     uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
+    const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
     const char *product;         /* "RabbitMQ" */
     const char *version;         /* 3.13 form */
     const char *cluster_name;
     const char *node_name;
     size_t output_high_water;    /* bytes; above it the session stops consuming deliveries: session_wants_deliveries() is false */
+};
+
+/* A client that came by TLS. */
+struct session_tls {
+    const char *protocol, *key_exchange, *cipher, *hash; /* RabbitMQ's words */
+    struct slice subject, issuer, validity;              /* of its certificate; empty: it has none */
+    struct slice user;     /* who it is by its certificate, for EXTERNAL; size 0: nobody */
+    const char *no_user;   /* why, for the log */
 };
 
 enum session_state {
@@ -36,6 +45,8 @@ enum session_state {
 /* `settings` and `backend` must outlive the session. `peer` is for listings, e.g. "127.0.0.1:40312 -> 127.0.0.1:5672" (copied). */
 struct session *session_create(const struct session_settings *settings, const struct backend *backend, const char *peer,
                                bool peer_is_loopback, uint64_t now_ms);
+/* Before the first input; copied. */
+void session_set_tls(struct session *s, const struct session_tls *tls);
 void session_destroy(struct session *s);
 void session_abandon(struct session *s);
 
@@ -89,6 +100,7 @@ struct session_info {
     bool open; /* handshake is over */
     uint64_t received_frames, sent_frames;
     uint64_t published, confirmed, delivered, acked, returned, got;
+    const struct session_tls *tls; /* NULL: plain */
     const char *ended; /* why it ended, for a log line; "" while it is open or when the client closed it in order */
 };
 void session_info(const struct session *s, struct session_info *info);

@@ -247,6 +247,7 @@ struct session {
     struct list dirty;                /* channels with news for the end of the turn */
     struct channel *borrower;         /* its content points into the input of this call */
     struct buf user, vhost, mechanism, client_properties, connection_name;
+    struct session_tls *tls; /* NULL: plain */
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
 };
@@ -344,6 +345,11 @@ static inline struct slice channel_consumer_tag(const struct consumer *c)
 {
     return slice_of(c->tag, c->tag_size);
 }
+
+/* --- mechanisms.c --- */
+void session_tls_free(struct session_tls *t);
+void session_mechanisms_put(const struct session *s, struct buf *out); /* as connection.start names them */
+bool session_mechanism_is_offered(const struct session *s, struct slice name);
 
 /* --- names.c --- */
 enum { NAME_SIZE_MAX = AMQP_SHORTSTR_MAX };

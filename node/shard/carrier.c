@@ -39,7 +39,7 @@ static void push_overflow(struct shard *s, uint16_t to)
 static void take_one(struct shard *s, struct mail *m)
 {
     if (m->type == MAIL_SHARD_CLIENT) {
-        connection_open(s, (int)m->a);
+        connection_open(s, (int)m->a, (unsigned)m->b);
         mail_destroy(m);
     } else if (m->type == MAIL_SHARD_LINK) {
         if (s->links) link_accept(s->links, (int)m->a, part_slice(m->part));
@@ -84,14 +84,15 @@ void carrier_wake(struct shard *s)
     }
 }
 
-void shard_give_client(struct shard *from, uint16_t to, int fd)
+void shard_give_client(struct shard *from, uint16_t to, int fd, unsigned listener)
 {
     if (to == from->id) {
-        connection_open(from, fd);
+        connection_open(from, fd, listener);
         return;
     }
     struct mail *m = mail_create(MAIL_SHARD_CLIENT);
     m->a = (uint64_t)fd;
+    m->b = listener;
     carrier_post(from, to, m);
 }
 
@@ -158,6 +159,12 @@ static bool io_authenticate(void *self, struct slice user, struct slice password
     const struct node_settings *settings = s->settings;
     if (!settings->user || !*settings->user || (settings->loopback_only && !loopback)) return false;
     return slice_is(user, settings->user) && slice_is(password, settings->password);
+}
+
+static bool io_admit(void *self, struct slice user, bool loopback)
+{
+    const struct node_settings *settings = ((struct shard *)self)->settings;
+    return user.size && slice_is(user, settings->user) && (loopback || !settings->loopback_only);
 }
 
 static void io_note(void *self, int level, const char *line)
@@ -314,6 +321,7 @@ void carrier_setup(struct shard *s)
         .random_bytes = io_random_bytes,
         .clock_ms = io_clock_ms,
         .authenticate = io_authenticate,
+        .admit = io_admit,
         .note = io_note,
     };
     s->group_io = (struct group_io){

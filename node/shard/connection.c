@@ -1,4 +1,5 @@
-/* A client: its socket, its session, its side of the broker, tied together for one shard. */
+/* A client: its socket, its session, its side of the broker, tied together for one shard. The session comes with the
+ * client's first byte: until then it is only a socket, which costs little and is counted nowhere. */
 #include "node/shard/shard_internal.h"
 
 #include <stdio.h>
@@ -7,13 +8,15 @@
 struct connection {
     struct shard *shard;
     struct net_socket *socket;
-    struct session *session;
+    struct session *session; /* NULL: nothing was said yet */
     struct broker_connection *broker;
+    char *refused;              /* why it was sent away before it had a session; NULL: it was not */
     struct list link;           /* shard.connections */
     struct list dirty_link;     /* shard.dirty */
     struct list congested_link; /* shard.congested */
     uint64_t connected_at_ms;   /* wall clock */
-    uint64_t linger_until_ms;   /* a closed session's last bytes must be out by then */
+    uint64_t accepted_ms;
+    uint64_t linger_until_ms; /* a closed session's last bytes must be out by then */
     bool over_high_water;
     bool hidden;  /* a conversation of this process: neither listed nor counted */
     bool ended;   /* the socket broke or was told to close */
@@ -53,11 +56,18 @@ static void on_drained(void *self)
     touch(self);
 }
 
+static void refuse(struct connection *c, const char *why)
+{
+    mem_free(c->refused);
+    c->refused = mem_strdup(why);
+    c->ended = true;
+}
+
 static void on_ended(void *self, const struct err *err)
 {
     struct connection *c = self;
-    (void)err;
     c->ended = true;
+    if (err && !c->session && net_socket_bytes_in(c->socket)) refuse(c, err->text);
     touch(c);
 }
 
@@ -65,6 +75,11 @@ static void on_ended(void *self, const struct err *err)
 static void note_end(const struct connection *c)
 {
     struct session_info info;
+    if (c->refused)
+        logger_printf(c->shard->settings->logger, LOG_WARN, c->shard->id,
+                      "connection refused peer=\"%s -> %s\" reason=\"%s\"", net_socket_peer(c->socket),
+                      net_socket_local(c->socket), c->refused);
+    if (!c->session) return;
     session_info(c->session, &info);
     if (c->hidden || (!info.received_frames && !*info.ended)) return;
     logger_printf(c->shard->settings->logger, *info.ended ? LOG_WARN : LOG_INFO, c->shard->id,
@@ -75,55 +90,65 @@ static void note_end(const struct connection *c)
 static void on_closed(void *self)
 {
     struct connection *c = self;
-    note_end(c);
-    session_destroy(c->session);
-    broker_connection_close(c->broker);
+    if (c->session) {
+        session_destroy(c->session);
+        broker_connection_close(c->broker);
+        if (!c->hidden) c->shard->connection_count--, c->shard->connections_closed++;
+    }
     c->shard->sockets_open--;
-    if (!c->hidden) c->shard->connection_count--, c->shard->connections_closed++;
     list_remove(&c->link);
     list_remove(&c->dirty_link);
     list_remove(&c->congested_link);
     turn_soon(c->shard);
+    mem_free(c->refused);
     mem_free(c);
 }
 
-static void open_connection(struct shard *s, int fd, bool hidden)
+static void on_opened(void *self)
+{
+    struct connection *c = self;
+    struct shard *s = c->shard;
+    char peer[2 * NET_ADDRESS_MAX + 8];
+    snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
+    c->broker = broker_connection_open(s->broker);
+    c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
+                                c->hidden || net_socket_is_loopback(c->socket), c->accepted_ms);
+    if (net_socket_is_secure(c->socket)) connection_secure(s, c->session, net_socket_tls(c->socket));
+    broker_connection_attach(c->broker, c->session, touch, c);
+    if (s->alarm_reason) session_block(c->session, s->alarm_reason);
+    if (!c->hidden) s->connection_count++, s->connections_opened++;
+}
+
+static void open_connection(struct shard *s, int fd, const struct net_entrance *entrance, bool hidden)
 {
     static const struct net_socket_events events = {
-        .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
+        .opened = on_opened, .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
     struct connection *c = mem_zalloc(sizeof *c);
     struct err err;
     c->shard = s;
-    if (s->phase != SHARD_RUNNING || net_socket_open(&c->socket, &s->loop, fd, &events, c, &err)) {
+    if (s->phase != SHARD_RUNNING || net_socket_open(&c->socket, &s->loop, fd, entrance, &events, c, &err)) {
         if (s->phase != SHARD_RUNNING) close(fd);
         mem_free(c);
         return;
     }
-    char peer[2 * NET_ADDRESS_MAX + 8];
-    snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
     c->hidden = hidden;
-    s->now_ms = uv_hrtime() / 1000000;
-    c->broker = broker_connection_open(s->broker);
-    c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
-                                hidden || net_socket_is_loopback(c->socket), s->now_ms);
-    broker_connection_attach(c->broker, c->session, touch, c);
-    if (s->alarm_reason) session_block(c->session, s->alarm_reason);
+    s->now_ms = c->accepted_ms = uv_hrtime() / 1000000;
     c->connected_at_ms = s->broker_io.clock_ms(s);
     list_init(&c->dirty_link);
     list_init(&c->congested_link);
     list_append(&s->connections, &c->link);
     s->sockets_open++;
-    if (!hidden) s->connection_count++, s->connections_opened++;
 }
 
-void connection_open(struct shard *s, int fd)
+void connection_open(struct shard *s, int fd, unsigned listener)
 {
-    open_connection(s, fd, false);
+    open_connection(s, fd, &s->settings->entrances[listener], false);
 }
 
 void shard_open_conversation(struct shard *s, int fd)
 {
-    open_connection(s, fd, true);
+    static const struct net_entrance plain;
+    open_connection(s, fd, &plain, true);
     turn_soon(s);
 }
 
@@ -132,7 +157,8 @@ static void close_socket(struct connection *c)
     if (c->closing) return;
     c->closing = true;
     list_remove(&c->congested_link);
-    session_abandon(c->session);
+    if (c->session) session_abandon(c->session);
+    note_end(c);
     net_socket_close(c->socket);
 }
 
@@ -142,7 +168,7 @@ void connections_turn(struct shard *s)
     LIST_FOR(&s->dirty, link)
     {
         struct connection *c = LIST_ITEM(link, struct connection, dirty_link);
-        if (!c->closing) session_turn_end(c->session, s->now_ms);
+        if (c->session && !c->closing) session_turn_end(c->session, s->now_ms);
     }
 }
 
@@ -159,7 +185,7 @@ static void write_one(struct connection *c)
     c->over_high_water = !wants;
     if (session_state(c->session) != SESSION_CLOSED) return;
     if (!c->linger_until_ms) c->linger_until_ms = s->now_ms + CONNECTION_LINGER_MS;
-    if (!out->size || s->now_ms >= c->linger_until_ms) close_socket(c);
+    if ((!out->size && net_socket_flushed(c->socket)) || s->now_ms >= c->linger_until_ms) close_socket(c);
 }
 
 static void read_again(struct shard *s)
@@ -191,10 +217,27 @@ void connections_write(struct shard *s)
             close_socket(c);
             continue;
         }
+        if (!c->session) continue;
         write_one(c);
         if (!c->closing) net_socket_poke(c->socket); /* a stalled session may take more now */
     }
     read_again(s);
+}
+
+/* A client that says nothing at all is sent away without a line, as a probe would be. */
+static void look_at_stranger(struct connection *c)
+{
+    const struct node_settings *settings = c->shard->settings;
+    uint64_t waited = c->shard->now_ms - c->accepted_ms;
+    bool handshake = net_socket_tls(c->socket) && !net_socket_is_secure(c->socket);
+    if (handshake && waited >= settings->tls_handshake_timeout_ms) {
+        if (net_socket_bytes_in(c->socket)) refuse(c, "TLS handshake timeout");
+        c->ended = true;
+    } else if (waited >= settings->session.handshake_timeout_ms) {
+        if (net_socket_bytes_in(c->socket)) refuse(c, "handshake timeout");
+        c->ended = true;
+    }
+    if (c->ended) touch(c);
 }
 
 void connections_look(struct shard *s)
@@ -203,6 +246,10 @@ void connections_look(struct shard *s)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
         if (c->closing) continue;
+        if (!c->session) {
+            look_at_stranger(c);
+            continue;
+        }
         bool due = session_deadline_ms(c->session) <= s->now_ms || c->linger_until_ms;
         if (!due) continue;
         session_tick(c->session, s->now_ms);
@@ -215,7 +262,7 @@ void connections_block(struct shard *s, const char *reason)
     LIST_FOR(&s->connections, link)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
-        if (c->closing) continue;
+        if (c->closing || !c->session) continue;
         session_block(c->session, reason);
         touch(c);
     }
@@ -227,7 +274,7 @@ void connections_close_all(struct shard *s, const char *why)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
         if (c->closing) continue;
-        if (why) session_close(c->session, 320, why, s->now_ms);
+        if (why && c->session) session_close(c->session, 320, why, s->now_ms);
         else c->ended = true;
         touch(c);
     }
@@ -239,7 +286,7 @@ bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_conne
     LIST_FOR(&s->connections, link)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
-        if (at++ < *cursor || c->hidden) continue;
+        if (at++ < *cursor || c->hidden || !c->session) continue;
         *cursor = at;
         session_info(c->session, &info->session);
         info->local = net_socket_local(c->socket);

@@ -108,10 +108,11 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
 
 static void on_client(void *self, int fd)
 {
-    struct node *n = ((struct listener *)self)->node;
+    const struct listener *l = self;
+    struct node *n = l->node;
     uint16_t to = n->next_shard;
     n->next_shard = (uint16_t)((to + 1) % n->settings.shard_count);
-    shard_give_client(n->shards[0], to, fd);
+    shard_give_client(n->shards[0], to, fd, (unsigned)(l - n->listeners));
 }
 
 static void on_peer(void *self, int fd, uint16_t shard, struct slice hello)

@@ -11,7 +11,7 @@ struct node;
 enum { NODE_LISTENERS_MAX = 16 };
 
 struct node_listeners {
-    const char *addresses[NODE_LISTENERS_MAX]; /* AMQP */
+    const char *addresses[NODE_LISTENERS_MAX]; /* AMQP; the settings' entrances are in the same order */
     size_t count;
     int backlog;
 };

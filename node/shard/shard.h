@@ -8,6 +8,7 @@
 #define WARREN_NODE_SHARD_SHARD_H
 
 #include "base/err.h"
+#include "node/auth/certificate.h"
 #include "node/broker/broker.h"
 #include "node/session/session.h"
 #include "node/shard/logger.h"
@@ -15,6 +16,7 @@
 
 struct shard;
 struct node;
+struct net_entrance;
 
 enum {
     SHARD_RING_CAPACITY = 4096,    /* mails on their way between two shards; beyond, the sender stops reading sockets */
@@ -37,6 +39,9 @@ struct node_settings {
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
     uint64_t disk_free_limit, memory_limit; /* bytes; 0: no alarm */
     uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;
+    const struct net_entrance *entrances; /* by AMQP listener */
+    struct certificate_login certificate_login;
+    uint32_t tls_handshake_timeout_ms;
     const char *user, *password; /* empty user: nobody may log in */
     bool loopback_only;          /* the default user on loopback addresses only */
     struct logger *logger;
@@ -52,8 +57,9 @@ void shard_close(struct shard *s);
 /* Runs `call` on the shard's thread and waits for it. For the HTTP thread and for signals; never from a shard. */
 void shard_call_any(struct shard *s, void (*call)(struct shard *s, void *arg), void *arg);
 
-/* Gives an accepted client socket, or a peer's connection, to a shard. From any shard's thread of this node. */
-void shard_give_client(struct shard *from, uint16_t to, int fd);
+/* Gives a client's socket that the listener accepted, or a peer's connection, to a shard. From any shard's thread of
+ * this node. */
+void shard_give_client(struct shard *from, uint16_t to, int fd, unsigned listener);
 void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello);
 
 /* --- on its thread --- */

@@ -20,7 +20,7 @@ enum {
 };                                    /* GROUP: le32 group, u8 kind, bytes */
 
 enum {
-    MAIL_SHARD_CLIENT = 64 /* a: descriptor */,
+    MAIL_SHARD_CLIENT = 64 /* a: descriptor, b: listener */,
     MAIL_SHARD_LINK /* a: descriptor, part: hello */,
     MAIL_SHARD_ALARM /* a: node, b: enum alarm */
 };
@@ -77,8 +77,8 @@ struct shard {
     struct call *calls; /* guarded by calls_lock */
 
     struct list connections;
-    struct list dirty;     /* connections with something to do at the end of the turn */
-    struct list congested; /* connections that are not read at present */
+    struct list dirty;                     /* connections with something to do at the end of the turn */
+    struct list congested;                 /* connections that are not read at present */
     size_t connection_count, sockets_open; /* the latter: with those that are not listed */
     uint64_t connections_opened, connections_closed;
     uint64_t second_at_ms, connections_at_ms;
@@ -107,13 +107,16 @@ void carrier_wake(struct shard *s); /* siblings that got some */
 int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err);
 
 /* connection.c */
-void connection_open(struct shard *s, int fd);
+void connection_open(struct shard *s, int fd, unsigned listener);
 void connections_turn(struct shard *s); /* sessions' turn end */
 void connections_write(struct shard *s);
 void connections_look(struct shard *s); /* heartbeats and deadlines */
 void connections_close_all(struct shard *s, const char *why);
 
 void connections_block(struct shard *s, const char *reason); /* NULL: publishers go on */
+
+/* connection_tls.c */
+void connection_secure(struct shard *s, struct session *session, const struct tls *tls);
 
 /* alarm.c */
 void alarm_second(struct shard *s);

@@ -106,7 +106,7 @@ static bool unmap(struct sockaddr_storage *s)
     return true;
 }
 
-static bool end_of(int fd, bool peer, struct sockaddr_storage *s)
+bool socket_end(int fd, bool peer, struct sockaddr_storage *s)
 {
     socklen_t size = sizeof *s;
     memset(s, 0, sizeof *s);
@@ -116,29 +116,37 @@ static bool end_of(int fd, bool peer, struct sockaddr_storage *s)
     return s->ss_family == AF_INET || s->ss_family == AF_INET6;
 }
 
-void socket_name(int fd, bool peer, char text[static SOCKET_TEXT_MAX])
+void socket_end_text(const struct sockaddr_storage *s, char text[static SOCKET_TEXT_MAX])
 {
-    struct sockaddr_storage s;
     char host[INET6_ADDRSTRLEN];
-    text[0] = 0;
-    if (!end_of(fd, peer, &s)) return;
-    if (s.ss_family == AF_INET) {
-        struct sockaddr_in *four = (struct sockaddr_in *)&s;
+    if (s->ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)s;
         inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
         snprintf(text, SOCKET_TEXT_MAX, "%s:%u", host, ntohs(four->sin_port));
     } else {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&s;
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)s;
         inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
         snprintf(text, SOCKET_TEXT_MAX, "[%s]:%u", host, ntohs(six->sin6_port));
     }
 }
 
+void socket_name(int fd, bool peer, char text[static SOCKET_TEXT_MAX])
+{
+    struct sockaddr_storage s;
+    text[0] = 0;
+    if (socket_end(fd, peer, &s)) socket_end_text(&s, text);
+}
+
+bool socket_end_is_loopback(const struct sockaddr_storage *s)
+{
+    if (s->ss_family == AF_INET) return ntohl(((const struct sockaddr_in *)s)->sin_addr.s_addr) >> 24 == 127;
+    return s->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)s)->sin6_addr);
+}
+
 bool socket_is_loopback(int fd)
 {
     struct sockaddr_storage s;
-    if (!end_of(fd, true, &s)) return false;
-    if (s.ss_family == AF_INET) return ntohl(((struct sockaddr_in *)&s)->sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&s)->sin6_addr);
+    return socket_end(fd, true, &s) && socket_end_is_loopback(&s);
 }
 
 int socket_error(int fd)

@@ -25,7 +25,12 @@ bool socket_address_numeric(const struct socket_address *address, struct sockadd
 /* A bound, listening, non-blocking socket with SO_REUSEADDR. Looks a name up (blocking) and prefers IPv4 for names. */
 int socket_listen(const char *address, int backlog, int *fd, struct err *err);
 
-/* `host:port` of this end or the other; IPv4 in IPv6 is shown as IPv4. Empty when the socket has none. */
+/* The address of this end or the other, IPv4 in IPv6 as IPv4; false when the socket has none. */
+bool socket_end(int fd, bool peer, struct sockaddr_storage *address);
+/* `host:port`, IPv6 in brackets. */
+void socket_end_text(const struct sockaddr_storage *address, char text[static SOCKET_TEXT_MAX]);
+bool socket_end_is_loopback(const struct sockaddr_storage *address);
+/* The text of socket_end(); empty when the socket has none. */
 void socket_name(int fd, bool peer, char text[static SOCKET_TEXT_MAX]);
 bool socket_is_loopback(int fd); /* the other end is an address of this host's loopback */
 int socket_error(int fd);        /* SO_ERROR: an errno value, 0 when there is none */

@@ -16,7 +16,8 @@ static void check_values(const struct config *c)
             CHECK(number >= keys[i].low && number <= keys[i].high);
             break;
         case KEY_LIST:
-            for (int at = 0; at < CONFIG_LIST_MAX; at++)
+        case KEY_WORDS:
+            for (int at = 0; at <= keys[i].high; at++)
                 CHECK(memchr(place + at * CONFIG_TEXT_MAX, 0, CONFIG_TEXT_MAX));
             break;
         case KEY_TEXT:

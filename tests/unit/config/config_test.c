@@ -55,10 +55,10 @@ static void every_key_has_a_default_in_its_range_and_a_sentence(void **state)
         assert_int_equal(k->sentence[strlen(k->sentence) - 1], '.');
         assert_true(k->low <= k->high);
         for (size_t j = 0; j < i; j++) {
-            assert_string_not_equal(k->name, keys[j].name);
+            if (!k->suffix) assert_string_not_equal(k->name, keys[j].name);
             assert_int_not_equal(k->offset, keys[j].offset);
         }
-        if (k->type == KEY_LIST) continue;
+        if (k->type == KEY_LIST || k->type == KEY_WORDS) continue;
         snprintf(assignment, sizeof assignment, "%s=%s", k->name, k->initial);
         if (config_set(c, assignment, &err)) fail_msg("%s", err.text);
     }

@@ -24,11 +24,17 @@ struct bench {
     struct net_socket *socket;
     struct buf in, out;
     size_t take_max; /* how much `data` uses per call */
-    unsigned data_calls, drained, ended, closed, accepted, listener_closed;
+    struct net_entrance entrance;
+    unsigned data_calls, opened, drained, ended, closed, accepted, listener_closed;
     bool echo, close_in_data;
     char end_words[ERR_TEXT_SIZE];
     int fd; /* the plain client's */
 };
+
+static void on_opened(void *self)
+{
+    ((struct bench *)self)->opened++;
+}
 
 static size_t on_data(void *self, const uint8_t *data, size_t size)
 {
@@ -65,7 +71,7 @@ static void on_closed(void *self)
 }
 
 static const struct net_socket_events events = {
-    .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
+    .opened = on_opened, .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
 
 static void on_accepted(void *self, int fd)
 {
@@ -75,7 +81,7 @@ static void on_accepted(void *self, int fd)
         close(fd);
         return;
     }
-    assert_int_equal(net_socket_open(&b->socket, &b->loop, fd, &events, b, NULL), 0);
+    assert_int_equal(net_socket_open(&b->socket, &b->loop, fd, &b->entrance, &events, b, NULL), 0);
 }
 
 static void on_listener_closed(void *self)

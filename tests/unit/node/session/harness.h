@@ -78,6 +78,13 @@ static inline bool fake_authenticate(void *self, struct slice user, struct slice
     return loopback && slice_is(user, "guest") && slice_is(password, "guest");
 }
 
+static inline bool fake_admit(void *self, struct slice user, bool loopback)
+{
+    (void)self;
+    (void)loopback;
+    return slice_is(user, "guest");
+}
+
 static inline struct backend_channel *fake_channel_open(void *self, uint16_t channel)
 {
     harness_log(self, "open %u", channel);
@@ -264,6 +271,7 @@ static inline void harness_init(struct harness *h, bool loopback)
         .self = h,
         .topology = fake_topology,
         .authenticate = fake_authenticate,
+        .admit = fake_admit,
         .channel_open = fake_channel_open,
         .channel_close = fake_channel_close,
         .publish = fake_publish,
