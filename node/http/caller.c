@@ -27,6 +27,11 @@ bool caller_login(struct request *r)
     return ok;
 }
 
+bool caller_monitors(const struct request *r)
+{
+    return r->caller.tags >> TAG_MONITORING != 0;
+}
+
 bool caller_sees(const struct request *r, struct slice vhost)
 {
     (void)vhost;

@@ -22,8 +22,13 @@ enum {
     HTTP_SLICE = 256, /* records that one call on a shard walks over: it must not hold up the shard's clients */
 };
 
+struct peers;
+struct sampler;
+
 struct http {
     struct http_params params;
+    struct peers *peers;
+    struct sampler *sampler;
     struct MHD_Daemon *daemon;
     char address[128];
 };
@@ -89,6 +94,8 @@ void json_put(json_t *object, const char *name, json_t *value);
 const char *request_query(struct request *r, const char *name);
 bool request_flag(struct request *r, const char *name); /* ?name=true */
 
+const char *request_header(const struct request *r, const char *name); /* NULL: not given */
+
 /* --- routes.c --- */
 void routes_answer(struct request *r, const char *method, const char *path, struct answer *a);
 struct slice http_unescape(char *text, size_t size); /* %XX, in place */
@@ -134,6 +141,7 @@ bool vhost_exists(struct http *h, struct slice vhost);
 
 /* --- caller.c --- */
 bool caller_login(struct request *r);                          /* fills r->caller; false: nobody we know */
+bool caller_monitors(const struct request *r);                 /* sees connections of others, too */
 bool caller_sees(const struct request *r, struct slice vhost); /* whether lists show what is in there */
 json_t *caller_filter(const struct request *r, json_t *items); /* moves; without those of vhosts not seen */
 bool vhost_answer(struct request *r, struct slice vhost, struct answer *a); /* false: answered 404 or 401 */
@@ -146,8 +154,11 @@ bool queue_answer(struct request *r, struct answer *a);
 
 typedef void request_handler(struct request *r, struct answer *a);
 request_handler api_overview_get, api_whoami_get, api_version_get, api_extensions_get, api_cluster_name_get;
-request_handler api_nodes_list, api_node_get;
-request_handler api_connections_list, api_connection_get, api_connection_delete;
+request_handler api_nodes_list, api_node_get, api_node_memory;
+request_handler api_connections_list, api_connections_of_vhost, api_connections_of_user, api_connections_of_user_delete,
+    api_connection_get, api_connection_delete;
+request_handler api_channels_list, api_channels_of_vhost, api_channels_of_connection, api_channel_get;
+request_handler api_consumers_list;
 request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exchange_delete, api_exchange_publish,
     api_exchange_bindings_source, api_exchange_bindings_destination;
 request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
@@ -156,15 +167,20 @@ request_handler api_bindings_list, api_bindings_between_list, api_binding_post, 
 request_handler api_metrics_get, api_health_get;
 request_handler page_index_get, page_file_get;
 
-/* Sums over the queues of all groups that have a replica here. */
+/* Sums over one node; of queues, those of the groups that it leads: so nodes add up to the cluster. */
 struct totals {
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
-    uint64_t published, confirmed, delivered, acked, returned, got;
+    struct session_stats stats; /* of all connections since the node started */
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
     uint64_t groups_led;
     bool disk_alarm, memory_alarm; /* of this node */
 };
 void totals_gather(struct http *h, struct totals *t);
+json_t *nodes_everywhere(struct http *h); /* new: an object per member of the cluster */
+json_t *exchange_types_json(void);
+/* Of all nodes that are in touch. */
+json_t *connections_seen(struct request *r);
+json_t *consumers_of_queue(struct request *r, struct slice vhost, struct slice name);
 
 uint64_t process_resident_bytes(void);
 uint64_t process_open_files(void);

@@ -1,61 +1,230 @@
-/* /api/nodes */
+/* /api/nodes: each node tells its own facts (node_here()); of one that does not answer its name is known. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "node/http/http_internal.h"
+#include "node/http/families.h"
+#include "node/http/peers.h"
+#include "node/http/stats.h"
 
-struct node_list {
-    struct http *http;
-    json_t *array;
+static const char *const exchange_types[][2] = {
+    {"direct", "AMQP direct exchange, as per the AMQP specification"},
+    {"fanout", "AMQP fanout exchange, as per the AMQP specification"},
+    {"headers", "AMQP headers exchange, as per the AMQP specification"},
+    {"topic", "AMQP topic exchange, as per the AMQP specification"},
+    {"x-consistent-hash", "Consistent Hashing Exchange"},
+    {"x-modulus-hash", "Modulus Hashing Exchange"},
+    {"x-random", "Random Exchange"},
+    {"x-local-random", "Random Exchange that prefers queues led by this node"},
+    {"x-recent-history", "Recent History Exchange"},
+    {"x-delayed-message", "Delayed Message Exchange"},
+    {"x-message-deduplication", "Message Deduplication Exchange"},
+    {"x-federation-upstream", "Federation helper"},
 };
 
-static void list_nodes(struct shard *s, void *arg)
+json_t *exchange_types_json(void)
 {
-    struct node_list *list = arg;
-    if (shard_id(s) != 0) return;
-    const struct node_settings *settings = shard_settings(s);
-    for (uint32_t i = 0; i < settings->placement.node_count; i++) {
-        uint8_t node = settings->placement.nodes[i];
-        json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:[]}", "name", shard_node_name(s, node), "id", node, "type",
-                              "disc", "running", shard_peer_connected(s, node), "partitions");
-        if (node == settings->node) {
-            json_object_set_new(o, "os_pid", json_sprintf("%d", (int)getpid()));
-            json_object_set_new(
-                o, "uptime",
-                json_integer((json_int_t)((uint64_t)time(NULL) * 1000 - node_started_ms(list->http->params.node))));
-            json_object_set_new(o, "mem_used", json_integer((json_int_t)process_resident_bytes()));
-            json_object_set_new(o, "fd_used", json_integer((json_int_t)process_open_files()));
-            json_object_set_new(o, "fd_total", json_integer((json_int_t)process_files_max()));
-            json_object_set_new(o, "disk_free", json_integer((json_int_t)disk_free_bytes(settings->data_dir)));
-            json_object_set_new(o, "processors", json_integer(settings->shard_count));
-            json_object_set_new(o, "disk_free_limit", json_integer((json_int_t)settings->disk_free_limit));
-            json_object_set_new(o, "mem_limit", json_integer((json_int_t)settings->memory_limit));
-        }
-        json_object_set_new(o, "mem_alarm", json_boolean(shard_alarms(s, node) & ALARM_MEMORY));
-        json_object_set_new(o, "disk_free_alarm", json_boolean(shard_alarms(s, node) & ALARM_DISK));
-        json_array_append_new(list->array, o);
+    json_t *types = json_array();
+    for (size_t i = 0; i < sizeof exchange_types / sizeof exchange_types[0]; i++)
+        if (topology_knows_exchange_type(slice_str(exchange_types[i][0])))
+            json_array_append_new(types, json_pack("{s:s, s:s, s:b}", "name", exchange_types[i][0], "description",
+                                                   exchange_types[i][1], "enabled", 1));
+    return types;
+}
+
+static void put_alarms(struct shard *s, void *arg)
+{
+    json_t *o = arg;
+    uint8_t alarms = shard_alarms(s, shard_settings(s)->node);
+    json_put(o, "mem_alarm", json_boolean(alarms & ALARM_MEMORY));
+    json_put(o, "disk_free_alarm", json_boolean(alarms & ALARM_DISK));
+}
+
+static void put_machine(json_t *o, const struct node_settings *settings)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t files = process_open_files(), files_max = process_files_max();
+    json_put(o, "fd_total", json_number(files_max));
+    json_put(o, "fd_used", json_number(files));
+    json_put(o, "mem_used", json_number(process_resident_bytes()));
+    json_put(o, "mem_limit", json_number(settings->memory_limit));
+    json_put(o, "mem_calculation_strategy", json_string("rss"));
+    json_put(o, "disk_free", json_number(disk_free_bytes(settings->data_dir)));
+    json_put(o, "disk_free_limit", json_number(settings->disk_free_limit));
+    json_put(o, "processors", json_integer(settings->shard_count));
+    json_put(o, "context_switches", json_number((uint64_t)usage.ru_nvcsw + (uint64_t)usage.ru_nivcsw));
+    json_put(o, "run_queue", json_integer(0));
+    json_put(o, "gc_num", json_integer(0));
+    json_put(o, "gc_bytes_reclaimed", json_integer(0));
+}
+
+static void put_totals(json_t *o, const struct totals *t)
+{
+    json_put(o, "sockets_used", json_number(t->connections));
+    json_put(o, "sockets_total", json_number(process_files_max()));
+    json_put(o, "proc_used", json_number(t->connections + t->channels));
+    json_put(o, "proc_total", json_number(process_files_max()));
+    json_put(o, "io_sync_count", json_number(t->log_syncs));
+    json_put(o, "log_bytes", json_number(t->log_bytes));
+    json_put(o, "segment_bytes", json_number(t->store_bytes));
+    json_put(o, "groups_led", json_number(t->groups_led));
+    json_put(o, "connections", json_number(t->connections));
+    json_put(o, "channels", json_number(t->channels));
+    json_put(o, "consumers", json_number(t->consumers));
+}
+
+static void put_stats(json_t *o, struct http *h, const struct totals *t)
+{
+    struct stats stats = {0};
+    struct rates rates;
+    stats_of_session(&stats, &t->stats);
+    stats.values[STAT_CONNECTION_CREATED] = t->connections_opened;
+    stats.values[STAT_CONNECTION_CLOSED] = t->connections_closed;
+    sampler_rates(h->sampler, "node", &rates);
+    json_put(o, "message_stats", message_stats_json(&stats, &rates));
+    json_put_stat(o, STAT_CONNECTION_CREATED, "connection_created", &stats, &rates);
+    json_put_stat(o, STAT_CONNECTION_CLOSED, "connection_closed", &stats, &rates);
+    json_put_stat(o, STAT_CHANNEL_CREATED, "channel_created", &stats, &rates);
+    json_put_stat(o, STAT_CHANNEL_CLOSED, "channel_closed", &stats, &rates);
+    json_t *queues = json_object();
+    stats.values[STAT_READY] = t->ready;
+    stats.values[STAT_UNACKED] = t->unacked;
+    stats.values[STAT_MESSAGES] = t->ready + t->unacked;
+    json_put_stat(queues, STAT_MESSAGES, "messages", &stats, &rates);
+    json_put_stat(queues, STAT_READY, "messages_ready", &stats, &rates);
+    json_put_stat(queues, STAT_UNACKED, "messages_unacknowledged", &stats, &rates);
+    json_put(o, "queue_totals", queues);
+}
+
+static json_t *listener_json(const char *node, const char *protocol, const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    char host[256];
+    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
+    return json_pack("{s:s, s:s, s:s, s:i, s:{}}", "node", node, "protocol", protocol, "ip_address",
+                     *host ? host : "::", "port", atoi(colon ? colon + 1 : address), "socket_opts");
+}
+
+static json_t *listeners_json(struct http *h)
+{
+    const struct node_settings *settings = node_settings(h->params.node);
+    const struct node_listeners *amqp = node_listener_addresses(h->params.node);
+    json_t *array = json_array();
+    for (size_t i = 0; i < amqp->count; i++)
+        json_array_append_new(array, listener_json(settings->name, "amqp", amqp->addresses[i]));
+    if (settings->cluster_listen)
+        json_array_append_new(array, listener_json(settings->name, "clustering", settings->cluster_listen));
+    json_array_append_new(array, listener_json(settings->name, "http", h->address));
+    return array;
+}
+
+json_t *node_here(struct http *h)
+{
+    const struct node_settings *settings = node_settings(h->params.node);
+    struct totals totals;
+    totals_gather(h, &totals);
+    json_t *o = json_object();
+    json_put(o, "name", json_string(settings->name));
+    json_put(o, "id", json_integer(settings->node));
+    json_put(o, "type", json_string("disc"));
+    json_put(o, "running", json_true());
+    json_put(o, "being_drained", json_boolean(node_stopping_any(h->params.node)));
+    json_put(o, "os_pid", json_sprintf("%d", (int)getpid()));
+    json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
+    put_machine(o, settings);
+    put_totals(o, &totals);
+    put_stats(o, h, &totals);
+    shard_call_any(node_shard(h->params.node, 0), put_alarms, o);
+    json_put(o, "rates_mode", json_string("basic"));
+    json_put(o, "net_ticktime", json_integer(settings->node_timeout_ms / 1000));
+    json_put(o, "partitions", json_array());
+    json_put(o, "cluster_links", json_array());
+    json_put(o, "config_files", json_array());
+    json_put(o, "log_files", json_array());
+    json_put(o, "db_dir", json_string(settings->data_dir));
+    json_put(o, "enabled_plugins", json_pack("[s, s]", "rabbitmq_management", "rabbitmq_prometheus"));
+    json_put(o, "applications",
+             json_pack("[{s:s, s:s, s:s}]", "name", "rabbit", "description", h->params.product, "version",
+                       h->params.version));
+    json_put(o, "auth_mechanisms",
+             json_pack("[{s:s, s:s, s:b}, {s:s, s:s, s:b}]", "name", "PLAIN", "description",
+                       "SASL PLAIN authentication mechanism", "enabled", 1, "name", "AMQPLAIN", "description",
+                       "QPid AMQPLAIN mechanism", "enabled", 1));
+    json_put(o, "exchange_types", exchange_types_json());
+    json_put(o, "contexts", json_array());
+    json_put(o, "listeners", listeners_json(h));
+    return o;
+}
+
+/* Members that gave no answer, by what shard 0 knows of them. */
+static void add_absent(struct shard *s, void *arg)
+{
+    json_t *array = arg;
+    const struct placement *placement = &shard_settings(s)->placement;
+    for (uint32_t i = 0; i < placement->node_count; i++) {
+        uint8_t node = placement->nodes[i];
+        bool there = false;
+        for (size_t k = 0; k < json_array_size(array) && !there; k++)
+            there = json_integer_value(json_object_get(json_array_get(array, k), "id")) == node;
+        if (there) continue;
+        json_t *o = json_object();
+        json_put(o, "name", json_string(shard_node_name(s, node)));
+        json_put(o, "id", json_integer(node));
+        json_put(o, "type", json_string("disc"));
+        json_put(o, "running", json_boolean(shard_peer_connected(s, node)));
+        json_put(o, "mem_alarm", json_boolean(shard_alarms(s, node) & ALARM_MEMORY));
+        json_put(o, "disk_free_alarm", json_boolean(shard_alarms(s, node) & ALARM_DISK));
+        json_put(o, "partitions", json_array());
+        json_put(o, "cluster_links", json_array());
+        json_array_append_new(array, o);
     }
+}
+
+json_t *nodes_everywhere(struct http *h)
+{
+    json_t *array = peers_ask(h->peers, "node");
+    for (size_t i = json_array_size(array); i-- > 0;)
+        if (!json_is_object(json_array_get(array, i))) json_array_remove(array, i);
+    json_array_insert_new(array, 0, node_here(h));
+    shard_call_any(node_shard(h->params.node, 0), add_absent, array);
+    return array;
 }
 
 void api_nodes_list(struct request *r, struct answer *a)
 {
-    struct node_list list = {r->http, json_array()};
     struct listing listing;
     if (!listing_open(&listing, r, a)) return;
-    each_shard(r->http, list_nodes, &list);
-    listing_answer(&listing, list.array, json_array_size(list.array), "name", a);
+    json_t *nodes = nodes_everywhere(r->http);
+    listing_answer(&listing, nodes, json_array_size(nodes), "name", a);
+}
+
+static json_t *find(struct request *r, json_t *nodes)
+{
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *node = json_array_get(nodes, i);
+        if (slice_equal(slice_json(json_object_get(node, "name")), r->captures[0])) return node;
+    }
+    return NULL;
 }
 
 void api_node_get(struct request *r, struct answer *a)
 {
-    struct node_list list = {r->http, json_array()};
-    json_t *found = NULL;
-    each_shard(r->http, list_nodes, &list);
-    for (size_t i = 0; i < json_array_size(list.array) && !found; i++) {
-        json_t *node = json_array_get(list.array, i);
-        if (slice_equal(slice_json(json_object_get(node, "name")), r->captures[0])) found = node;
-    }
+    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
     if (found) answer_json(a, columns_of(found, request_query(r, "columns")));
     else answer_not_found(a);
-    json_decref(list.array);
+    json_decref(nodes);
+}
+
+void api_node_memory(struct request *r, struct answer *a)
+{
+    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    json_int_t used = json_integer_value(json_object_get(found, "mem_used"));
+    if (!found) answer_not_found(a);
+    else
+        answer_json(a, json_pack("{s:{s:s, s:{s:I, s:I, s:I}, s:I}}", "memory", "strategy", "rss", "total", "rss", used,
+                                 "allocated", used, "erlang", (json_int_t)0, "other_system", used));
+    json_decref(nodes);
 }

@@ -5,7 +5,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "node/http/http_internal.h"
+#include "node/http/families.h"
+#include "node/http/stats.h"
 
 uint64_t process_resident_bytes(void)
 {
@@ -49,6 +50,7 @@ static void gather(struct shard *s, void *arg)
     t->connections += shard_connection_count(s);
     t->connections_opened += figures.connections_opened;
     t->connections_closed += figures.connections_closed;
+    session_stats_add(&t->stats, &figures.closed);
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
     t->store_bytes += figures.store_bytes;
@@ -57,20 +59,16 @@ static void gather(struct shard *s, void *arg)
     struct shard_connection_info info;
     for (uint64_t cursor = 0; shard_next_connection(s, &cursor, &info);) {
         t->channels += info.session.channels;
-        t->published += info.session.published;
-        t->confirmed += info.session.confirmed;
-        t->delivered += info.session.delivered;
-        t->acked += info.session.acked;
-        t->returned += info.session.returned;
-        t->got += info.session.got;
+        session_stats_add(&t->stats, &info.session.stats);
     }
     if (shard_id(s) == 0) {
         t->queues = topology_queue_count(broker_topology(b));
         t->exchanges = topology_exchange_count(broker_topology(b));
     }
     for (uint32_t g = 0; g < settings->placement.group_count; g++) {
-        if (g % settings->shard_count == shard_id(s) && broker_leader(b, g) == settings->node) t->groups_led++;
-        struct queue_machine *m = broker_queues(b, g);
+        bool leads = g % settings->shard_count == shard_id(s) && broker_leader(b, g) == settings->node;
+        t->groups_led += leads;
+        struct queue_machine *m = leads ? broker_queues(b, g) : NULL;
         struct queue_stat stat;
         for (uint64_t cursor = 0; m && queue_machine_next(m, &cursor, &stat);) {
             t->ready += stat.ready;
@@ -86,30 +84,108 @@ void totals_gather(struct http *h, struct totals *t)
     each_shard(h, gather, t);
 }
 
-void api_overview_get(struct request *r, struct answer *a)
+/* Sums a counter and its rate over nodes. */
+static void sum(json_t *to, const json_t *from)
 {
-    struct http *h = r->http;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)from, name, value)
+    {
+        json_t *there = json_object_get(to, name);
+        if (json_is_object(value)) {
+            if (!there) json_object_set_new(to, name, json_object());
+            sum(json_object_get(to, name), value);
+        } else if (json_is_integer(value)) {
+            json_object_set_new(to, name, json_integer(json_integer_value(there) + json_integer_value(value)));
+        } else if (json_is_real(value)) {
+            json_object_set_new(to, name, json_real(json_number_value(there) + json_real_value(value)));
+        }
+    }
+}
+
+/* The members of this name, summed over all nodes. */
+static json_t *sum_of(const json_t *nodes, const char *name)
+{
+    json_t *total = json_object();
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *value = json_object_get(json_array_get(nodes, i), name), *one = json_object();
+        if (value) json_object_set(one, name, value);
+        sum(total, one);
+        json_decref(one);
+    }
+    json_t *result = json_incref(json_object_get(total, name));
+    json_decref(total);
+    return result ? result : json_integer(0);
+}
+
+static void put_identity(json_t *o, struct http *h)
+{
+    const struct http_params *p = &h->params;
+    json_put(o, "management_version", json_string(p->version));
+    json_put(o, "rates_mode", json_string("basic"));
+    json_put(o, "sample_retention_policies",
+             json_pack("{s:[i], s:[i], s:[i]}", "global", STATS_INTERVAL_MS / 1000, "basic", STATS_INTERVAL_MS / 1000,
+                       "detailed", STATS_INTERVAL_MS / 1000));
+    json_put(o, "exchange_types", exchange_types_json());
+    json_put(o, "product_name", json_string(p->product));
+    json_put(o, "product_version", json_string(p->version));
+    json_put(o, "rabbitmq_version", json_string(p->version));
+    json_put(o, "cluster_name", json_slice(slice_str(p->cluster_name)));
+    json_put(o, "cluster_tags", json_array());
+    json_put(o, "node_tags", json_array());
+    json_put(o, "erlang_version", json_string("none"));
+    json_put(o, "erlang_full_version", json_string("none: Warren is written in C"));
+    json_put(o, "release_series_support_status", json_string("supported"));
+    json_put(o, "disable_stats", json_false());
+    json_put(o, "enable_queue_totals", json_false());
+    json_put(o, "statistics_db_event_queue", json_integer(0));
+    json_put(o, "node", json_string(node_settings(p->node)->name));
+}
+
+static void put_churn(json_t *o, const json_t *nodes)
+{
+    static const char *const names[] = {"connection_created", "connection_closed", "channel_created", "channel_closed",
+                                        "queue_declared",     "queue_created",     "queue_deleted"};
+    json_t *churn = json_object();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char details[64];
+        snprintf(details, sizeof details, "%s_details", names[i]);
+        json_put(churn, names[i], sum_of(nodes, names[i]));
+        json_t *rate = sum_of(nodes, details);
+        if (json_is_object(rate)) json_put(churn, details, rate);
+        else json_decref(rate);
+    }
+    json_put(o, "churn_rates", churn);
+}
+
+static void put_objects(json_t *o, struct http *h, const json_t *nodes)
+{
     struct totals t;
     totals_gather(h, &t);
-    const struct node_settings *settings = node_settings(h->params.node);
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "management_version", h->params.version,
-                          "rabbitmq_version", h->params.version, "product_name", h->params.product, "product_version",
-                          h->params.version, "cluster_name", h->params.cluster_name, "node", settings->name,
-                          "erlang_version", "", "rates_mode", "none");
-    json_object_set_new(o, "object_totals",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "channels", (json_int_t)t.channels, "connections",
-                                  (json_int_t)t.connections, "consumers", (json_int_t)t.consumers, "exchanges",
-                                  (json_int_t)t.exchanges, "queues", (json_int_t)t.queues));
-    json_object_set_new(o, "queue_totals",
-                        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)(t.ready + t.unacked), "messages_ready",
-                                  (json_int_t)t.ready, "messages_unacknowledged", (json_int_t)t.unacked));
-    json_object_set_new(o, "message_stats",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "publish", (json_int_t)t.published, "confirm",
-                                  (json_int_t)t.confirmed, "deliver_get", (json_int_t)(t.delivered + t.got), "deliver",
-                                  (json_int_t)t.delivered, "ack", (json_int_t)t.acked, "return_unroutable",
-                                  (json_int_t)t.returned));
-    json_object_set_new(o, "churn_rates",
-                        json_pack("{s:I, s:I}", "connection_created", (json_int_t)t.connections_opened,
-                                  "connection_closed", (json_int_t)t.connections_closed));
-    answer_json(a, o);
+    json_t *objects = json_object();
+    json_put(objects, "channels", sum_of(nodes, "channels"));
+    json_put(objects, "connections", sum_of(nodes, "connections"));
+    json_put(objects, "consumers", sum_of(nodes, "consumers"));
+    json_put(objects, "exchanges", json_number(t.exchanges));
+    json_put(objects, "queues", json_number(t.queues));
+    json_put(o, "object_totals", objects);
+}
+
+void api_overview_get(struct request *r, struct answer *a)
+{
+    json_t *o = json_object(), *nodes = nodes_everywhere(r->http), *listeners = json_array();
+    put_identity(o, r->http);
+    put_objects(o, r->http, nodes);
+    put_churn(o, nodes);
+    json_put(o, "queue_totals", sum_of(nodes, "queue_totals"));
+    json_put(o, "message_stats", sum_of(nodes, "message_stats"));
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *own = json_object_get(json_array_get(nodes, i), "listeners");
+        if (own) json_array_extend(listeners, own);
+    }
+    json_put(o, "listeners", listeners);
+    json_put(o, "contexts", json_array());
+    answer_json(a, columns_of(o, request_query(r, "columns")));
+    json_decref(nodes);
+    json_decref(o);
 }

@@ -1,8 +1,13 @@
 /* /api/queues */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "node/amqp/table.h"
 #include "node/http/conversation.h"
+#include "node/http/families.h"
+#include "node/http/peers.h"
 #include "node/http/queue_facts.h"
+#include "node/http/stats.h"
 
 static json_t *node_name(const struct members *m, uint8_t node)
 {
@@ -37,6 +42,36 @@ static void put_counts(json_t *o, const struct queue_stat *s)
     json_put(o, "consumers", json_number(s->consumers));
 }
 
+static void put_stats(json_t *o, struct http *h, const struct queue_facts *q)
+{
+    char key[64];
+    struct stats stats = {0};
+    struct rates rates;
+    snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
+    sampler_rates(h->sampler, key, &rates);
+    stats_of_queue(&stats, &q->stat);
+    json_put(o, "message_stats", message_stats_json(&stats, &rates));
+    json_put(o, "messages_details", rate_json(rates.values[STAT_MESSAGES]));
+    json_put(o, "messages_ready_details", rate_json(rates.values[STAT_READY]));
+    json_put(o, "messages_unacknowledged_details", rate_json(rates.values[STAT_UNACKED]));
+}
+
+/* What RabbitMQ's queues have and Warren's have no use for, so that tools find a number or a list. */
+static void put_fixed(json_t *o)
+{
+    json_put(o, "consumer_capacity", json_real(0));
+    json_put(o, "consumer_utilisation", json_real(0));
+    json_put(o, "exclusive_consumer_tag", json_null());
+    json_put(o, "single_active_consumer_tag", json_null());
+    json_put(o, "head_message_timestamp", json_null());
+    json_put(o, "memory", json_integer(0));
+    json_put(o, "reductions", json_integer(0));
+    json_put(o, "garbage_collection", json_object());
+    json_put(o, "slave_nodes", json_array());
+    json_put(o, "synchronised_slave_nodes", json_array());
+    json_put(o, "recoverable_slaves", json_array());
+}
+
 static json_t *queue_json(struct http *h, const struct members *m, const struct queue_list *l,
                           const struct queue_facts *q)
 {
@@ -58,7 +93,52 @@ static json_t *queue_json(struct http *h, const struct members *m, const struct 
     json_put(o, "here", json_boolean(q->here));
     put_replicas(o, h, m, q);
     put_counts(o, &q->stat);
+    put_stats(o, h, q);
+    put_fixed(o);
     return o;
+}
+
+json_t *queues_here(struct http *h)
+{
+    struct queue_list list;
+    struct members members;
+    members_open(h, &members);
+    queue_list_open(&list, h, (struct slice){0}, (struct slice){0}, NULL);
+    json_t *array = json_array();
+    for (size_t i = 0; i < list.count; i++)
+        if (list.items[i].leader == node_settings(h->params.node)->node)
+            json_array_append_new(array, queue_json(h, &members, &list, &list.items[i]));
+    queue_list_close(&list);
+    members_close(&members);
+    return array;
+}
+
+/* Queues without a replica on this node: what their leaders say takes the place of what is not known here. */
+static json_t *complete(struct http *h, json_t *array)
+{
+    bool all_here = true;
+    for (size_t i = 0; i < json_array_size(array) && all_here; i++)
+        all_here = json_is_true(json_object_get(json_array_get(array, i), "here"));
+    if (all_here) return array;
+    json_t *others = peers_list(h->peers, json_array(), "queues"), *by_name = json_object();
+    struct buf key = {0};
+    for (unsigned pass = 0; pass < 2; pass++) {
+        const json_t *from = pass ? array : others;
+        for (size_t i = 0; i < json_array_size(from); i++) {
+            json_t *q = json_array_get(from, i);
+            buf_clear(&key);
+            buf_printf(&key, "%s/%s", json_string_value(json_object_get(q, "vhost")),
+                       json_string_value(json_object_get(q, "name")));
+            buf_put_u8(&key, 0);
+            if (!pass) json_object_set(by_name, (const char *)key.data, q);
+            json_t *known = pass ? json_object_get(by_name, (const char *)key.data) : NULL;
+            if (known && !json_is_true(json_object_get(q, "here"))) json_array_set(array, i, known);
+        }
+    }
+    buf_close(&key);
+    json_decref(by_name);
+    json_decref(others);
+    return array;
 }
 
 void api_queues_list(struct request *r, struct answer *a)
@@ -74,7 +154,7 @@ void api_queues_list(struct request *r, struct answer *a)
     for (size_t i = 0; i < list.count; i++)
         if (caller_sees(r, queue_vhost(&list, &list.items[i])))
             json_array_append_new(array, queue_json(r->http, &members, &list, &list.items[i]));
-    listing_answer(&listing, array, list.total, "vhost,name", a);
+    listing_answer(&listing, complete(r->http, array), list.total, "vhost,name", a);
     queue_list_close(&list);
     members_close(&members);
 }
@@ -105,9 +185,19 @@ void api_queue_get(struct request *r, struct answer *a)
 {
     if (!vhost_answer(r, r->captures[0], a)) return;
     json_t *found = find(r);
-    if (found) answer_json(a, columns_of(found, request_query(r, "columns")));
-    else answer_not_found(a);
-    json_decref(found);
+    if (!found) {
+        answer_not_found(a);
+        return;
+    }
+    json_t *array = json_array();
+    json_array_append_new(array, found);
+    complete(r->http, array);
+    found = json_array_get(array, 0);
+    json_put(found, "consumer_details", consumers_of_queue(r, r->captures[0], r->captures[1]));
+    json_put(found, "incoming", json_array());
+    json_put(found, "deliveries", json_array());
+    answer_json(a, columns_of(found, request_query(r, "columns")));
+    json_decref(array);
 }
 
 void api_queue_put(struct request *r, struct answer *a)

@@ -9,7 +9,8 @@
 #include <microhttpd.h>
 
 #include "base/mem.h"
-#include "node/http/http_internal.h"
+#include "node/http/peers.h"
+#include "node/http/stats.h"
 
 /* Values come escaped, as paths do (keep_escapes()): each is decoded once and kept with the request. */
 const char *request_query(struct request *r, const char *name)
@@ -23,6 +24,11 @@ const char *request_query(struct request *r, const char *name)
     r->query[r->query_count].name = name;
     r->query[r->query_count++].value = value;
     return value;
+}
+
+const char *request_header(const struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
 bool request_flag(struct request *r, const char *name)
@@ -159,6 +165,8 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
         mem_free(h);
         return (int)err_set(err, ERR_IO, "management.tcp: cannot listen on %s: is the port taken?", params->address);
     }
+    h->sampler = sampler_open(h);
+    h->peers = peers_open(h);
     *out = h;
     return 0;
 }
@@ -166,5 +174,7 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
 void http_close(struct http *h)
 {
     MHD_stop_daemon(h->daemon);
+    peers_close(h->peers);
+    sampler_close(h->sampler);
     mem_free(h);
 }

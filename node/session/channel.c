@@ -20,6 +20,7 @@ struct channel *channel_open(struct session *s, uint16_t number)
     channel_tx_init(&ch->tx);
     s->channels[number] = ch;
     s->channel_count++;
+    ch->stats.channels_opened = 1;
     ch->backend = s->backend->channel_open(s->backend->self, number);
     return ch;
 }
@@ -54,6 +55,8 @@ void channel_free(struct channel *ch)
     buf_close(&ch->reply_queue);
     s->channels[ch->number] = NULL;
     s->channel_count--;
+    ch->stats.channels_closed++;
+    session_stats_add(&s->gone, &ch->stats);
     mem_free(ch);
 }
 

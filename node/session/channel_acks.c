@@ -89,7 +89,7 @@ static void settle_entry(struct channel *ch, struct unacked_entry *e, uint8_t ou
     if (e->settled) return;
     e->settled = true;
     ch->unacked.live--;
-    if (outcome == SETTLE_ACK) ch->session->counters.acked++;
+    if (outcome == SETTLE_ACK) ch->stats.ack++;
     channel_settle_add(ch, e->group, e->dseq, outcome);
 }
 

@@ -13,11 +13,13 @@ void channel_basic_qos(struct channel *ch, const struct amqp_method *m)
     }
     if (qos->global) {
         ch->limited = qos->prefetch_count != 0;
+        ch->global_prefetch = qos->prefetch_count;
         backend->limit(backend->self, ch->backend, qos->prefetch_count);
     } else {
         ch->prefetch = qos->prefetch_count;
         if (ch->limited) backend->limit(backend->self, ch->backend, 0); /* the later one counts, as in RabbitMQ */
         ch->limited = false;
+        ch->global_prefetch = 0;
     }
     channel_send_empty(ch, AMQP_BASIC_QOS_OK);
 }
@@ -79,6 +81,11 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
     c->queue = id;
     c->group = group;
     c->no_ack = consume->no_ack;
+    c->exclusive = consume->exclusive;
+    c->prefetch = ch->prefetch;
+    if (consume->arguments.size)
+        c->arguments = slice_of(mem_strndup((const char *)consume->arguments.data, consume->arguments.size),
+                                consume->arguments.size);
     attach(ch, c, consume->exclusive ? ATTACH_EXCLUSIVE : 0, &arguments, name, consume->no_wait);
 }
 

@@ -121,7 +121,7 @@ void channel_confirms_flush(struct channel *ch)
         } else {
             last = c->first;
             count++;
-            ch->session->counters.confirmed++;
+            ch->stats.confirm++;
         }
     }
     if (count) send(ch, last, false, count > 1);
@@ -130,7 +130,7 @@ void channel_confirms_flush(struct channel *ch)
         struct pending_publish *p = slot(c, c->early[i]);
         if (p->state != PUBLISH_DONE) continue;
         p->state = PUBLISH_REPORTED;
-        if (!p->refused) ch->session->counters.confirmed++;
+        if (!p->refused) ch->stats.confirm++;
         send(ch, c->early[i], p->refused, false);
     }
     c->early_count = 0;

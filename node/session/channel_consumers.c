@@ -13,6 +13,12 @@ struct consumer *channel_consumer_create(struct channel *ch, struct slice tag)
     return c;
 }
 
+static void consumer_free(struct consumer *c)
+{
+    mem_free((void *)c->arguments.data);
+    mem_free(c);
+}
+
 struct consumer *channel_consumer_by_id(struct channel *ch, uint32_t id)
 {
     if (ch->last_consumer && ch->last_consumer->id == id) return ch->last_consumer;
@@ -32,7 +38,7 @@ void channel_consumer_destroy(struct channel *ch, struct consumer *c)
     map_str_remove(&ch->consumer_tags, channel_consumer_tag(c));
     if (ch->last_consumer == c) ch->last_consumer = NULL;
     if (ch->reply_consumer == c->id) ch->reply_consumer = 0;
-    mem_free(c);
+    consumer_free(c);
 }
 
 void channel_consumers_close(struct channel *ch)
@@ -40,7 +46,7 @@ void channel_consumers_close(struct channel *ch)
     size_t at = 0;
     uint64_t id;
     struct consumer *c;
-    while ((c = map_u64_next(&ch->consumers, &at, &id))) mem_free(c);
+    while ((c = map_u64_next(&ch->consumers, &at, &id))) consumer_free(c);
     map_u64_close(&ch->consumers);
     map_str_close(&ch->consumer_tags);
     ch->last_consumer = NULL;

@@ -51,7 +51,8 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     };
     amqp_deliver_put(&s->output, number, s->frame_max, &out);
     buf_close(&space);
-    s->counters.delivered++;
+    if (c->no_ack) ch->stats.deliver_no_ack++;
+    else ch->stats.deliver++;
     record(ch, d, tag, c->no_ack);
 }
 
@@ -77,7 +78,8 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     };
     amqp_get_ok_put(&s->output, ch->number, s->frame_max, &out);
     buf_close(&space);
-    s->counters.got++;
+    if (q->no_ack) ch->stats.get_no_ack++;
+    else ch->stats.get++;
     record(ch, d, tag, q->no_ack);
 }
 
@@ -86,6 +88,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack)
 {
     ch->session->counters.sent_frames++;
+    ch->stats.redeliver += d->redelivered;
     if (no_ack) channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
     else channel_unacked_push(&ch->unacked, tag, d->group, d->dseq);
 }

@@ -259,20 +259,21 @@ static void send_return(struct channel *ch, const struct content *content)
         .body = content->body,
     };
     amqp_return_put(&s->output, ch->number, s->frame_max, &out);
-    s->counters.returned++;
+    ch->stats.return_unroutable++;
     s->counters.sent_frames++;
 }
 
 void channel_publish_send(struct channel *ch, const struct outgoing *m)
 {
     struct session *s = ch->session;
-    s->counters.published++;
+    ch->stats.publish++;
     uint64_t tag = channel_confirms_push(ch, (uint32_t)m->content.body.size);
     unsigned groups = 0;
     if (m->route->count)
         groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->content, m->flags, m->priority,
                                      m->ttl_ms, tag);
     else if (m->mandatory) send_return(ch, &m->content);
+    else ch->stats.drop_unroutable++;
     channel_confirms_expect(ch, tag, groups);
 }
 

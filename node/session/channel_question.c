@@ -121,7 +121,10 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         answer_detach(ch, q);
         break;
     case QUESTION_GET:
-        if (!q->delivered) channel_send_empty(ch, AMQP_BASIC_GET_EMPTY);
+        if (!q->delivered) {
+            ch->stats.get_empty++;
+            channel_send_empty(ch, AMQP_BASIC_GET_EMPTY);
+        }
         break;
     case QUESTION_REPLY_QUEUE:
         channel_basic_attach_reply_consumer(ch, q, reply);

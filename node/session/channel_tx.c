@@ -192,7 +192,7 @@ static void send_settles(struct channel *ch, const struct map_u64 *groups)
             tx->settles[kept++] = *settle;
             continue;
         }
-        if (settle->outcome == SETTLE_ACK) ch->session->counters.acked++;
+        if (settle->outcome == SETTLE_ACK) ch->stats.ack++;
         channel_settle_add(ch, settle->group, settle->dseq, settle->outcome);
     }
     tx->settle_count = kept;

@@ -295,24 +295,6 @@ void session_close(struct session *s, uint16_t reply_code, const char *text, uin
     session_fail(s, reply_code, "%s", whole ? text + size + 3 : text);
 }
 
-void session_info(const struct session *s, struct session_info *info)
-{
-    *info = s->counters;
-    info->peer = s->peer;
-    info->user = buf_slice(&s->user);
-    info->vhost = buf_slice(&s->vhost);
-    info->client_properties = buf_slice(&s->client_properties);
-    info->connection_name = buf_slice(&s->connection_name);
-    info->mechanism = buf_slice(&s->mechanism);
-    info->channels = s->channel_count;
-    info->channel_max = s->channel_max;
-    info->heartbeat_s = s->heartbeat_s;
-    info->frame_max = s->frame_max;
-    info->open = s->phase == PHASE_RUNNING;
-    info->tls = s->tls;
-    info->ended = s->ended;
-}
-
 bool session_blocked(struct session *s)
 {
     if (!s->blocked) return false;

@@ -89,7 +89,14 @@ void session_block(struct session *s, const char *reason);
 /* Closes the connection from our side (320 on shutdown or when ports are gone; 541 when the broker cannot go on). */
 void session_close(struct session *s, uint16_t reply_code, const char *text, uint64_t now_ms);
 
-/* --- listings --- */
+/* --- listings (listing.c) --- */
+/* What a channel did, in RabbitMQ's words: `deliver` and `get` are to be acked, the others not. */
+struct session_stats {
+    uint64_t publish, confirm, return_unroutable, drop_unroutable;
+    uint64_t deliver, deliver_no_ack, get, get_no_ack, get_empty, redeliver, ack;
+    uint64_t channels_opened, channels_closed;
+};
+void session_stats_add(struct session_stats *to, const struct session_stats *from);
 struct session_info {
     const char *peer;
     struct slice user, vhost, client_properties, connection_name, mechanism;
@@ -99,10 +106,31 @@ struct session_info {
     uint32_t frame_max;
     bool open; /* handshake is over */
     uint64_t received_frames, sent_frames;
-    uint64_t published, confirmed, delivered, acked, returned, got;
+    struct session_stats stats; /* of all channels that it had */
+    bool blocked;               /* publishes wait because of an alarm */
     const struct session_tls *tls; /* NULL: plain */
     const char *ended; /* why it ended, for a log line; "" while it is open or when the client closed it in order */
 };
 void session_info(const struct session *s, struct session_info *info);
+
+struct session_channel_info {
+    uint16_t number;
+    uint16_t prefetch, global_prefetch; /* of new consumers; of all together. 0: no limit */
+    bool confirm, transactional;
+    size_t consumers, unacked, unconfirmed, uncommitted, acks_uncommitted;
+    struct session_stats stats;
+};
+/* Walks the open channels by number; false at the end. Start with *cursor = 0. */
+bool session_next_channel(const struct session *s, uint64_t *cursor, struct session_channel_info *info);
+struct session_consumer_info {
+    struct slice tag, arguments; /* borrowed until the session's next call */
+    uint32_t group, id;
+    uint64_t queue;
+    uint16_t prefetch;
+    bool no_ack, exclusive;
+};
+/* Walks a channel's consumers, in no order; false at the end. Start with *cursor = 0. */
+bool session_next_consumer(const struct session *s, uint16_t channel, size_t *cursor,
+                           struct session_consumer_info *info);
 
 #endif

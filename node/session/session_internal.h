@@ -149,6 +149,9 @@ struct consumer {
     bool no_ack;
     bool announced; /* consume-ok was sent, or must not be */
     bool detaching; /* basic.cancel is on its way */
+    bool exclusive;
+    uint16_t prefetch;
+    struct slice arguments; /* owned; for listings */
     uint8_t tag_size;
     uint8_t tag[];
 };
@@ -189,6 +192,8 @@ struct channel {
     bool dirty;        /* in session->dirty */
     bool refreshed;    /* the topology was just asked for: judge by it */
     uint16_t prefetch; /* of new consumers */
+    uint16_t global_prefetch;
+    struct session_stats stats;
     bool limited;      /* basic.qos global is in force */
     struct list dirty_link;
     uint64_t next_delivery_tag;
@@ -250,6 +255,7 @@ struct session {
     struct session_tls *tls; /* NULL: plain */
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
+    struct session_stats gone; /* of channels that are closed */
 };
 
 /* For "%.*s". */

@@ -233,6 +233,7 @@ static void on_down(void *self, uint8_t node, bool dead)
     s->peer_up_since_ms[node & 63] = 0;
     broker_node_down(s->broker, node, dead);
     alarm_node_down(s, node);
+    question_node_down(s, node);
     uint64_t now = uv_hrtime() / 1000000;
     for (uint32_t g = 0; dead && g < s->settings->placement.group_count; g++)
         if (s->groups[g].group) group_node_dead(s->groups[g].group, node, now);
@@ -247,6 +248,8 @@ static void on_frame(void *self, uint8_t node, uint8_t type, struct blob *blob, 
         broker_frame(s->broker, node, blob, offset, size);
         return;
     }
+    if (type == LINK_FRAME_QUESTION || type == LINK_FRAME_ANSWER)
+        question_frame(s, node, type, slice_of(blob->data + offset, size));
     if (type == LINK_FRAME_ALARM && size == 1) alarm_set(s, node, blob->data[offset]);
     uint32_t group = UINT32_MAX;
     if (type == LINK_FRAME_GROUP && size >= 5) memcpy(&group, blob->data + offset, 4);

@@ -15,6 +15,7 @@ struct connection {
     struct list dirty_link;     /* shard.dirty */
     struct list congested_link; /* shard.congested */
     uint64_t connected_at_ms;   /* wall clock */
+    uint64_t serial; /* rising along shard.connections */
     uint64_t accepted_ms;
     uint64_t linger_until_ms; /* a closed session's last bytes must be out by then */
     bool over_high_water;
@@ -91,6 +92,9 @@ static void on_closed(void *self)
 {
     struct connection *c = self;
     if (c->session) {
+        struct session_info info;
+        session_info(c->session, &info);
+        if (!c->hidden) session_stats_add(&c->shard->closed_stats, &info.stats);
         session_destroy(c->session);
         broker_connection_close(c->broker);
         if (!c->hidden) c->shard->connection_count--, c->shard->connections_closed++;
@@ -136,6 +140,7 @@ static void open_connection(struct shard *s, int fd, const struct net_entrance *
     c->connected_at_ms = s->broker_io.clock_ms(s);
     list_init(&c->dirty_link);
     list_init(&c->congested_link);
+    c->serial = ++s->connection_serial;
     list_append(&s->connections, &c->link);
     s->sockets_open++;
 }
@@ -282,17 +287,37 @@ void connections_close_all(struct shard *s, const char *why)
 
 bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_connection_info *info)
 {
-    uint64_t at = 0;
     LIST_FOR(&s->connections, link)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
-        if (at++ < *cursor || c->hidden || !c->session) continue;
-        *cursor = at;
+        if (c->serial <= *cursor || c->hidden || c->closing || !c->session) continue;
+        *cursor = c->serial;
+        info->handle = c->session;
+        info->broker = c->broker;
         session_info(c->session, &info->session);
         info->local = net_socket_local(c->socket);
         info->bytes_in = net_socket_bytes_in(c->socket);
         info->bytes_out = net_socket_bytes_out(c->socket);
         info->connected_at_ms = c->connected_at_ms;
+        return true;
+    }
+    return false;
+}
+
+bool shard_close_connection(struct shard *s, struct slice name, struct slice reason)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)(reason.size < sizeof text ? reason.size : sizeof text - 1),
+             (const char *)reason.data);
+    LIST_FOR(&s->connections, link)
+    {
+        struct connection *c = LIST_ITEM(link, struct connection, link);
+        struct session_info info;
+        if (c->hidden || c->closing || !c->session) continue;
+        session_info(c->session, &info);
+        if (!slice_is(name, info.peer)) continue;
+        session_close(c->session, 320, text, s->now_ms);
+        touch(c);
         return true;
     }
     return false;

@@ -187,6 +187,11 @@ const struct node_settings *node_settings(const struct node *n)
     return &n->settings;
 }
 
+const struct node_listeners *node_listener_addresses(const struct node *n)
+{
+    return &n->addresses;
+}
+
 bool node_stopping_any(const struct node *n)
 {
     return atomic_load(&((struct node *)n)->stopping);

@@ -26,6 +26,7 @@ void node_close(struct node *n);
 
 struct shard *node_shard(struct node *n, uint16_t id);
 const struct node_settings *node_settings(const struct node *n);
+const struct node_listeners *node_listener_addresses(const struct node *n); /* as configured */
 bool node_stopping_any(const struct node *n);
 uint64_t node_started_ms(const struct node *n); /* wall clock */
 

@@ -213,6 +213,7 @@ void shard_figures(const struct shard *s, struct shard_figures *f)
 {
     *f = (struct shard_figures){.connections_opened = s->connections_opened,
                                 .connections_closed = s->connections_closed,
+                                .closed = s->closed_stats,
                                 .log_bytes = log_total_bytes(s->log),
                                 .log_syncs = log_sync_count(s->log)};
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++)

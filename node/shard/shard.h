@@ -63,6 +63,18 @@ void shard_give_client(struct shard *from, uint16_t to, int fd, unsigned listene
 void shard_give_link(struct shard *from, uint16_t to, int fd, struct slice hello);
 
 /* --- on its thread --- */
+/* Questions to other nodes, by shard 0's links. The events come on shard 0; slices are borrowed. */
+enum { SHARD_ANSWER_CONGESTION = 1 << 20 /* bytes towards a peer beyond which answers wait: replication goes first */ };
+struct question_events {
+    void *self;
+    void (*asked)(void *self, uint8_t node, uint64_t id, struct slice question);
+    void (*answered)(void *self, uint8_t node, uint64_t id, bool last, struct slice part);
+    void (*gone)(void *self, uint8_t node); /* its link broke: it answers no more */
+};
+void shard_on_questions(struct shard *s, const struct question_events *events);
+bool shard_ask(struct shard *s, uint8_t node, uint64_t id, struct slice question); /* false: not linked */
+enum question_outcome { QUESTION_SENT, QUESTION_LATER, QUESTION_NOBODY };
+enum question_outcome shard_answer(struct shard *s, uint8_t node, uint64_t id, bool last, struct slice part);
 /* A client of this process, at the other end of a socket pair (node/http/conversation.h): it counts as local, and is
  * neither listed nor counted. Takes the descriptor over. */
 void shard_open_conversation(struct shard *s, int fd);
@@ -80,15 +92,21 @@ const struct node_settings *shard_settings(const struct shard *s);
 
 struct shard_connection_info {
     struct session_info session;
+    const struct session *handle; /* for its channels and consumers */
+    const struct broker_connection *broker;
     const char *local;
     uint64_t bytes_in, bytes_out, connected_at_ms;
 };
 /* Walks the clients; false at the end. Start with *cursor = 0. */
+/* A cursor stays good while clients come and go: a walk may go on in another call. */
 bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_connection_info *info);
+/* Closes it with 320 and this reason ("Closed via management plugin"); `name` as listed. False: there is none. */
+bool shard_close_connection(struct shard *s, struct slice name, struct slice reason);
 size_t shard_connection_count(const struct shard *s);
 
 struct shard_figures {
     uint64_t connections_opened, connections_closed;
+    struct session_stats closed; /* what connections did that are closed */
     uint64_t log_bytes, log_syncs;
     uint64_t store_bytes;
 };

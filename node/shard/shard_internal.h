@@ -16,7 +16,9 @@
 enum {
     LINK_FRAME_MAIL = MAIL_FRAME,
     LINK_FRAME_GROUP = MAIL_FRAME + 1,
-    LINK_FRAME_ALARM = MAIL_FRAME + 2 /* u8 enum alarm */
+    LINK_FRAME_ALARM = MAIL_FRAME + 2,    /* u8 enum alarm */
+    LINK_FRAME_QUESTION = MAIL_FRAME + 3, /* docs/formats/mail.md */
+    LINK_FRAME_ANSWER = MAIL_FRAME + 4,
 };                                    /* GROUP: le32 group, u8 kind, bytes */
 
 enum {
@@ -80,7 +82,8 @@ struct shard {
     struct list dirty;                     /* connections with something to do at the end of the turn */
     struct list congested;                 /* connections that are not read at present */
     size_t connection_count, sockets_open; /* the latter: with those that are not listed */
-    uint64_t connections_opened, connections_closed;
+    uint64_t connections_opened, connections_closed, connection_serial;
+    struct session_stats closed_stats; /* of connections that are gone */
     uint64_t second_at_ms, connections_at_ms;
 
     enum shard_phase phase;
@@ -90,6 +93,7 @@ struct shard {
     uint8_t alarms[64];       /* by node */
     const char *alarm_reason; /* NULL: no alarm anywhere */
     uint32_t epoch_wanted;    /* 0: none */
+    struct question_events questions;
     uint64_t lead_check_at_ms;
     uint64_t peer_up_since_ms[64]; /* 0: down */
     char *peer_names[64];          /* as told by each peer's hello; NULL: never met */
@@ -123,6 +127,10 @@ void alarm_second(struct shard *s);
 void alarm_set(struct shard *s, uint8_t node, uint8_t bits); /* told by another node or a sibling */
 void alarm_node_up(struct shard *s, uint8_t node);
 void alarm_node_down(struct shard *s, uint8_t node);
+
+/* question.c */
+void question_frame(struct shard *s, uint8_t node, uint8_t type, struct slice bytes);
+void question_node_down(struct shard *s, uint8_t node);
 
 /* recover.c */
 int recover_groups(struct shard *s, uint32_t epoch, struct err *err);

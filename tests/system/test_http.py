@@ -1,5 +1,6 @@
 """The management API: what RabbitMQ's tools read and write, with its status codes, names and refusals."""
 
+import amqp
 import kit
 from http_api import Admin, Api, name
 
@@ -151,3 +152,96 @@ def test_rabbitmqadmin():
         admin("delete", "queue", "name=orders")
         kit.check_equal(admin.rows("list", "queues"), [], "queues")
         admin("show", "overview")
+
+
+def test_connections():
+    """Connections, channels and consumers of all nodes are listed by each; a connection is closed from another node"""
+    with kit.cluster() as cluster, kit.connected(cluster.nodes[0], name="first") as first, \
+            kit.connected(cluster.nodes[1], name="second") as second:
+        api = Api(cluster.nodes[2])
+        kit.declare(first, "work")
+        first.call(1, "basic.qos", prefetch_count=7)
+        first.call(1, "basic.consume", queue="work", consumer_tag="worker", arguments={"x-priority": 3})
+        kit.publish(second, "work", kit.numbered(20))
+        connections = api.get("/connections?sort=user_provided_name")
+        kit.check_equal([c["user_provided_name"] for c in connections], ["first", "second"], "names")
+        kit.check_equal([c["node"] for c in connections], [cluster.nodes[0].name, cluster.nodes[1].name], "nodes")
+        one = api.get("/connections/" + name(connections[0]["name"]))
+        kit.check_equal((one["vhost"], one["user"], one["state"], one["channels"], one["port"]),
+                        ("/", "guest", "running", 1, cluster.nodes[0].amqp_port), "facts of a connection")
+        kit.check(one["recv_oct"] > 0 and "capabilities" in one["client_properties"], "octets and properties")
+
+        channels = {c["connection_details"]["name"]: c for c in api.get("/channels")}
+        consuming, publishing = (channels[c["name"]] for c in connections)
+        kit.check_equal((consuming["consumer_count"], consuming["prefetch_count"], consuming["messages_unacknowledged"],
+                         consuming["confirm"]), (1, 7, 7, False), "the consuming channel")
+        kit.check_equal((publishing["confirm"], publishing["message_stats"]["publish"],
+                         publishing["message_stats"]["confirm"]), (True, 20, 20), "the publishing channel")
+        kit.check_equal(len(api.get("/connections/" + name(connections[0]["name"]) + "/channels")), 1, "of a connection")
+        shown = api.get("/channels/" + name(consuming["name"]))
+        kit.check_equal(shown["consumer_details"][0]["consumer_tag"], "worker", "consumer of the channel")
+        consumer, = api.get("/consumers/%2F")
+        kit.check_equal((consumer["queue"], consumer["consumer_tag"], consumer["ack_required"], consumer["prefetch_count"],
+                         consumer["arguments"], consumer["channel_details"]["name"]),
+                        ({"name": "work", "vhost": "/"}, "worker", True, 7, {"x-priority": 3}, consuming["name"]), "consumer")
+        queue = api.get("/queues/%2F/work")
+        kit.check_equal([c["consumer_tag"] for c in queue["consumer_details"]], ["worker"], "consumers of the queue")
+        kit.wait_for("counts", lambda: (q := api.get("/queues/%2F/work"))["messages_unacknowledged"] == 7
+                     and q["messages_ready"] == 13)
+        totals = api.get("/overview")
+        kit.check_equal((totals["object_totals"]["connections"], totals["object_totals"]["channels"],
+                         totals["object_totals"]["consumers"]), (2, 2, 1), "object totals")
+        kit.check_equal(totals["queue_totals"]["messages"], 20, "messages of the cluster")
+
+        api.delete("/connections/" + name(connections[1]["name"]), **{"X-Reason": "enough"})
+        try:
+            raise AssertionError(f"{second.poll(5)} instead of a close")
+        except amqp.Closed as closed:
+            kit.check_equal(str(closed), "320 CONNECTION_FORCED - enough", "reason")
+        kit.wait_for("one connection", lambda: len(api.get("/connections")) == 1)
+        api.delete("/connections/" + name(connections[1]["name"]), expect=404)
+        kit.check_equal(api.get("/overview")["message_stats"]["publish"], 20, "what a closed connection published still counts")
+
+
+def test_rates():
+    """message_stats have rates, of queues and of the whole cluster, whichever node is asked"""
+    with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as connection:
+        kit.declare(connection, "busy")
+        publisher = kit.Publisher(connection)
+        seen = {}
+
+        def rates():
+            for _ in range(20):
+                publisher.send("busy", b"x")
+            publisher.settle()
+            api = Api(cluster.nodes[1])
+            seen["queue"] = api.get("/queues/%2F/busy")["message_stats"]["publish_details"]["rate"]
+            seen["cluster"] = api.get("/overview")["message_stats"]["publish_details"]["rate"]
+            seen["ready"] = api.get("/overview")["queue_totals"]["messages_ready_details"]["rate"]
+            return all(rate > 10 for rate in seen.values())
+
+        kit.wait_for("rates", rates, timeout=20)
+
+
+def test_fewer_replicas():
+    """A queue without a replica on the node that is asked is shown with its leader's counts"""
+    with kit.cluster(settings={"cluster.replicas": 1}) as cluster, kit.connected(cluster.nodes[0]) as connection:
+        for number in range(6):
+            kit.declare(connection, f"q{number}")
+            kit.publish(connection, f"q{number}", kit.numbered(number + 1)) if number == 0 else None
+        for node in cluster.nodes:
+            kit.check_equal(node.get_json("/api/queues/%2F/q0")["messages"], 1, f"count as {node.name} shows it")
+            kit.check_equal(len(node.get_json("/api/queues")), 6, "queues")
+
+
+def test_nodes():
+    """All nodes show their facts on each; one that is gone is shown as not running"""
+    with kit.cluster() as cluster:
+        api = Api(cluster.nodes[0])
+        nodes = api.get("/nodes")
+        kit.check_equal([(n["name"], n["running"]) for n in nodes], [(n.name, True) for n in cluster.nodes], "nodes")
+        kit.check(all(n["mem_used"] > 0 and n["fd_used"] > 0 and n["uptime"] >= 0 and n["disk_free"] > 0 for n in nodes), "facts")
+        kit.check_equal(api.get("/nodes/" + name(cluster.nodes[1].name))["os_pid"], str(cluster.nodes[1].process.pid()), "pid")
+        api("GET", "/nodes/nobody", expect=404)
+        kit.kill(cluster.nodes[2])
+        kit.wait_for("a node that does not run", lambda: [n["running"] for n in api.get("/nodes")] == [True, True, False])

@@ -1,0 +1,235 @@
+/* /api/channels and /api/consumers */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "node/http/families.h"
+#include "node/http/peers.h"
+#include "node/http/stats.h"
+
+struct walk {
+    uint64_t connection, channel; /* cursors: a slice may end between two channels of a connection */
+    bool more, consumers;
+    json_t *array;
+};
+
+static json_t *details_json(struct shard *s, const struct shard_connection_info *c, uint16_t number)
+{
+    char name[160];
+    json_t *o = json_object();
+    const char *arrow = strstr(c->session.peer, " -> ");
+    snprintf(name, sizeof name, "%s (%u)", c->session.peer, number);
+    json_put(o, "name", json_string(name));
+    json_put(o, "number", json_integer(number));
+    json_put(o, "connection_name", json_string(c->session.peer));
+    json_put(o, "user", json_slice(c->session.user));
+    json_put(o, "node", json_string(shard_settings(s)->name));
+    const char *colon = arrow ? memrchr(c->session.peer, ':', (size_t)(arrow - c->session.peer)) : NULL;
+    if (colon) {
+        json_put(o, "peer_host", json_slice(slice_of(c->session.peer, (size_t)(colon - c->session.peer))));
+        json_put(o, "peer_port", json_integer(atoi(colon + 1)));
+    }
+    return o;
+}
+
+static json_t *channel_json(struct shard *s, const struct shard_connection_info *c,
+                            const struct session_channel_info *i)
+{
+    json_t *o = json_object(), *details = details_json(s, c, i->number), *connection = json_object();
+    static const char *const shared[] = {"peer_host", "peer_port"};
+    json_put(connection, "name", json_string(c->session.peer));
+    for (size_t k = 0; k < sizeof shared / sizeof shared[0]; k++)
+        if (json_object_get(details, shared[k]))
+            json_object_set(connection, shared[k], json_object_get(details, shared[k]));
+    json_object_set(o, "name", json_object_get(details, "name"));
+    json_decref(details);
+    json_put(o, "connection_details", connection);
+    json_put(o, "number", json_integer(i->number));
+    json_put(o, "user", json_slice(c->session.user));
+    json_put(o, "user_who_performed_action", json_slice(c->session.user));
+    json_put(o, "vhost", json_slice(c->session.vhost));
+    json_put(o, "node", json_string(shard_settings(s)->name));
+    json_put(o, "state", json_string(c->session.blocked ? "flow" : "running"));
+    json_put(o, "confirm", json_boolean(i->confirm));
+    json_put(o, "transactional", json_boolean(i->transactional));
+    json_put(o, "consumer_count", json_number(i->consumers));
+    json_put(o, "messages_unacknowledged", json_number(i->unacked));
+    json_put(o, "messages_unconfirmed", json_number(i->unconfirmed));
+    json_put(o, "messages_uncommitted", json_number(i->uncommitted));
+    json_put(o, "acks_uncommitted", json_number(i->acks_uncommitted));
+    json_put(o, "prefetch_count", json_integer(i->prefetch));
+    json_put(o, "global_prefetch_count", json_integer(i->global_prefetch));
+    json_put(o, "pending_raft_commands", json_number(i->unconfirmed));
+    struct stats stats = {0};
+    stats_of_session(&stats, &i->stats);
+    json_put(o, "message_stats", message_stats_json(&stats, &(struct rates){0}));
+    return o;
+}
+
+static json_t *consumer_json(struct shard *s, const struct shard_connection_info *c, uint16_t channel,
+                             const struct session_consumer_info *i)
+{
+    const struct queue_record *q = topology_queue_by_id(broker_topology(shard_broker(s)), i->queue);
+    if (!q) return NULL;
+    json_t *o = json_object(), *queue = json_object();
+    json_put(queue, "name", json_slice(q->name));
+    json_put(queue, "vhost", json_slice(q->vhost));
+    json_put(o, "queue", queue);
+    json_put(o, "channel_details", details_json(s, c, channel));
+    json_put(o, "consumer_tag", json_slice(i->tag));
+    json_put(o, "ack_required", json_boolean(!i->no_ack));
+    json_put(o, "exclusive", json_boolean(i->exclusive));
+    json_put(o, "prefetch_count", json_integer(i->prefetch));
+    json_put(o, "arguments", json_table(i->arguments));
+    json_put(o, "active", json_true());
+    json_put(o, "activity_status", json_string("up"));
+    json_put(o, "consumer_timeout", json_null());
+    return o;
+}
+
+static size_t add_consumers(struct walk *w, struct shard *s, const struct shard_connection_info *c, uint16_t channel)
+{
+    struct session_consumer_info info;
+    size_t count = 0;
+    for (size_t cursor = 0; session_next_consumer(c->handle, channel, &cursor, &info); count++) {
+        json_t *o = consumer_json(s, c, channel, &info);
+        if (o) json_array_append_new(w->array, o);
+    }
+    return count;
+}
+
+static void walk_slice(struct shard *s, void *arg)
+{
+    struct walk *w = arg;
+    struct shard_connection_info c;
+    struct session_channel_info channel;
+    size_t made = 0;
+    for (;;) {
+        uint64_t before = w->connection;
+        if (!shard_next_connection(s, &w->connection, &c)) break;
+        while (made < HTTP_SLICE / 4 && session_next_channel(c.handle, &w->channel, &channel)) {
+            made += w->consumers ? add_consumers(w, s, &c, channel.number) : 1;
+            if (!w->consumers) json_array_append_new(w->array, channel_json(s, &c, &channel));
+        }
+        if (made >= HTTP_SLICE / 4) {
+            w->connection = before; /* the same connection again, from this channel on */
+            w->more = true;
+            return;
+        }
+        w->channel = 0;
+    }
+    w->more = false;
+}
+
+static json_t *walk(struct http *h, bool consumers)
+{
+    struct walk w = {.array = json_array(), .consumers = consumers};
+    for (uint16_t i = 0; i < node_settings(h->params.node)->shard_count; i++) {
+        w.connection = w.channel = 0;
+        do shard_call_any(node_shard(h->params.node, i), walk_slice, &w);
+        while (w.more);
+    }
+    return w.array;
+}
+
+json_t *channels_here(struct http *h)
+{
+    json_t *all = walk(h, false);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        char key[200];
+        struct rates rates;
+        json_t *o = json_array_get(all, i), *stats = json_object_get(o, "message_stats");
+        snprintf(key, sizeof key, "channel %s", json_string_value(json_object_get(o, "name")));
+        sampler_rates(h->sampler, key, &rates);
+        message_stats_put_rates(stats, &rates);
+    }
+    return all;
+}
+
+json_t *consumers_here(struct http *h)
+{
+    return walk(h, true);
+}
+
+/* --- paths --- */
+
+static json_t *channels_seen(struct request *r)
+{
+    json_t *all = peers_list(r->http->peers, channels_here(r->http), "channels");
+    for (size_t i = json_array_size(all); i-- > 0 && !caller_monitors(r);)
+        if (!slice_is(slice_json(json_object_get(json_array_get(all, i), "user")), r->caller.user))
+            json_array_remove(all, i);
+    return all;
+}
+
+/* Keeps what has this text at `object`.`member` (object NULL: at the top). */
+static json_t *keep(json_t *items, const char *object, const char *member, struct slice text)
+{
+    for (size_t i = json_array_size(items); i-- > 0;) {
+        const json_t *o = json_array_get(items, i);
+        if (object) o = json_object_get(o, object);
+        if (!slice_equal(slice_json(json_object_get(o, member)), text)) json_array_remove(items, i);
+    }
+    return items;
+}
+
+static void answer_list(struct request *r, json_t *items, const char *order, struct answer *a)
+{
+    struct listing listing;
+    size_t total = json_array_size(items);
+    if (!listing_open(&listing, r, a)) {
+        json_decref(items);
+        return;
+    }
+    for (size_t i = total; i-- > 0;)
+        if (!listing_wants(&listing, slice_json(json_object_get(json_array_get(items, i), "name"))))
+            json_array_remove(items, i);
+    listing_answer(&listing, items, total, order, a);
+}
+
+void api_channels_list(struct request *r, struct answer *a)
+{
+    answer_list(r, channels_seen(r), "name", a);
+}
+
+void api_channels_of_vhost(struct request *r, struct answer *a)
+{
+    if (vhost_answer(r, r->captures[0], a))
+        answer_list(r, keep(channels_seen(r), NULL, "vhost", r->captures[0]), "name", a);
+}
+
+void api_channels_of_connection(struct request *r, struct answer *a)
+{
+    answer_list(r, keep(channels_seen(r), "connection_details", "name", r->captures[0]), "name", a);
+}
+
+void api_channel_get(struct request *r, struct answer *a)
+{
+    json_t *found = keep(channels_seen(r), NULL, "name", r->captures[0]), *one = json_array_get(found, 0);
+    if (!one) {
+        answer_not_found(a);
+    } else {
+        json_t *consumers = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+        json_put(one, "consumer_details", keep(consumers, "channel_details", "name", r->captures[0]));
+        answer_json(a, columns_of(one, request_query(r, "columns")));
+    }
+    json_decref(found);
+}
+
+json_t *consumers_of_queue(struct request *r, struct slice vhost, struct slice name)
+{
+    json_t *all = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+    return keep(keep(all, "queue", "vhost", vhost), "queue", "name", name);
+}
+
+void api_consumers_list(struct request *r, struct answer *a)
+{
+    struct slice vhost = r->captures[0];
+    if (vhost.data && !vhost_answer(r, vhost, a)) return;
+    json_t *all = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+    if (vhost.data) keep(all, "queue", "vhost", vhost);
+    for (size_t i = json_array_size(all); i-- > 0;)
+        if (!caller_sees(r, slice_json(json_object_get(json_object_get(json_array_get(all, i), "queue"), "vhost"))))
+            json_array_remove(all, i);
+    answer_list(r, all, "channel_details.name,consumer_tag", a);
+}

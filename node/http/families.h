@@ -1,0 +1,15 @@
+/* What one node knows of itself, as JSON: a family's own part of a listing of the whole cluster. New each; the
+ * request's thread or the answering one (peers.h). */
+#ifndef WARREN_NODE_HTTP_FAMILIES_H
+#define WARREN_NODE_HTTP_FAMILIES_H
+
+#include "node/http/http_internal.h"
+
+json_t *connections_here(struct http *h);
+json_t *channels_here(struct http *h);
+json_t *consumers_here(struct http *h);
+json_t *queues_here(struct http *h); /* those whose group this node leads */
+json_t *node_here(struct http *h);   /* an object: facts and counters */
+bool connection_close_here(struct http *h, struct slice name, struct slice reason);
+
+#endif

@@ -1,0 +1,27 @@
+/* What this node tells others of itself. */
+#include "node/http/families.h"
+#include "node/http/peers.h"
+
+/* The next line of the question. */
+static struct slice next_line(struct slice *rest)
+{
+    const uint8_t *end = rest->size ? memchr(rest->data, '\n', rest->size) : NULL;
+    struct slice line = end ? slice_of(rest->data, (size_t)(end - rest->data)) : *rest;
+    *rest = end ? slice_of(end + 1, rest->size - line.size - 1) : slice_of(rest->data + rest->size, 0);
+    return line;
+}
+
+json_t *question_answer(struct http *h, struct slice question)
+{
+    struct slice rest = question, word = next_line(&rest);
+    if (slice_is(word, "connections")) return connections_here(h);
+    if (slice_is(word, "channels")) return channels_here(h);
+    if (slice_is(word, "consumers")) return consumers_here(h);
+    if (slice_is(word, "node")) return node_here(h);
+    if (slice_is(word, "queues")) return queues_here(h);
+    if (slice_is(word, "close")) {
+        struct slice name = next_line(&rest);
+        return json_boolean(connection_close_here(h, name, rest));
+    }
+    return NULL;
+}

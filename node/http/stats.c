@@ -1,0 +1,79 @@
+#include "node/http/stats.h"
+
+#include <stdio.h>
+
+static const char *const names[STAT_MESSAGE_KINDS] = {
+    [STAT_PUBLISH] = "publish",
+    [STAT_CONFIRM] = "confirm",
+    [STAT_RETURN_UNROUTABLE] = "return_unroutable",
+    [STAT_DROP_UNROUTABLE] = "drop_unroutable",
+    [STAT_DELIVER] = "deliver",
+    [STAT_DELIVER_NO_ACK] = "deliver_no_ack",
+    [STAT_GET] = "get",
+    [STAT_GET_NO_ACK] = "get_no_ack",
+    [STAT_GET_EMPTY] = "get_empty",
+    [STAT_REDELIVER] = "redeliver",
+    [STAT_ACK] = "ack",
+    [STAT_DELIVER_GET] = "deliver_get",
+};
+
+void stats_of_session(struct stats *to, const struct session_stats *from)
+{
+    uint64_t *v = to->values;
+    v[STAT_PUBLISH] += from->publish;
+    v[STAT_CONFIRM] += from->confirm;
+    v[STAT_RETURN_UNROUTABLE] += from->return_unroutable;
+    v[STAT_DROP_UNROUTABLE] += from->drop_unroutable;
+    v[STAT_DELIVER] += from->deliver;
+    v[STAT_DELIVER_NO_ACK] += from->deliver_no_ack;
+    v[STAT_GET] += from->get;
+    v[STAT_GET_NO_ACK] += from->get_no_ack;
+    v[STAT_GET_EMPTY] += from->get_empty;
+    v[STAT_REDELIVER] += from->redeliver;
+    v[STAT_ACK] += from->ack;
+    v[STAT_DELIVER_GET] += from->deliver + from->deliver_no_ack + from->get + from->get_no_ack;
+    v[STAT_CHANNEL_CREATED] += from->channels_opened;
+    v[STAT_CHANNEL_CLOSED] += from->channels_closed;
+}
+
+void stats_of_queue(struct stats *to, const struct queue_stat *from)
+{
+    to->values[STAT_PUBLISH] += from->enqueued;
+    to->values[STAT_DELIVER_GET] += from->delivered;
+    to->values[STAT_REDELIVER] += from->redelivered;
+    to->values[STAT_ACK] += from->acked;
+    to->values[STAT_MESSAGES] += from->ready + from->unacked;
+    to->values[STAT_READY] += from->ready;
+    to->values[STAT_UNACKED] += from->unacked;
+}
+
+json_t *rate_json(double rate)
+{
+    json_t *o = json_object();
+    json_put(o, "rate", json_real(rate));
+    return o;
+}
+
+void json_put_stat(json_t *o, enum stat_kind kind, const char *name, const struct stats *s, const struct rates *r)
+{
+    char details[64];
+    snprintf(details, sizeof details, "%s_details", name);
+    json_put(o, name, json_number(s->values[kind]));
+    json_put(o, details, rate_json(r->values[kind]));
+}
+
+void message_stats_put_rates(json_t *o, const struct rates *r)
+{
+    for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) {
+        char details[64];
+        snprintf(details, sizeof details, "%s_details", names[kind]);
+        json_put(o, details, rate_json(r->values[kind]));
+    }
+}
+
+json_t *message_stats_json(const struct stats *s, const struct rates *r)
+{
+    json_t *o = json_object();
+    for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) json_put_stat(o, kind, names[kind], s, r);
+    return o;
+}
