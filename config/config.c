@@ -104,6 +104,19 @@ static int set_list(struct config *c, const struct key *key, const char *name, c
     return set_text(place, value, err, name);
 }
 
+static int set_pair(struct config_pair *pairs, const char *name, const char *value, struct err *err)
+{
+    size_t at = 0;
+    while (at < CONFIG_PAIRS_MAX && *pairs[at].name && strcmp(pairs[at].name, name)) at++;
+    if (at == CONFIG_PAIRS_MAX)
+        return (int)err_set(err, ERR_INVALID, "%s: more than %d keys of this kind", name, CONFIG_PAIRS_MAX);
+    if (strlen(value) >= CONFIG_PAIR_VALUE_MAX)
+        return (int)err_set(err, ERR_INVALID, "%s: longer than %d bytes", name, CONFIG_PAIR_VALUE_MAX - 1);
+    strcpy(pairs[at].name, name);
+    strcpy(pairs[at].value, value);
+    return 0;
+}
+
 static int set_key(struct config *c, const struct key *key, const char *name, const char *value, struct err *err)
 {
     void *place = (char *)c + key->offset;
@@ -130,6 +143,8 @@ static int set_key(struct config *c, const struct key *key, const char *name, co
     case KEY_LIST:
     case KEY_WORDS:
         return set_list(c, key, name, value, err);
+    case KEY_PAIRS:
+        return set_pair(place, name, value, err);
     case KEY_TEXT:
         break;
     }
@@ -146,6 +161,7 @@ static bool is_list(const struct key *key)
 static bool names(const struct key *key, const char *name)
 {
     size_t start = strlen(key->name), size = strlen(name), end = key->suffix ? strlen(key->suffix) : 0;
+    if (key->type == KEY_PAIRS) return !strncmp(name, key->name, start);
     if (!is_list(key)) return !strcmp(name, key->name);
     return size >= start + end && !strncmp(name, key->name, start) && (!end || !strcmp(name + size - end, key->suffix));
 }
@@ -356,6 +372,10 @@ void config_print_keys(FILE *out)
         fprintf(out, "# %s\n", k->sentence);
         if (k->type == KEY_INTEGER) fprintf(out, "# %lld to %lld\n", (long long)k->low, (long long)k->high);
         if (k->choices) fprintf(out, "# %s\n", k->choices);
+        if (k->type == KEY_PAIRS) {
+            fprintf(out, "# %s\n\n", k->example);
+            continue;
+        }
         fprintf(out, "# %s%s%s = %s\n\n", k->name, is_list(k) ? "1" : "", k->suffix ? k->suffix : "",
                 k->example ? k->example : k->initial);
     }

@@ -27,6 +27,14 @@ struct config_ssl_options {
         sni_keyfile[CONFIG_SNI_MAX + 1][CONFIG_TEXT_MAX];
 };
 
+enum { CONFIG_PAIRS_MAX = 256, CONFIG_PAIR_VALUE_MAX = 1024 };
+
+/* A key whose name people make up in part: shovel.NAME.src-uri. Who uses it checks the value. */
+struct config_pair {
+    char name[CONFIG_TEXT_MAX];
+    char value[CONFIG_PAIR_VALUE_MAX];
+};
+
 struct config {
     int64_t node_id;
     char node_name[CONFIG_TEXT_MAX];
@@ -61,6 +69,7 @@ struct config {
     bool loopback_users_guest;
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
     char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX];
+    struct config_pair shovels[CONFIG_PAIRS_MAX]; /* up to the first with an empty name */
     char warnings[CONFIG_WARNINGS_MAX][CONFIG_TEXT_MAX * 2];
     size_t warning_count;
 };

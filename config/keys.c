@@ -128,6 +128,9 @@ const struct key keys[] = {
     {"product.name", KEY_TEXT, AT(product_name), "RabbitMQ", 0, 0,
      "Told to clients, some of which choose their behaviour by it."},
     {"product.version", KEY_TEXT, AT(product_version), "3.13.7", 0, 0, "Told to clients, in RabbitMQ's form."},
+    {"shovel.", KEY_PAIRS, AT(shovels), "", 0, 0,
+     "Static shovels: shovel.NAME.src-uri = amqp://..., and the other keys of a shovel's parameter.",
+     .example = "shovel.NAME.src-queue = orders"},
     {"log.file", KEY_TEXT, AT(log_file), "", 0, 0, "Where lines go; absent: standard error."},
     {"log.level", KEY_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug."},
 };

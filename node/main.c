@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config/config.h"
+#include "ha/runner/runner.h"
 #include "node/http/http.h"
 #include "node/shard/security.h"
 #include "replication/group/group.h"
@@ -206,6 +207,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
 {
     struct node *node;
     struct http *http = NULL;
+    struct runner *runner = NULL;
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -223,6 +225,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name};
     if (*c->management_tcp) code = http_open(&http, &http_params, err);
+    if (!code) code = runner_open(&runner, node, c, err);
     if (!code) {
         logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
                       settings->node, settings->name, listeners->addresses[0],
@@ -231,6 +234,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
         wait_for_signal(&signals, settings->logger, security);
     }
     if (http) http_close(http);
+    if (runner) runner_close(runner);
     node_stop(node);
     node_close(node);
     logger_printf(settings->logger, LOG_INFO, -1, "node stopped");

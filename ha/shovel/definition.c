@@ -109,6 +109,22 @@ int shovel_definition_read(struct shovel_definition *d, const char *name, const 
     return code;
 }
 
+int shovel_definition_add(json_t *object, const char *key, const char *text, struct err *err)
+{
+    const struct json_key *k = keys;
+    json_error_t where;
+    while (k->name && strcmp(k->name, key)) k++;
+    if (!k->name) return (int)err_set(err, ERR_INVALID, "%s is no key of a shovel", key);
+    bool is_text = k->kind == JSON_KIND_STRING || k->kind == JSON_KIND_ENUM ||
+                   (k->kind == JSON_KIND_URIS && *text != '[') ||
+                   (k->kind == JSON_KIND_CHECKED && *text != '{' && (*text < '0' || *text > '9'));
+    json_t *value = is_text ? json_string(text) : json_loads(text, JSON_DECODE_ANY, &where);
+    if (!value)
+        return (int)err_set(err, ERR_INVALID, "%s = %.64s: %s", key, text, is_text ? "not UTF-8" : where.text);
+    json_object_set_new(object, key, value);
+    return 0;
+}
+
 void shovel_definition_close(struct shovel_definition *d)
 {
     json_read_close(keys, d);

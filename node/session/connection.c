@@ -23,6 +23,12 @@ struct session *session_create(const struct session_settings *settings, const st
     return s;
 }
 
+void session_trust(struct session *s)
+{
+    CHECK(s->phase == PHASE_HEADER);
+    s->trusted = true;
+}
+
 void session_destroy(struct session *s)
 {
     if (!s) return;

@@ -50,6 +50,10 @@ void session_set_tls(struct session *s, const struct session_tls *tls);
 void session_destroy(struct session *s);
 void session_abandon(struct session *s);
 
+/* Before the first byte: the peer is this process itself (a link between clusters at its local end). Whoever it says it is
+ * is believed, and without a name it may do everything. */
+void session_trust(struct session *s);
+
 /* --- bytes --- */
 /* Takes what it can use of the bytes (whole frames); returns how many were taken. Fewer than given: keep the rest and come back with
  * more, or, if session_stalled(), after an event. */

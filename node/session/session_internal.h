@@ -220,6 +220,7 @@ struct session {
     const struct backend *backend;
     char *peer;
     bool peer_is_loopback;
+    bool trusted;  /* session_trust() */
     uint8_t phase;    /* enum phase */
     bool deaf;        /* in CLOSING: what comes in is thrown away unread */
     bool out_of_step; /* the client's bytes are no frames any more; only a close-ok is listened for */

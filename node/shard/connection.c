@@ -20,6 +20,7 @@ struct connection {
     uint64_t linger_until_ms; /* a closed session's last bytes must be out by then */
     bool over_high_water;
     bool hidden;  /* a conversation of this process: neither listed nor counted */
+    bool trusted; /* the local end of a link between clusters */
     bool ended;   /* the socket broke or was told to close */
     bool closing; /* net_socket_close() was called */
 };
@@ -119,11 +120,12 @@ static void on_opened(void *self)
                                 c->hidden || net_socket_is_loopback(c->socket), c->accepted_ms);
     if (net_socket_is_secure(c->socket)) connection_secure(s, c->session, net_socket_tls(c->socket));
     broker_connection_attach(c->broker, c->session, touch, c);
+    if (c->trusted) session_trust(c->session);
     if (s->alarm_reason) session_block(c->session, s->alarm_reason);
     if (!c->hidden) s->connection_count++, s->connections_opened++;
 }
 
-static void open_connection(struct shard *s, int fd, const struct net_entrance *entrance, bool hidden)
+static struct connection *open_connection(struct shard *s, int fd, const struct net_entrance *entrance, bool hidden)
 {
     static const struct net_socket_events events = {
         .opened = on_opened, .data = on_data, .drained = on_drained, .ended = on_ended, .closed = on_closed};
@@ -133,7 +135,7 @@ static void open_connection(struct shard *s, int fd, const struct net_entrance *
     if (s->phase != SHARD_RUNNING || net_socket_open(&c->socket, &s->loop, fd, entrance, &events, c, &err)) {
         if (s->phase != SHARD_RUNNING) close(fd);
         mem_free(c);
-        return;
+        return NULL;
     }
     c->hidden = hidden;
     s->now_ms = c->accepted_ms = uv_hrtime() / 1000000;
@@ -143,6 +145,7 @@ static void open_connection(struct shard *s, int fd, const struct net_entrance *
     c->serial = ++s->connection_serial;
     list_append(&s->connections, &c->link);
     s->sockets_open++;
+    return c;
 }
 
 void connection_open(struct shard *s, int fd, unsigned listener)
@@ -154,6 +157,14 @@ void shard_open_conversation(struct shard *s, int fd)
 {
     static const struct net_entrance plain;
     open_connection(s, fd, &plain, true);
+    turn_soon(s);
+}
+
+void shard_open_link(struct shard *s, int fd)
+{
+    static const struct net_entrance plain;
+    struct connection *c = open_connection(s, fd, &plain, true);
+    if (c) c->trusted = true;
     turn_soon(s);
 }
 

@@ -78,6 +78,8 @@ enum question_outcome shard_answer(struct shard *s, uint8_t node, uint64_t id, b
 /* A client of this process, at the other end of a socket pair (node/http/conversation.h): it counts as local, and is
  * neither listed nor counted. Takes the descriptor over. */
 void shard_open_conversation(struct shard *s, int fd);
+/* The same for the local end of a link between clusters, which is trusted (session_trust()). */
+void shard_open_link(struct shard *s, int fd);
 enum alarm { ALARM_DISK = 1, ALARM_MEMORY = 2 };
 uint8_t shard_alarms(const struct shard *s, uint8_t node); /* of a node, as last heard */
 const char *alarm_reason(const struct shard *s);           /* NULL: publishers are free */

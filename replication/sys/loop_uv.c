@@ -138,7 +138,10 @@ struct loop_lookup {
 static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
     struct loop_lookup *l = request->data;
-    if (l->found && status == 0 && list) l->found(l->self, list->ai_addr, list->ai_addrlen);
+    const struct addrinfo *one = list;
+    while (one && one->ai_family != AF_INET) one = one->ai_next; /* as listeners do: IPv4 when a name has both */
+    if (!one) one = list;
+    if (l->found && status == 0 && one) l->found(l->self, one->ai_addr, one->ai_addrlen);
     else if (l->found) l->found(l->self, NULL, 0);
     uv_freeaddrinfo(list);
     mem_free(l);

@@ -1,0 +1,28 @@
+/* Carries a client's bytes: over TCP, over TLS, or through a socket pair to this node's own broker.
+ *
+ * Thread:   the loop's. Lifetime: transport_open() .. transport_close(), asynchronous: the memory goes later, but neither client nor
+ *           host are touched any more. What goes wrong is told by client_lost(). */
+#ifndef WARREN_HA_RUNNER_TRANSPORT_H
+#define WARREN_HA_RUNNER_TRANSPORT_H
+
+#include "ha/client/client.h"
+
+struct uv_loop_s;
+struct transport;
+
+struct transport_host {
+    void *self;
+    /* Something happened to the client: look after it soon. Never called from inside transport_*(). */
+    void (*moved)(void *self);
+    /* Takes over one end of a socket pair whose other end is to be served by this node's broker. */
+    void (*local)(void *self, int fd);
+};
+
+/* `client` and `uri` are borrowed until transport_close(). */
+struct transport *transport_open(struct uv_loop_s *loop, struct client *client, const struct client_uri *uri,
+                                 const struct transport_host *host);
+/* Writes what the client has to say, as far as the socket takes it; offers bytes again that a paused client left. */
+void transport_flush(struct transport *t, uint64_t now_ms);
+void transport_close(struct transport *t);
+
+#endif

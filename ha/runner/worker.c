@@ -1,0 +1,234 @@
+#include "ha/runner/worker.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "ha/shovel/shovel.h"
+#include "replication/sys/loop.h"
+
+struct worker {
+    const struct worker_host *host;
+    struct plan plan; /* one item: ours */
+    struct shovel *shovel;
+    struct link *link;
+    struct transport *transports[LINK_SIDES];
+    struct loop_timer *timer;
+    bool in_turn, again;
+    uint8_t state_noted; /* enum link_state */
+    uint64_t since_wall_s;
+};
+
+static void turn(struct worker *w);
+
+static uint64_t wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* --- the link's host --- */
+
+static void on_moved(void *self)
+{
+    turn(self);
+}
+
+static void on_local(void *self, int fd)
+{
+    struct worker *w = self;
+    w->host->local(w->host->self, fd);
+}
+
+static void on_connect(void *self, enum link_side side, struct client *client, const struct client_uri *uri)
+{
+    struct worker *w = self;
+    struct transport_host host = {.self = w, .moved = on_moved, .local = on_local};
+    w->transports[side] = transport_open(w->host->loop, client, uri, &host);
+}
+
+static void on_disconnect(void *self, enum link_side side)
+{
+    struct worker *w = self;
+    transport_close(w->transports[side]);
+    w->transports[side] = NULL;
+}
+
+static const struct link_host link_host = {.connect = on_connect, .disconnect = on_disconnect};
+
+/* --- the turn --- */
+
+static void note_state(struct worker *w)
+{
+    char line[768];
+    uint8_t state = w->link->state == LINK_FLOW ? LINK_RUNNING : w->link->state;
+    if (state == w->state_noted) return;
+    w->state_noted = state;
+    w->since_wall_s = wall_ms() / 1000;
+    if (state == LINK_STARTING) return;
+    snprintf(line, sizeof line, "state=%s%s%s%s", link_state_name(w->link), state == LINK_RUNNING ? "" : " reason=\"",
+             state == LINK_RUNNING ? "" : w->link->reason, state == LINK_RUNNING ? "" : "\"");
+    w->host->note(w->host->self, w, line);
+}
+
+static void set_timer(struct worker *w, uint64_t now_ms)
+{
+    uint64_t at = link_deadline_ms(w->link);
+    loop_timer_stop(w->timer);
+    if (at == UINT64_MAX) return;
+    loop_timer_start(w->timer, at > now_ms ? at - now_ms : 0, 0);
+}
+
+/* Whatever moved: the machine's turn, then its bytes, until nothing is left to do. */
+static void turn(struct worker *w)
+{
+    uint64_t now_ms = loop_now_ms(w->host->loop);
+    w->again = true;
+    if (w->in_turn) return;
+    w->in_turn = true;
+    while (w->again) {
+        w->again = false;
+        shovel_turn(w->shovel, now_ms);
+        for (int side = 0; side < LINK_SIDES; side++)
+            if (w->transports[side]) transport_flush(w->transports[side], now_ms);
+    }
+    w->in_turn = false;
+    note_state(w);
+    set_timer(w, now_ms);
+}
+
+/* --- life --- */
+
+static int open_shovel(struct worker *w, const struct plan_item *item, struct err *err)
+{
+    struct shovel_definition d;
+    json_error_t where;
+    json_t *json = json_loads(item->text, 0, &where);
+    if (!json) return (int)err_set(err, ERR_INVALID, "no JSON: %s", where.text);
+    int code = shovel_definition_read(&d, item->name, json, err);
+    json_decref(json);
+    if (code) return code;
+    struct shovel_identity identity = {.name = item->name,
+                                       .vhost = item->vhost,
+                                       .cluster_name = w->host->cluster_name,
+                                       .is_static = item->kind == PLAN_STATIC_SHOVEL};
+    w->shovel = shovel_create(&d, &identity, &link_host, w, loop_now_ms(w->host->loop), wall_ms());
+    w->link = shovel_link(w->shovel);
+    return 0;
+}
+
+static void on_timer(void *self)
+{
+    turn(self);
+}
+
+struct worker *worker_open(const struct plan_item *item, const struct worker_host *host, struct err *err)
+{
+    struct worker *w = mem_zalloc(sizeof *w);
+    w->host = host;
+    plan_add(&w->plan, (enum plan_kind)item->kind, slice_str(item->vhost), slice_str(item->name), slice_str(item->text));
+    if (open_shovel(w, item, err)) {
+        plan_close(&w->plan);
+        mem_free(w);
+        return NULL;
+    }
+    w->state_noted = LINK_WAITING;
+    w->since_wall_s = wall_ms() / 1000;
+    w->timer = loop_timer_open(host->loop, on_timer, w);
+    turn(w);
+    return w;
+}
+
+void worker_close(struct worker *w)
+{
+    shovel_destroy(w->shovel);
+    loop_timer_close(w->timer, NULL, NULL);
+    plan_close(&w->plan);
+    mem_free(w);
+}
+
+const struct plan_item *worker_item(const struct worker *w)
+{
+    return &w->plan.items[0];
+}
+
+bool worker_is(const struct worker *w, const struct plan_item *item)
+{
+    const struct plan_item *own = worker_item(w);
+    return own->kind == item->kind && !strcmp(own->name, item->name) && !strcmp(own->vhost, item->vhost);
+}
+
+bool worker_is_unchanged(const struct worker *w, const struct plan_item *item)
+{
+    return worker_is(w, item) && !strcmp(worker_item(w)->text, item->text);
+}
+
+bool worker_is_done(const struct worker *w)
+{
+    return shovel_is_done(w->shovel);
+}
+
+void worker_restart(struct worker *w)
+{
+    link_restart(w->link, "restarted by an operator");
+    turn(w);
+}
+
+/* --- status --- */
+
+static void set_text(json_t *o, const char *key, const char *value)
+{
+    if (value) json_object_set_new(o, key, json_string(value));
+}
+
+static void set_uri(json_t *o, const char *key, const struct client_uri *uri)
+{
+    struct buf b = {0};
+    client_uri_public(&b, uri);
+    json_object_set_new(o, key, json_stringn((const char *)b.data, b.size));
+    buf_close(&b);
+}
+
+static void set_time(json_t *o, uint64_t wall_s)
+{
+    char text[32];
+    time_t t = (time_t)wall_s;
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+    set_text(o, "timestamp", text);
+}
+
+json_t *worker_status(const struct worker *w)
+{
+    const struct plan_item *item = worker_item(w);
+    const struct shovel_definition *d = shovel_definition(w->shovel);
+    const struct link *l = w->link;
+    json_t *o = json_object();
+    bool is_static = item->kind == PLAN_STATIC_SHOVEL;
+    set_text(o, "name", item->name);
+    if (!is_static) set_text(o, "vhost", item->vhost);
+    set_text(o, "type", is_static ? "static" : "dynamic");
+    set_text(o, "state", l->state == LINK_FLOW ? "running" : link_state_name(l));
+    set_text(o, "blocked_status", l->state == LINK_FLOW ? "flow" : "running");
+    set_time(o, w->since_wall_s);
+    if (l->state == LINK_WAITING || l->state == LINK_FINISHED) set_text(o, "reason", l->reason);
+    set_uri(o, "src_uri", link_uri(l, LINK_SOURCE));
+    set_uri(o, "dest_uri", link_uri(l, LINK_DEST));
+    set_text(o, "src_protocol", "amqp091");
+    set_text(o, "dest_protocol", "amqp091");
+    set_text(o, "src_queue", d->src_queue);
+    set_text(o, "src_exchange", d->src_exchange);
+    set_text(o, "src_exchange_key", d->src_exchange_key);
+    set_text(o, "dest_queue", d->dest_queue);
+    set_text(o, "dest_exchange", d->dest_exchange);
+    set_text(o, "dest_exchange_key", d->dest_exchange_key);
+    json_object_set_new(o, "forwarded", json_integer((json_int_t)l->relay.forwarded));
+    json_object_set_new(o, "pending", json_integer((json_int_t)relay_pending(&l->relay)));
+    if (shovel_remaining(w->shovel) != UINT64_MAX) {
+        json_object_set_new(o, "remaining", json_integer((json_int_t)shovel_remaining(w->shovel)));
+        json_object_set_new(o, "remaining_unacked", json_integer((json_int_t)relay_pending(&l->relay)));
+    }
+    return o;
+}
