@@ -11,7 +11,7 @@ enum key_type {
     KEY_ADDRESS, /* host:port, or port alone */
     KEY_LIST,    /* name.N = address */
     KEY_WORDS,   /* name.N = text, or name.N.suffix */
-    KEY_PAIRS,   /* everything that begins so is kept as it is: name and value, in struct config_pair[CONFIG_PAIRS_MAX] */
+    KEY_PAIRS, /* everything that begins so is kept as it is: name and value, in struct config_pair[CONFIG_PAIRS_MAX] */
 };
 
 struct key {

@@ -73,18 +73,20 @@ int plan_read_config(struct plan *p, const struct config_pair *pairs, struct err
     json_t *shovels = json_object(), *value;
     const char *name;
     int code = read_pairs(shovels, pairs, err);
-    json_object_foreach(shovels, name, value) {
+    json_object_foreach(shovels, name, value)
+    {
         struct shovel_definition d;
         if (code) break;
         code = shovel_definition_read(&d, name, value, err);
         if (code) err_wrap(err, "shovel.%s", name);
         else shovel_definition_close(&d);
     }
-    if (!code) json_object_foreach(shovels, name, value) {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
-        plan_add(p, PLAN_STATIC_SHOVEL, slice_str(""), slice_str(name), slice_str(text));
-        free(text);
-    }
+    if (!code) json_object_foreach(shovels, name, value)
+        {
+            char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+            plan_add(p, PLAN_STATIC_SHOVEL, slice_str(""), slice_str(name), slice_str(text));
+            free(text);
+        }
     json_decref(shovels);
     return code;
 }

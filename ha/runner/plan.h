@@ -1,7 +1,7 @@
 /* Which links there should be: read from the topology's registry and from the configuration, compared as texts.
  *
- * Pure. A plan is built on a shard's thread (it reads its topology) and used on the runner's: everything in it is copied.
- * Lifetime: a zeroed plan .. plan_close(). */
+ * Pure. A plan is built on a shard's thread (it reads its topology) and used on the runner's: everything in it is
+ * copied. Lifetime: a zeroed plan .. plan_close(). */
 #ifndef WARREN_HA_RUNNER_PLAN_H
 #define WARREN_HA_RUNNER_PLAN_H
 
@@ -29,7 +29,8 @@ void plan_read_topology(struct plan *p, const struct topology *t);
 /* The static shovels. ERR_INVALID: what is wrong with one; nothing was added. */
 int plan_read_config(struct plan *p, const struct config_pair *pairs, struct err *err);
 
-/* The node that is to run an item, of those in `nodes` (a bit each): the same answer on every node that sees the same nodes. 0: none. */
+/* The node that is to run an item, of those in `nodes` (a bit each): the same answer on every node that sees the same
+ * nodes. 0: none. */
 uint8_t plan_owner(const struct plan_item *item, uint64_t nodes);
 
 #endif

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/hash.h"
 #include "base/mem.h"
 #include "ha/runner/worker.h"
 #include "node/shard/logger.h"
@@ -36,8 +35,8 @@ struct runner {
     size_t candidate_count, candidate_capacity;
     uint16_t next_shard; /* that gets the next local connection */
     pthread_mutex_t lock;
-    struct buf status;         /* guarded by lock */
-    struct plan restarts;      /* guarded by lock */
+    struct buf status;    /* guarded by lock */
+    struct plan restarts; /* guarded by lock */
 };
 
 /* --- what the shards tell --- */
@@ -93,8 +92,8 @@ static void on_note(void *self, const struct worker *w, const char *line)
 {
     struct runner *r = self;
     const struct plan_item *item = worker_item(w);
-    logger_printf(r->settings->logger, LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\" %s", kind_word(item), item->vhost,
-                  item->name, line);
+    logger_printf(r->settings->logger, LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\" %s", kind_word(item),
+                  item->vhost, item->name, line);
 }
 
 static struct worker *find_worker(const struct runner *r, const struct plan_item *item)
@@ -119,8 +118,9 @@ static void start_worker(struct runner *r, const struct plan_item *item)
 
 static uint64_t item_key(const struct plan_item *item)
 {
-    return hash_bytes(item->text, strlen(item->text),
-                      hash_bytes(item->name, strlen(item->name), hash_bytes(item->vhost, strlen(item->vhost), item->kind)));
+    return hash_bytes(
+        item->text, strlen(item->text),
+        hash_bytes(item->name, strlen(item->name), hash_bytes(item->vhost, strlen(item->vhost), item->kind)));
 }
 
 /* True once this node has been the owner for long enough. */
@@ -224,7 +224,8 @@ bool runner_restart_any(struct runner *r, const char *kind, const char *vhost, c
     runner_status_any(r, &status);
     json_t *all = json_loadb((const char *)status.data, status.size, 0, NULL), *one;
     size_t i;
-    json_array_foreach(all, i, one) {
+    json_array_foreach(all, i, one)
+    {
         const char *own = json_string_value(json_object_get(one, "vhost"));
         here = here || (!strcmp(json_string_value(json_object_get(one, "name")), name) && own && !strcmp(own, vhost));
     }

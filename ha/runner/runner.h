@@ -1,13 +1,14 @@
 /* Runs this node's share of the cluster's links: shovels and federation links.
  *
- * Every node makes the same plan from the same replicated parameters, and each link has one owner among the nodes that see each
- * other (plan_owner()). A node that sees no majority runs none. A link that moves is stopped by its old owner as soon as that
- * one notices, and started by the new one a little later; while two nodes disagree on who is there both may run it for a
- * while, which costs order, but with ack-mode on-confirm neither loses a message.
+ * Every node makes the same plan from the same replicated parameters, and each link has one owner among the nodes that
+ * see each other (plan_owner()). A node that sees no majority runs none. A link that moves is stopped by its old owner
+ * as soon as that one notices, and started by the new one a little later; while two nodes disagree on who is there both
+ * may run it for a while, which costs order, but with ack-mode on-confirm neither loses a message.
  *
  * Links live on one thread beside the shards, so that they take nothing from the queues but what any client takes.
  *
- * Thread:   main, except functions ending in `_any`. Lifetime: runner_open() after node_start() .. runner_close() before node_stop(). */
+ * Thread:   main, except functions ending in `_any`. Lifetime: runner_open() after node_start() .. runner_close()
+ * before node_stop(). */
 #ifndef WARREN_HA_RUNNER_RUNNER_H
 #define WARREN_HA_RUNNER_RUNNER_H
 

@@ -1,7 +1,7 @@
 /* Carries a client's bytes: over TCP, over TLS, or through a socket pair to this node's own broker.
  *
- * Thread:   the loop's. Lifetime: transport_open() .. transport_close(), asynchronous: the memory goes later, but neither client nor
- *           host are touched any more. What goes wrong is told by client_lost(). */
+ * Thread:   the loop's. Lifetime: transport_open() .. transport_close(), asynchronous: the memory goes later, but
+ * neither client nor host are touched any more. What goes wrong is told by client_lost(). */
 #ifndef WARREN_HA_RUNNER_TRANSPORT_H
 #define WARREN_HA_RUNNER_TRANSPORT_H
 

@@ -11,11 +11,11 @@ struct worker {
     const struct worker_host *host;
     struct plan plan; /* one item: ours */
     struct shovel *shovel;
-    struct link *link;
-    struct transport *transports[LINK_SIDES];
+    struct bridge *bridge;
+    struct transport *transports[BRIDGE_SIDES];
     struct loop_timer *timer;
     bool in_turn, again;
-    uint8_t state_noted; /* enum link_state */
+    uint8_t state_noted; /* enum bridge_state */
     uint64_t since_wall_s;
 };
 
@@ -41,40 +41,41 @@ static void on_local(void *self, int fd)
     w->host->local(w->host->self, fd);
 }
 
-static void on_connect(void *self, enum link_side side, struct client *client, const struct client_uri *uri)
+static void on_connect(void *self, enum bridge_side side, struct client *client, const struct client_uri *uri)
 {
     struct worker *w = self;
     struct transport_host host = {.self = w, .moved = on_moved, .local = on_local};
     w->transports[side] = transport_open(w->host->loop, client, uri, &host);
 }
 
-static void on_disconnect(void *self, enum link_side side)
+static void on_disconnect(void *self, enum bridge_side side)
 {
     struct worker *w = self;
     transport_close(w->transports[side]);
     w->transports[side] = NULL;
 }
 
-static const struct link_host link_host = {.connect = on_connect, .disconnect = on_disconnect};
+static const struct bridge_host bridge_host = {.connect = on_connect, .disconnect = on_disconnect};
 
 /* --- the turn --- */
 
 static void note_state(struct worker *w)
 {
     char line[768];
-    uint8_t state = w->link->state == LINK_FLOW ? LINK_RUNNING : w->link->state;
+    uint8_t state = w->bridge->state == BRIDGE_FLOW ? BRIDGE_RUNNING : w->bridge->state;
     if (state == w->state_noted) return;
     w->state_noted = state;
     w->since_wall_s = wall_ms() / 1000;
-    if (state == LINK_STARTING) return;
-    snprintf(line, sizeof line, "state=%s%s%s%s", link_state_name(w->link), state == LINK_RUNNING ? "" : " reason=\"",
-             state == LINK_RUNNING ? "" : w->link->reason, state == LINK_RUNNING ? "" : "\"");
+    if (state == BRIDGE_STARTING) return;
+    snprintf(line, sizeof line, "state=%s%s%s%s", bridge_state_name(w->bridge),
+             state == BRIDGE_RUNNING ? "" : " reason=\"", state == BRIDGE_RUNNING ? "" : w->bridge->reason,
+             state == BRIDGE_RUNNING ? "" : "\"");
     w->host->note(w->host->self, w, line);
 }
 
 static void set_timer(struct worker *w, uint64_t now_ms)
 {
-    uint64_t at = link_deadline_ms(w->link);
+    uint64_t at = bridge_deadline_ms(w->bridge);
     loop_timer_stop(w->timer);
     if (at == UINT64_MAX) return;
     loop_timer_start(w->timer, at > now_ms ? at - now_ms : 0, 0);
@@ -90,7 +91,7 @@ static void turn(struct worker *w)
     while (w->again) {
         w->again = false;
         shovel_turn(w->shovel, now_ms);
-        for (int side = 0; side < LINK_SIDES; side++)
+        for (int side = 0; side < BRIDGE_SIDES; side++)
             if (w->transports[side]) transport_flush(w->transports[side], now_ms);
     }
     w->in_turn = false;
@@ -113,8 +114,8 @@ static int open_shovel(struct worker *w, const struct plan_item *item, struct er
                                        .vhost = item->vhost,
                                        .cluster_name = w->host->cluster_name,
                                        .is_static = item->kind == PLAN_STATIC_SHOVEL};
-    w->shovel = shovel_create(&d, &identity, &link_host, w, loop_now_ms(w->host->loop), wall_ms());
-    w->link = shovel_link(w->shovel);
+    w->shovel = shovel_create(&d, &identity, &bridge_host, w, loop_now_ms(w->host->loop), wall_ms());
+    w->bridge = shovel_bridge(w->shovel);
     return 0;
 }
 
@@ -127,13 +128,14 @@ struct worker *worker_open(const struct plan_item *item, const struct worker_hos
 {
     struct worker *w = mem_zalloc(sizeof *w);
     w->host = host;
-    plan_add(&w->plan, (enum plan_kind)item->kind, slice_str(item->vhost), slice_str(item->name), slice_str(item->text));
+    plan_add(&w->plan, (enum plan_kind)item->kind, slice_str(item->vhost), slice_str(item->name),
+             slice_str(item->text));
     if (open_shovel(w, item, err)) {
         plan_close(&w->plan);
         mem_free(w);
         return NULL;
     }
-    w->state_noted = LINK_WAITING;
+    w->state_noted = BRIDGE_WAITING;
     w->since_wall_s = wall_ms() / 1000;
     w->timer = loop_timer_open(host->loop, on_timer, w);
     turn(w);
@@ -171,7 +173,7 @@ bool worker_is_done(const struct worker *w)
 
 void worker_restart(struct worker *w)
 {
-    link_restart(w->link, "restarted by an operator");
+    bridge_restart(w->bridge, "restarted by an operator");
     turn(w);
 }
 
@@ -204,18 +206,18 @@ json_t *worker_status(const struct worker *w)
 {
     const struct plan_item *item = worker_item(w);
     const struct shovel_definition *d = shovel_definition(w->shovel);
-    const struct link *l = w->link;
+    const struct bridge *l = w->bridge;
     json_t *o = json_object();
     bool is_static = item->kind == PLAN_STATIC_SHOVEL;
     set_text(o, "name", item->name);
     if (!is_static) set_text(o, "vhost", item->vhost);
     set_text(o, "type", is_static ? "static" : "dynamic");
-    set_text(o, "state", l->state == LINK_FLOW ? "running" : link_state_name(l));
-    set_text(o, "blocked_status", l->state == LINK_FLOW ? "flow" : "running");
+    set_text(o, "state", l->state == BRIDGE_FLOW ? "running" : bridge_state_name(l));
+    set_text(o, "blocked_status", l->state == BRIDGE_FLOW ? "flow" : "running");
     set_time(o, w->since_wall_s);
-    if (l->state == LINK_WAITING || l->state == LINK_FINISHED) set_text(o, "reason", l->reason);
-    set_uri(o, "src_uri", link_uri(l, LINK_SOURCE));
-    set_uri(o, "dest_uri", link_uri(l, LINK_DEST));
+    if (l->state == BRIDGE_WAITING || l->state == BRIDGE_FINISHED) set_text(o, "reason", l->reason);
+    set_uri(o, "src_uri", bridge_uri(l, BRIDGE_SOURCE));
+    set_uri(o, "dest_uri", bridge_uri(l, BRIDGE_DEST));
     set_text(o, "src_protocol", "amqp091");
     set_text(o, "dest_protocol", "amqp091");
     set_text(o, "src_queue", d->src_queue);

@@ -1,6 +1,7 @@
 /* One link at work on the runner's loop: its machine, its two transports, its timer.
  *
- * Thread: the loop's. Lifetime: worker_open() .. worker_close() (at once: what closes later does not touch it any more). */
+ * Thread: the loop's. Lifetime: worker_open() .. worker_close() (at once: what closes later does not touch it any
+ * more). */
 #ifndef WARREN_HA_RUNNER_WORKER_H
 #define WARREN_HA_RUNNER_WORKER_H
 
@@ -15,7 +16,7 @@ struct worker_host {
     struct uv_loop_s *loop;
     const char *cluster_name;
     void *self;
-    void (*local)(void *self, int fd);                               /* as transport_host.local */
+    void (*local)(void *self, int fd);                                  /* as transport_host.local */
     void (*note)(void *self, const struct worker *w, const char *line); /* a change of state, for the log */
 };
 
@@ -23,7 +24,7 @@ struct worker_host {
 struct worker *worker_open(const struct plan_item *item, const struct worker_host *host, struct err *err);
 void worker_close(struct worker *w);
 
-bool worker_is(const struct worker *w, const struct plan_item *item);         /* same kind and names */
+bool worker_is(const struct worker *w, const struct plan_item *item);           /* same kind and names */
 bool worker_is_unchanged(const struct worker *w, const struct plan_item *item); /* and the same text */
 const struct plan_item *worker_item(const struct worker *w);
 bool worker_is_done(const struct worker *w); /* delete-after came true */

@@ -119,8 +119,7 @@ int shovel_definition_add(json_t *object, const char *key, const char *text, str
                    (k->kind == JSON_KIND_URIS && *text != '[') ||
                    (k->kind == JSON_KIND_CHECKED && *text != '{' && (*text < '0' || *text > '9'));
     json_t *value = is_text ? json_string(text) : json_loads(text, JSON_DECODE_ANY, &where);
-    if (!value)
-        return (int)err_set(err, ERR_INVALID, "%s = %.64s: %s", key, text, is_text ? "not UTF-8" : where.text);
+    if (!value) return (int)err_set(err, ERR_INVALID, "%s = %.64s: %s", key, text, is_text ? "not UTF-8" : where.text);
     json_object_set_new(object, key, value);
     return 0;
 }

@@ -4,8 +4,8 @@
 #ifndef WARREN_HA_SHOVEL_DEFINITION_H
 #define WARREN_HA_SHOVEL_DEFINITION_H
 
-#include "ha/link/json.h"
-#include "ha/link/relay.h"
+#include "ha/bridge/json.h"
+#include "ha/bridge/relay.h"
 
 enum shovel_delete_after { SHOVEL_NEVER, SHOVEL_QUEUE_LENGTH, SHOVEL_COUNT };
 
@@ -27,8 +27,9 @@ struct shovel_definition {
 
 /* ERR_INVALID and RabbitMQ's sentence. `name` is the shovel's. */
 int shovel_definition_read(struct shovel_definition *d, const char *name, const json_t *value, struct err *err);
-/* A value of a static shovel, as it stands in a configuration file: numbers, booleans, lists and maps are written as JSON, everything
- * else is text. Adds it to `object`. ERR_INVALID: no key of a shovel, or no JSON where it is needed. */
+/* A value of a static shovel, as it stands in a configuration file: numbers, booleans, lists and maps are written as
+ * JSON, everything else is text. Adds it to `object`. ERR_INVALID: no key of a shovel, or no JSON where it is needed.
+ */
 int shovel_definition_add(json_t *object, const char *key, const char *text, struct err *err);
 void shovel_definition_close(struct shovel_definition *d);
 enum relay_ack_mode shovel_ack_mode(const struct shovel_definition *d);

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#include "ha/link/headers.h"
+#include "ha/bridge/headers.h"
 
 enum property_kind { TEXT, OCTET, TIMESTAMP, HEADERS };
 

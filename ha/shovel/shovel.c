@@ -13,7 +13,7 @@ enum { CHANNEL_LOOK = 2, CHANNEL_DECLARE = 3 };
 enum token { TOKEN_NONE, TOKEN_LOOK, TOKEN_DECLARE, TOKEN_EXCLUSIVE, TOKEN_LAST };
 
 struct shovel {
-    struct link link; /* first: the types' functions get it */
+    struct bridge bridge; /* first: the types' functions get it */
     struct shovel_definition definition;
     char *name, *vhost, *cluster_name, *connection_name;
     bool is_static;
@@ -27,19 +27,19 @@ struct shovel {
     struct buf properties; /* of the message in hand */
 };
 
-static void opened(struct link *l, enum link_side side);
-static void on_event(struct link *l, enum link_side side, const struct client_event *e);
-static void running(struct link *l);
+static void opened(struct bridge *l, enum bridge_side side);
+static void on_event(struct bridge *l, enum bridge_side side, const struct client_event *e);
+static void running(struct bridge *l);
 
-static const struct link_type type = {.opened = opened, .event = on_event, .running = running};
+static const struct bridge_type type = {.opened = opened, .event = on_event, .running = running};
 
-static struct shovel *of(struct link *l)
+static struct shovel *of(struct bridge *l)
 {
     return (struct shovel *)(void *)l;
 }
 
 struct shovel *shovel_create(struct shovel_definition *definition, const struct shovel_identity *identity,
-                             const struct link_host *host, void *host_self, uint64_t now_ms, uint64_t wall_ms)
+                             const struct bridge_host *host, void *host_self, uint64_t now_ms, uint64_t wall_ms)
 {
     struct shovel *s = mem_zalloc(sizeof *s);
     struct buf text = {0};
@@ -54,19 +54,19 @@ struct shovel *shovel_create(struct shovel_definition *definition, const struct 
     buf_close(&text);
     s->created_ms = now_ms;
     s->wall_offset_ms = wall_ms - now_ms;
-    link_init(&s->link, &type, host, host_self, now_ms);
-    s->link.name = s->connection_name;
-    s->link.ack_mode = (uint8_t)shovel_ack_mode(&s->definition);
+    bridge_init(&s->bridge, &type, host, host_self, now_ms);
+    s->bridge.name = s->connection_name;
+    s->bridge.ack_mode = (uint8_t)shovel_ack_mode(&s->definition);
     /* A shovel that ends must leave what it does not move, which a consumer without acks cannot. */
-    if (s->link.ack_mode == RELAY_NO_ACK && s->definition.delete_after != SHOVEL_NEVER)
-        s->link.ack_mode = RELAY_ON_PUBLISH;
-    s->link.ends[LINK_SOURCE].uris = s->definition.src_uris.uris;
-    s->link.ends[LINK_SOURCE].uri_count = s->definition.src_uris.count;
-    s->link.ends[LINK_DEST].uris = s->definition.dest_uris.uris;
-    s->link.ends[LINK_DEST].uri_count = s->definition.dest_uris.count;
-    s->link.reconnect_ms =
-        s->definition.reconnect_delay_s ? (uint64_t)s->definition.reconnect_delay_s * 1000 : LINK_NEVER;
-    s->link.rate = (uint64_t)s->definition.rate;
+    if (s->bridge.ack_mode == RELAY_NO_ACK && s->definition.delete_after != SHOVEL_NEVER)
+        s->bridge.ack_mode = RELAY_ON_PUBLISH;
+    s->bridge.ends[BRIDGE_SOURCE].uris = s->definition.src_uris.uris;
+    s->bridge.ends[BRIDGE_SOURCE].uri_count = s->definition.src_uris.count;
+    s->bridge.ends[BRIDGE_DEST].uris = s->definition.dest_uris.uris;
+    s->bridge.ends[BRIDGE_DEST].uri_count = s->definition.dest_uris.count;
+    s->bridge.reconnect_ms =
+        s->definition.reconnect_delay_s ? (uint64_t)s->definition.reconnect_delay_s * 1000 : BRIDGE_NEVER;
+    s->bridge.rate = (uint64_t)s->definition.rate;
     s->remaining = s->remaining_settled = UINT64_MAX;
     if (s->definition.delete_after == SHOVEL_COUNT)
         s->remaining = s->remaining_settled = (uint64_t)s->definition.delete_after_count;
@@ -75,7 +75,7 @@ struct shovel *shovel_create(struct shovel_definition *definition, const struct 
 
 void shovel_destroy(struct shovel *s)
 {
-    link_close(&s->link);
+    bridge_close(&s->bridge);
     shovel_definition_close(&s->definition);
     mem_free(s->name);
     mem_free(s->vhost);
@@ -87,9 +87,9 @@ void shovel_destroy(struct shovel *s)
     mem_free(s);
 }
 
-struct link *shovel_link(struct shovel *s)
+struct bridge *shovel_bridge(struct shovel *s)
 {
-    return &s->link;
+    return &s->bridge;
 }
 
 const struct shovel_definition *shovel_definition(const struct shovel *s)
@@ -104,41 +104,42 @@ uint64_t shovel_remaining(const struct shovel *s)
 
 bool shovel_is_done(const struct shovel *s)
 {
-    return s->link.state == LINK_FINISHED && s->remaining_settled == 0;
+    return s->bridge.state == BRIDGE_FINISHED && s->remaining_settled == 0;
 }
 
 /* --- setting up --- */
 
-static void send(struct shovel *s, enum link_side side, uint16_t channel, const struct amqp_method *m, enum token token)
+static void send(struct shovel *s, enum bridge_side side, uint16_t channel, const struct amqp_method *m,
+                 enum token token)
 {
-    client_send(s->link.ends[side].client, channel, m, token);
+    client_send(s->bridge.ends[side].client, channel, m, token);
 }
 
-static void declare(struct shovel *s, enum link_side side, uint16_t channel, bool passive, enum token token)
+static void declare(struct shovel *s, enum bridge_side side, uint16_t channel, bool passive, enum token token)
 {
-    bool source = side == LINK_SOURCE;
+    bool source = side == BRIDGE_SOURCE;
     struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
     m.queue_declare.queue = slice_str(source ? s->definition.src_queue : s->definition.dest_queue);
     m.queue_declare.passive = passive;
     m.queue_declare.durable = true;
     m.queue_declare.arguments = buf_slice(source ? &s->definition.src_queue_args : &s->definition.dest_queue_args);
-    client_channel_open(s->link.ends[side].client, channel, TOKEN_NONE);
+    client_channel_open(s->bridge.ends[side].client, channel, TOKEN_NONE);
     send(s, side, channel, &m, token);
 }
 
 /* After what is asked for here the last answer makes the end ready. */
-static void finish_setup(struct shovel *s, enum link_side side)
+static void finish_setup(struct shovel *s, enum bridge_side side)
 {
     struct amqp_method m;
-    bool acks = s->link.ack_mode != RELAY_NO_ACK;
-    if (side == LINK_SOURCE) {
+    bool acks = s->bridge.ack_mode != RELAY_NO_ACK;
+    if (side == BRIDGE_SOURCE) {
         m = amqp_method_of(AMQP_BASIC_QOS);
         m.basic_qos.prefetch_count = acks ? (uint16_t)s->definition.prefetch : 0;
     } else {
         m = amqp_method_of(AMQP_CONFIRM_SELECT);
     }
-    if (side == LINK_DEST && s->link.ack_mode != RELAY_ON_CONFIRM) link_ready(&s->link, side);
-    else send(s, side, LINK_CHANNEL, &m, TOKEN_LAST);
+    if (side == BRIDGE_DEST && s->bridge.ack_mode != RELAY_ON_CONFIRM) bridge_ready(&s->bridge, side);
+    else send(s, side, BRIDGE_CHANNEL, &m, TOKEN_LAST);
 }
 
 static void declare_exclusive(struct shovel *s)
@@ -147,13 +148,13 @@ static void declare_exclusive(struct shovel *s)
     m.queue_declare.exclusive = true;
     m.queue_declare.auto_delete = true;
     m.queue_declare.arguments = buf_slice(&s->definition.src_queue_args);
-    send(s, LINK_SOURCE, LINK_CHANNEL, &m, TOKEN_EXCLUSIVE);
+    send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_EXCLUSIVE);
 }
 
-static void opened(struct link *l, enum link_side side)
+static void opened(struct bridge *l, enum bridge_side side)
 {
     struct shovel *s = of(l);
-    bool source = side == LINK_SOURCE;
+    bool source = side == BRIDGE_SOURCE;
     if (source && !s->definition.src_queue) declare_exclusive(s);
     else if (source || s->definition.dest_queue) declare(s, side, CHANNEL_LOOK, true, TOKEN_LOOK);
     else finish_setup(s, side);
@@ -167,47 +168,47 @@ static void bind_exclusive(struct shovel *s, struct slice queue)
     m.queue_bind.queue = queue;
     m.queue_bind.exchange = slice_str(s->definition.src_exchange);
     m.queue_bind.routing_key = slice_str(s->definition.src_exchange_key ? s->definition.src_exchange_key : "");
-    send(s, LINK_SOURCE, LINK_CHANNEL, &m, TOKEN_NONE);
-    finish_setup(s, LINK_SOURCE);
+    send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_NONE);
+    finish_setup(s, BRIDGE_SOURCE);
 }
 
 /* queue-length counts once, when the shovel first sees its queue. */
-static void count_queue(struct shovel *s, enum link_side side, uint32_t messages)
+static void count_queue(struct shovel *s, enum bridge_side side, uint32_t messages)
 {
-    if (side != LINK_SOURCE || s->definition.delete_after != SHOVEL_QUEUE_LENGTH || s->counted) return;
+    if (side != BRIDGE_SOURCE || s->definition.delete_after != SHOVEL_QUEUE_LENGTH || s->counted) return;
     s->counted = true;
     s->remaining = s->remaining_settled = messages;
 }
 
-static void on_answer(struct shovel *s, enum link_side side, const struct client_event *e)
+static void on_answer(struct shovel *s, enum bridge_side side, const struct client_event *e)
 {
     switch ((enum token)e->token) {
     case TOKEN_LOOK:
     case TOKEN_DECLARE:
         count_queue(s, side, e->method->queue_declare_ok.message_count);
-        client_channel_close(s->link.ends[side].client, e->channel);
+        client_channel_close(s->bridge.ends[side].client, e->channel);
         finish_setup(s, side);
         break;
     case TOKEN_EXCLUSIVE:
         bind_exclusive(s, e->method->queue_declare_ok.queue);
         break;
     case TOKEN_LAST:
-        link_ready(&s->link, side);
+        bridge_ready(&s->bridge, side);
         break;
     case TOKEN_NONE:
         break;
     }
 }
 
-static void on_channel_closed(struct shovel *s, enum link_side side, const struct client_event *e)
+static void on_channel_closed(struct shovel *s, enum bridge_side side, const struct client_event *e)
 {
-    bool predeclared = side == LINK_SOURCE ? s->definition.src_predeclared : s->definition.dest_predeclared;
+    bool predeclared = side == BRIDGE_SOURCE ? s->definition.src_predeclared : s->definition.dest_predeclared;
     if (e->channel == CHANNEL_LOOK && e->reply_code == AMQP_NOT_FOUND && !predeclared) {
         declare(s, side, CHANNEL_DECLARE, false, TOKEN_DECLARE);
         return;
     }
-    link_fail(&s->link, "%s: %.*s", side == LINK_SOURCE ? "source" : "destination", (int)e->text.size,
-              (const char *)e->text.data);
+    bridge_fail(&s->bridge, "%s: %.*s", side == BRIDGE_SOURCE ? "source" : "destination", (int)e->text.size,
+                (const char *)e->text.data);
 }
 
 /* --- running --- */
@@ -235,8 +236,8 @@ static void make_forward_info(struct shovel *s)
     put_info(b, "shovel-type", s->is_static ? "static" : "dynamic");
     put_info(b, "shovel-name", s->name);
     if (!s->is_static) put_info(b, "shovel-vhost", s->vhost);
-    put_uri(b, "src-uri", link_uri(&s->link, LINK_SOURCE));
-    put_uri(b, "dest-uri", link_uri(&s->link, LINK_DEST));
+    put_uri(b, "src-uri", bridge_uri(&s->bridge, BRIDGE_SOURCE));
+    put_uri(b, "dest-uri", bridge_uri(&s->bridge, BRIDGE_DEST));
     put_info(b, "src-exchange", d->src_exchange);
     put_info(b, "src-exchange-key", d->src_exchange_key);
     put_info(b, "src-queue", d->src_queue);
@@ -247,10 +248,10 @@ static void make_forward_info(struct shovel *s)
 
 static void finish_if_done(struct shovel *s)
 {
-    if (s->remaining_settled == 0) link_finish(&s->link, "delete-after was reached");
+    if (s->remaining_settled == 0) bridge_finish(&s->bridge, "delete-after was reached");
 }
 
-static void running(struct link *l)
+static void running(struct bridge *l)
 {
     struct shovel *s = of(l);
     struct amqp_method m = amqp_method_of(AMQP_BASIC_CONSUME);
@@ -259,25 +260,25 @@ static void running(struct link *l)
     s->remaining = s->remaining_settled;
     s->settled_before = l->relay.settled;
     finish_if_done(s);
-    if (l->state == LINK_FINISHED) return;
+    if (l->state == BRIDGE_FINISHED) return;
     m.basic_consume.queue = s->definition.src_queue ? slice_str(s->definition.src_queue) : buf_slice(&s->source_queue);
     m.basic_consume.consumer_tag = slice_str(s->definition.src_consumer_name ? s->definition.src_consumer_name : "");
     m.basic_consume.no_ack = l->ack_mode == RELAY_NO_ACK;
     m.basic_consume.arguments = buf_slice(&s->definition.src_consumer_args);
-    send(s, LINK_SOURCE, LINK_CHANNEL, &m, TOKEN_NONE);
+    send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_NONE);
 }
 
 static void forward(struct shovel *s, const struct client_event *e)
 {
     const struct shovel_definition *d = &s->definition;
     const struct amqp_basic_deliver *from = &e->method->basic_deliver;
-    struct shovel_forward f = {d, buf_slice(&s->forward_info), (s->link.now_ms + s->wall_offset_ms) / 1000};
+    struct shovel_forward f = {d, buf_slice(&s->forward_info), (s->bridge.now_ms + s->wall_offset_ms) / 1000};
     struct amqp_method m = amqp_method_of(AMQP_BASIC_PUBLISH);
-    if (!link_may_forward(&s->link) || s->remaining == 0) return; /* goes back when the channel closes */
+    if (!bridge_may_forward(&s->bridge) || s->remaining == 0) return; /* goes back when the channel closes */
     if (s->remaining != UINT64_MAX) s->remaining--;
     buf_clear(&s->properties);
     if (!shovel_properties_put(&s->properties, e->properties, &f)) {
-        link_fail(&s->link, "source: the properties of a message cannot be read");
+        bridge_fail(&s->bridge, "source: the properties of a message cannot be read");
         return;
     }
     m.basic_publish.exchange = d->dest_queue      ? slice_str("")
@@ -288,11 +289,11 @@ static void forward(struct shovel *s, const struct client_event *e)
                                                          : from->routing_key;
     /* A queue that was named and is gone must not swallow messages: the return ends the link before the confirm comes.
      */
-    m.basic_publish.mandatory = d->dest_queue && s->link.ack_mode == RELAY_ON_CONFIRM;
-    link_forward(&s->link, from->delivery_tag, &m, buf_slice(&s->properties), e->body);
+    m.basic_publish.mandatory = d->dest_queue && s->bridge.ack_mode == RELAY_ON_CONFIRM;
+    bridge_forward(&s->bridge, from->delivery_tag, &m, buf_slice(&s->properties), e->body);
 }
 
-static void on_event(struct link *l, enum link_side side, const struct client_event *e)
+static void on_event(struct bridge *l, enum bridge_side side, const struct client_event *e)
 {
     struct shovel *s = of(l);
     switch (e->kind) {
@@ -306,10 +307,10 @@ static void on_event(struct link *l, enum link_side side, const struct client_ev
         on_channel_closed(s, side, e);
         break;
     case CLIENT_EVENT_RETURNED:
-        link_fail(l, "destination: the queue %s is gone", s->definition.dest_queue);
+        bridge_fail(l, "destination: the queue %s is gone", s->definition.dest_queue);
         break;
     case CLIENT_EVENT_CANCELLED:
-        link_fail(l, "source: the consumer was cancelled; the queue may be gone");
+        bridge_fail(l, "source: the consumer was cancelled; the queue may be gone");
         break;
     default:
         break;
@@ -318,9 +319,9 @@ static void on_event(struct link *l, enum link_side side, const struct client_ev
 
 void shovel_turn(struct shovel *s, uint64_t now_ms)
 {
-    struct link *l = &s->link;
-    link_turn(l, now_ms);
-    if (l->state == LINK_RUNNING || l->state == LINK_FLOW) {
+    struct bridge *l = &s->bridge;
+    bridge_turn(l, now_ms);
+    if (l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW) {
         uint64_t settled = l->relay.settled - s->settled_before;
         s->settled_before = l->relay.settled;
         if (s->remaining_settled != UINT64_MAX)
@@ -328,9 +329,9 @@ void shovel_turn(struct shovel *s, uint64_t now_ms)
         finish_if_done(s);
     }
     uint64_t duration_ms = (uint64_t)s->definition.delete_after_duration_s * 1000;
-    if (duration_ms && now_ms >= s->created_ms + duration_ms && l->state != LINK_FINISHED) {
+    if (duration_ms && now_ms >= s->created_ms + duration_ms && l->state != BRIDGE_FINISHED) {
         s->remaining_settled = 0;
         finish_if_done(s);
     }
-    if (l->state == LINK_FINISHED) link_turn(l, now_ms);
+    if (l->state == BRIDGE_FINISHED) bridge_turn(l, now_ms);
 }

@@ -1,8 +1,8 @@
 /* A thread with a libuv loop of its own, for services beside the shards.
  *
  * Thread:   the owner's, except where it says otherwise. Lifetime: loop_thread_open() .. loop_thread_start() ..
- *           loop_thread_close(). What lives on the loop is opened by a call (or before start), and closed by a call before
- *           loop_thread_close(), which waits until the loop has run the last close callback. */
+ *           loop_thread_close(). What lives on the loop is opened by a call (or before start), and closed by a call
+ * before loop_thread_close(), which waits until the loop has run the last close callback. */
 #ifndef WARREN_REPLICATION_SYS_LOOP_THREAD_H
 #define WARREN_REPLICATION_SYS_LOOP_THREAD_H
 

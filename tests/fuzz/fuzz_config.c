@@ -17,8 +17,13 @@ static void check_values(const struct config *c)
             break;
         case KEY_LIST:
         case KEY_WORDS:
-            for (int at = 0; at <= keys[i].high; at++)
-                CHECK(memchr(place + at * CONFIG_TEXT_MAX, 0, CONFIG_TEXT_MAX));
+            for (int at = 0; at <= keys[i].high; at++) CHECK(memchr(place + at * CONFIG_TEXT_MAX, 0, CONFIG_TEXT_MAX));
+            break;
+        case KEY_PAIRS:
+            for (int at = 0; at < CONFIG_PAIRS_MAX; at++) {
+                const struct config_pair *pair = (const struct config_pair *)(const void *)place + at;
+                CHECK(memchr(pair->name, 0, sizeof pair->name) && memchr(pair->value, 0, sizeof pair->value));
+            }
             break;
         case KEY_TEXT:
         case KEY_ADDRESS:

@@ -206,7 +206,7 @@ static void the_servers_cancel_is_told(void **state)
     pair_open(&p);
     harness_queue(&p.broker, "q");
     consume(&p, "q");
-    session_consumer_cancelled(p.broker.session, 1, 1, 1);
+    session_consumer_cancelled(p.broker.session, 1, 1, 1, 0);
     session_turn_end(p.broker.session, 1000);
     pair_pump(&p);
     heard(&p, "cancelled 1 basic.cancel consumer_tag=tag no_wait=true");

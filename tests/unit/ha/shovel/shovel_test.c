@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "ha/shovel/shovel.h"
-#include "tests/unit/ha/link/two_brokers.h"
+#include "tests/unit/ha/bridge/two_brokers.h"
 
 #define URIS "\"src-uri\":[\"amqp://one\",\"amqp://two\"],\"dest-uri\":\"amqp://there\""
 #define SIMPLE "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\"}"
@@ -13,7 +13,7 @@
 struct scene {
     struct two_brokers two;
     struct shovel *shovel;
-    struct link *link;
+    struct bridge *bridge;
 };
 
 static void turn(void *self, uint64_t now_ms)
@@ -32,7 +32,7 @@ static void open_scene(struct scene *s, const char *definition)
     two_init(&s->two);
     struct shovel_identity identity = {.name = "s1", .vhost = "/", .cluster_name = "home"};
     s->shovel = shovel_create(&d, &identity, &two_host, &s->two, s->two.now_ms, 1700000000000);
-    s->link = s->two.link = shovel_link(s->shovel);
+    s->bridge = s->two.bridge = shovel_bridge(s->shovel);
     s->two.turn = turn;
     s->two.turn_self = s->shovel;
 }
@@ -48,17 +48,17 @@ static void missing_queues_are_declared_and_messages_move(void **state)
     (void)state;
     struct scene s;
     open_scene(&s, SIMPLE);
-    assert_string_equal(link_state_name(s.link), "starting");
+    assert_string_equal(bridge_state_name(s.bridge), "starting");
     two_pump(&s.two);
-    assert_string_equal(link_state_name(s.link), "running");
-    assert_true(two_asked(&s.two, LINK_SOURCE, "change type=3 name=in flags=0"));
-    assert_true(two_asked(&s.two, LINK_DEST, "change type=3 name=out flags=0"));
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    assert_true(two_asked(&s.two, BRIDGE_SOURCE, "change type=3 name=in flags=0"));
+    assert_true(two_asked(&s.two, BRIDGE_DEST, "change type=3 name=out flags=0"));
     two_forget(&s.two);
     two_deliver(&s.two, "hello");
-    assert_true(
-        two_asked(&s.two, LINK_DEST, "publish queues=1 exchange= key=out flags=1 priority=0 ttl=-1 tag=1 body=hello"));
-    assert_true(two_asked(&s.two, LINK_SOURCE, "settle group=1 1..1 ack"));
-    assert_int_equal(s.link->relay.settled, 1);
+    assert_true(two_asked(&s.two, BRIDGE_DEST,
+                          "publish queues=1 exchange= key=out flags=1 priority=0 ttl=-1 tag=1 body=hello"));
+    assert_true(two_asked(&s.two, BRIDGE_SOURCE, "settle group=1 1..1 ack"));
+    assert_int_equal(s.bridge->relay.settled, 1);
     close_scene(&s);
 }
 
@@ -69,12 +69,12 @@ static void nothing_is_acked_before_its_confirm(void **state)
     open_scene(&s, SIMPLE);
     two_pump(&s.two);
     two_forget(&s.two);
-    s.two.brokers[LINK_DEST].confirm_now = false;
+    s.two.brokers[BRIDGE_DEST].confirm_now = false;
     two_deliver(&s.two, "hello");
-    assert_false(two_asked(&s.two, LINK_SOURCE, "settle group=1 1..1 ack"));
-    session_confirm(s.two.brokers[LINK_DEST].session, 1, 1, true);
+    assert_false(two_asked(&s.two, BRIDGE_SOURCE, "settle group=1 1..1 ack"));
+    session_confirm(s.two.brokers[BRIDGE_DEST].session, 1, 1, true);
     two_pump(&s.two);
-    assert_true(two_asked(&s.two, LINK_SOURCE, "settle group=1 1..1 ack"));
+    assert_true(two_asked(&s.two, BRIDGE_SOURCE, "settle group=1 1..1 ack"));
     close_scene(&s);
 }
 
@@ -84,15 +84,15 @@ static void a_broken_end_is_tried_again_after_the_delay(void **state)
     struct scene s;
     open_scene(&s, SIMPLE);
     two_pump(&s.two);
-    two_cut(&s.two, LINK_DEST);
-    assert_string_equal(link_state_name(s.link), "terminated");
-    assert_string_equal(s.link->reason, "destination: connection reset by peer");
-    assert_int_equal(link_deadline_ms(s.link), s.two.now_ms + 1000);
+    two_cut(&s.two, BRIDGE_DEST);
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
+    assert_string_equal(s.bridge->reason, "destination: connection reset by peer");
+    assert_int_equal(bridge_deadline_ms(s.bridge), s.two.now_ms + 1000);
     two_wait(&s.two, 999);
-    assert_string_equal(link_state_name(s.link), "terminated");
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
     two_wait(&s.two, 1);
-    assert_string_equal(link_state_name(s.link), "running");
-    assert_int_equal(s.two.connects[LINK_SOURCE], 2);
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    assert_int_equal(s.two.connects[BRIDGE_SOURCE], 2);
     close_scene(&s);
 }
 
@@ -101,15 +101,15 @@ static void the_next_uri_is_tried_when_one_fails(void **state)
     (void)state;
     struct scene s;
     open_scene(&s, SIMPLE);
-    s.two.down[LINK_SOURCE] = true;
+    s.two.down[BRIDGE_SOURCE] = true;
     two_pump(&s.two);
-    assert_string_equal(s.two.last_host[LINK_SOURCE], "one");
-    assert_string_equal(s.link->reason, "source: connection refused");
-    s.two.down[LINK_SOURCE] = false;
+    assert_string_equal(s.two.last_host[BRIDGE_SOURCE], "one");
+    assert_string_equal(s.bridge->reason, "source: connection refused");
+    s.two.down[BRIDGE_SOURCE] = false;
     two_wait(&s.two, 1000);
-    assert_string_equal(s.two.last_host[LINK_SOURCE], "two");
-    assert_string_equal(s.two.last_host[LINK_DEST], "there");
-    assert_string_equal(link_state_name(s.link), "running");
+    assert_string_equal(s.two.last_host[BRIDGE_SOURCE], "two");
+    assert_string_equal(s.two.last_host[BRIDGE_DEST], "there");
+    assert_string_equal(bridge_state_name(s.bridge), "running");
     close_scene(&s);
 }
 
@@ -119,11 +119,11 @@ static void predeclared_queues_are_not_declared(void **state)
     struct scene s;
     open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"src-predeclared\":true,\"dest-queue\":\"out\"}");
     two_pump(&s.two);
-    assert_string_equal(link_state_name(s.link), "terminated");
-    assert_string_equal(s.link->reason, "source: NOT_FOUND - no queue 'in' in vhost '/'");
-    harness_queue(&s.two.brokers[LINK_SOURCE], "in");
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
+    assert_string_equal(s.bridge->reason, "source: NOT_FOUND - no queue 'in' in vhost '/'");
+    harness_queue(&s.two.brokers[BRIDGE_SOURCE], "in");
     two_wait(&s.two, 1000);
-    assert_string_equal(link_state_name(s.link), "running");
+    assert_string_equal(bridge_state_name(s.bridge), "running");
     close_scene(&s);
 }
 
@@ -134,10 +134,10 @@ static void an_exchange_is_consumed_through_a_queue_of_its_own(void **state)
     open_scene(&s, "{" URIS
                    ",\"src-exchange\":\"amq.topic\",\"src-exchange-key\":\"a.#\",\"dest-exchange\":\"amq.fanout\"}");
     two_pump(&s.two);
-    assert_string_equal(link_state_name(s.link), "running");
+    assert_string_equal(bridge_state_name(s.bridge), "running");
     uint64_t cursor = 0;
     struct binding b;
-    assert_true(topology_next_binding(s.two.brokers[LINK_SOURCE].topology, &cursor, &b));
+    assert_true(topology_next_binding(s.two.brokers[BRIDGE_SOURCE].topology, &cursor, &b));
     assert_true(slice_is(b.source, "amq.topic"));
     assert_true(slice_is(b.routing_key, "a.#"));
     close_scene(&s);
@@ -149,16 +149,16 @@ static void a_blocked_destination_stops_the_source(void **state)
     struct scene s;
     open_scene(&s, SIMPLE);
     two_pump(&s.two);
-    session_block(s.two.brokers[LINK_DEST].session, "low on memory");
+    session_block(s.two.brokers[BRIDGE_DEST].session, "low on memory");
     two_deliver(&s.two, "one");
-    assert_string_equal(link_state_name(s.link), "flow");
+    assert_string_equal(bridge_state_name(s.bridge), "flow");
     two_forget(&s.two);
     two_deliver(&s.two, "two");
-    assert_true(client_is_paused(s.link->ends[LINK_SOURCE].client));
-    session_block(s.two.brokers[LINK_DEST].session, NULL);
+    assert_true(client_is_paused(s.bridge->ends[BRIDGE_SOURCE].client));
+    session_block(s.two.brokers[BRIDGE_DEST].session, NULL);
     two_pump(&s.two);
-    assert_string_equal(link_state_name(s.link), "running");
-    assert_int_equal(s.link->relay.settled, 2);
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    assert_int_equal(s.bridge->relay.settled, 2);
     close_scene(&s);
 }
 
@@ -169,14 +169,14 @@ static void a_destination_that_never_confirms_is_given_up(void **state)
     open_scene(&s, "{\"src-uri\":\"amqp://a?heartbeat=0\",\"dest-uri\":\"amqp://b?heartbeat=0\",\"src-queue\":\"in\","
                    "\"dest-queue\":\"out\",\"reconnect-delay\":5}");
     two_pump(&s.two);
-    s.two.brokers[LINK_DEST].confirm_now = false;
-    s.two.brokers[LINK_DEST].settings.publish_timeout_ms = 10 * RELAY_STALL_MS;
+    s.two.brokers[BRIDGE_DEST].confirm_now = false;
+    s.two.brokers[BRIDGE_DEST].settings.publish_timeout_ms = 10 * RELAY_STALL_MS;
     two_deliver(&s.two, "one");
     two_wait(&s.two, RELAY_STALL_MS - 1);
-    assert_string_equal(link_state_name(s.link), "running");
+    assert_string_equal(bridge_state_name(s.bridge), "running");
     two_wait(&s.two, 1);
-    assert_string_equal(link_state_name(s.link), "terminated");
-    assert_string_equal(s.link->reason, "destination: no confirm for 60 s");
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
+    assert_string_equal(s.bridge->reason, "destination: no confirm for 60 s");
     close_scene(&s);
 }
 
@@ -188,13 +188,13 @@ static void a_queue_that_is_gone_swallows_nothing(void **state)
     two_pump(&s.two);
     struct topology_result result;
     struct topology_command gone = {.type = TOPOLOGY_QUEUE_DELETE, .vhost = slice_str("/"), .name = slice_str("out")};
-    harness_apply(&s.two.brokers[LINK_DEST], &gone, &result);
+    harness_apply(&s.two.brokers[BRIDGE_DEST], &gone, &result);
     two_forget(&s.two);
     two_deliver(&s.two, "precious");
-    assert_false(two_asked(&s.two, LINK_SOURCE, "settle group=1 1..1 ack"));
-    assert_string_equal(s.link->reason, "destination: the queue out is gone");
+    assert_false(two_asked(&s.two, BRIDGE_SOURCE, "settle group=1 1..1 ack"));
+    assert_string_equal(s.bridge->reason, "destination: the queue out is gone");
     two_wait(&s.two, 1000);
-    assert_string_equal(link_state_name(s.link), "running"); /* declared again */
+    assert_string_equal(bridge_state_name(s.bridge), "running"); /* declared again */
     close_scene(&s);
 }
 
@@ -205,14 +205,14 @@ static void delete_after_a_number_stops_exactly_there(void **state)
     open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"delete-after\":2}");
     two_pump(&s.two);
     two_forget(&s.two);
-    for (int i = 0; i < 3; i++) harness_deliver(&s.two.brokers[LINK_SOURCE], 1, 1, 1, "x");
+    for (int i = 0; i < 3; i++) harness_deliver(&s.two.brokers[BRIDGE_SOURCE], 1, 1, 1, "x");
     two_pump(&s.two);
     assert_true(shovel_is_done(s.shovel));
-    assert_true(two_asked(&s.two, LINK_SOURCE, "settle group=1 1..2 ack"));
-    assert_int_equal(s.link->relay.forwarded, 2);
-    assert_null(s.link->ends[LINK_SOURCE].client);
+    assert_true(two_asked(&s.two, BRIDGE_SOURCE, "settle group=1 1..2 ack"));
+    assert_int_equal(s.bridge->relay.forwarded, 2);
+    assert_null(s.bridge->ends[BRIDGE_SOURCE].client);
     two_wait(&s.two, 100000);
-    assert_int_equal(s.two.connects[LINK_SOURCE], 1);
+    assert_int_equal(s.two.connects[BRIDGE_SOURCE], 1);
     close_scene(&s);
 }
 
@@ -231,16 +231,16 @@ static void queue_length_counts_across_a_failure(void **state)
     (void)state;
     struct scene s;
     open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"delete-after\":\"queue-length\"}");
-    harness_queue(&s.two.brokers[LINK_SOURCE], "in");
-    s.two.brokers[LINK_SOURCE].ready = 3;
+    harness_queue(&s.two.brokers[BRIDGE_SOURCE], "in");
+    s.two.brokers[BRIDGE_SOURCE].ready = 3;
     two_pump(&s.two);
     assert_int_equal(shovel_remaining(s.shovel), 3);
     two_deliver(&s.two, "1");
     assert_int_equal(shovel_remaining(s.shovel), 2);
-    s.two.brokers[LINK_DEST].confirm_now = false;
+    s.two.brokers[BRIDGE_DEST].confirm_now = false;
     two_deliver(&s.two, "2");
-    two_cut(&s.two, LINK_DEST);
-    s.two.brokers[LINK_DEST].confirm_now = true;
+    two_cut(&s.two, BRIDGE_DEST);
+    s.two.brokers[BRIDGE_DEST].confirm_now = true;
     two_wait(&s.two, 1000);
     assert_int_equal(shovel_remaining(s.shovel), 2);
     two_deliver(&s.two, "2");
@@ -268,14 +268,14 @@ static void the_rate_is_kept(void **state)
     struct scene s;
     open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"rate-limit\":2}");
     two_pump(&s.two);
-    for (int i = 0; i < 5; i++) harness_deliver(&s.two.brokers[LINK_SOURCE], 1, 1, 1, "x");
+    for (int i = 0; i < 5; i++) harness_deliver(&s.two.brokers[BRIDGE_SOURCE], 1, 1, 1, "x");
     two_pump(&s.two);
-    assert_int_equal(s.link->relay.forwarded, 2);
-    assert_int_equal(link_deadline_ms(s.link), s.two.now_ms + 1000);
+    assert_int_equal(s.bridge->relay.forwarded, 2);
+    assert_int_equal(bridge_deadline_ms(s.bridge), s.two.now_ms + 1000);
     two_wait(&s.two, 1000);
-    assert_int_equal(s.link->relay.forwarded, 4);
+    assert_int_equal(s.bridge->relay.forwarded, 4);
     two_wait(&s.two, 1000);
-    assert_int_equal(s.link->relay.forwarded, 5);
+    assert_int_equal(s.bridge->relay.forwarded, 5);
     close_scene(&s);
 }
 
@@ -285,10 +285,10 @@ static void a_person_may_restart_it(void **state)
     struct scene s;
     open_scene(&s, SIMPLE);
     two_pump(&s.two);
-    link_restart(s.link, "restarted by an operator");
+    bridge_restart(s.bridge, "restarted by an operator");
     two_pump(&s.two);
-    assert_string_equal(link_state_name(s.link), "running");
-    assert_int_equal(s.two.connects[LINK_DEST], 2);
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    assert_int_equal(s.two.connects[BRIDGE_DEST], 2);
     close_scene(&s);
 }
 
@@ -298,10 +298,10 @@ static void reconnect_delay_zero_is_never_again(void **state)
     struct scene s;
     open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"reconnect-delay\":0}");
     two_pump(&s.two);
-    two_cut(&s.two, LINK_SOURCE);
+    two_cut(&s.two, BRIDGE_SOURCE);
     two_wait(&s.two, 100000);
-    assert_string_equal(link_state_name(s.link), "terminated");
-    assert_int_equal(s.two.connects[LINK_SOURCE], 1);
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
+    assert_int_equal(s.two.connects[BRIDGE_SOURCE], 1);
     assert_false(shovel_is_done(s.shovel));
     close_scene(&s);
 }

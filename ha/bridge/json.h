@@ -1,8 +1,8 @@
 /* Parameters of links as JSON: values checked and refused in RabbitMQ's words, arguments turned into field tables.
  *
  * Pure; any thread. `err` gets the sentence that the person who set the parameter reads. */
-#ifndef WARREN_HA_LINK_JSON_H
-#define WARREN_HA_LINK_JSON_H
+#ifndef WARREN_HA_BRIDGE_JSON_H
+#define WARREN_HA_BRIDGE_JSON_H
 
 #include <jansson.h>
 

@@ -1,25 +1,25 @@
-/* A link between two brokers without a socket: two session harnesses, and a link_host that moves bytes when two_pump()
- * is called. A broker that is `down` refuses connections; two_cut() breaks one that is there. */
-#ifndef WARREN_TESTS_UNIT_HA_LINK_TWO_BROKERS_H
-#define WARREN_TESTS_UNIT_HA_LINK_TWO_BROKERS_H
+/* A link between two brokers without a socket: two session harnesses, and a bridge_host that moves bytes when
+ * two_pump() is called. A broker that is `down` refuses connections; two_cut() breaks one that is there. */
+#ifndef WARREN_TESTS_UNIT_HA_BRIDGE_TWO_BROKERS_H
+#define WARREN_TESTS_UNIT_HA_BRIDGE_TWO_BROKERS_H
 
-#include "ha/link/link.h"
+#include "ha/bridge/bridge.h"
 #include "tests/unit/node/session/harness.h"
 
 struct two_brokers {
-    struct harness brokers[LINK_SIDES];
-    struct client *clients[LINK_SIDES];
-    struct buf to_client[LINK_SIDES];
-    bool down[LINK_SIDES];
-    unsigned connects[LINK_SIDES];
-    char last_host[LINK_SIDES][64];
-    struct link *link;
-    void (*turn)(void *self, uint64_t now_ms); /* the type's; NULL: link_turn() */
+    struct harness brokers[BRIDGE_SIDES];
+    struct client *clients[BRIDGE_SIDES];
+    struct buf to_client[BRIDGE_SIDES];
+    bool down[BRIDGE_SIDES];
+    unsigned connects[BRIDGE_SIDES];
+    char last_host[BRIDGE_SIDES][64];
+    struct bridge *bridge;
+    void (*turn)(void *self, uint64_t now_ms); /* the type's; NULL: bridge_turn() */
     void *turn_self;
     uint64_t now_ms;
 };
 
-static inline void two_connect(void *self, enum link_side side, struct client *client, const struct client_uri *uri)
+static inline void two_connect(void *self, enum bridge_side side, struct client *client, const struct client_uri *uri)
 {
     struct two_brokers *t = self;
     struct harness *h = &t->brokers[side];
@@ -32,7 +32,7 @@ static inline void two_connect(void *self, enum link_side side, struct client *c
     buf_clear(&t->to_client[side]);
 }
 
-static inline void two_disconnect(void *self, enum link_side side)
+static inline void two_disconnect(void *self, enum bridge_side side)
 {
     struct two_brokers *t = self;
     if (!t->down[side]) {
@@ -42,13 +42,13 @@ static inline void two_disconnect(void *self, enum link_side side)
     t->clients[side] = NULL;
 }
 
-static const struct link_host two_host = {.connect = two_connect, .disconnect = two_disconnect};
+static const struct bridge_host two_host = {.connect = two_connect, .disconnect = two_disconnect};
 
 static inline void two_init(struct two_brokers *t)
 {
     *t = (struct two_brokers){.now_ms = 1000};
-    for (int i = 0; i < LINK_SIDES; i++) harness_init(&t->brokers[i], true);
-    t->brokers[LINK_DEST].confirm_now = true;
+    for (int i = 0; i < BRIDGE_SIDES; i++) harness_init(&t->brokers[i], true);
+    t->brokers[BRIDGE_DEST].confirm_now = true;
 }
 
 static inline bool two_move(struct two_brokers *t, int side)
@@ -80,9 +80,9 @@ static inline void two_pump(struct two_brokers *t)
 {
     for (bool moved = true; moved;) {
         if (t->turn) t->turn(t->turn_self, t->now_ms);
-        else link_turn(t->link, t->now_ms);
-        moved = two_move(t, LINK_SOURCE);
-        moved = two_move(t, LINK_DEST) || moved;
+        else bridge_turn(t->bridge, t->now_ms);
+        moved = two_move(t, BRIDGE_SOURCE);
+        moved = two_move(t, BRIDGE_DEST) || moved;
     }
 }
 
@@ -92,7 +92,7 @@ static inline void two_wait(struct two_brokers *t, uint64_t ms)
     two_pump(t);
 }
 
-static inline void two_cut(struct two_brokers *t, enum link_side side)
+static inline void two_cut(struct two_brokers *t, enum bridge_side side)
 {
     client_lost(t->clients[side], "connection reset by peer");
     two_pump(t);
@@ -101,20 +101,20 @@ static inline void two_cut(struct two_brokers *t, enum link_side side)
 /* The source's queue has a message for channel 1's consumer 1. */
 static inline void two_deliver(struct two_brokers *t, const char *body)
 {
-    harness_deliver(&t->brokers[LINK_SOURCE], 1, 1, 1, body);
+    harness_deliver(&t->brokers[BRIDGE_SOURCE], 1, 1, 1, body);
     two_pump(t);
 }
 
 static inline void two_close(struct two_brokers *t)
 {
-    for (int i = 0; i < LINK_SIDES; i++) {
+    for (int i = 0; i < BRIDGE_SIDES; i++) {
         harness_close(&t->brokers[i]);
         buf_close(&t->to_client[i]);
     }
 }
 
 /* The backend of a side was asked for this; lines before it are passed over. */
-static inline bool two_asked(struct two_brokers *t, enum link_side side, const char *text)
+static inline bool two_asked(struct two_brokers *t, enum bridge_side side, const char *text)
 {
     for (const char *line; *(line = harness_asked(&t->brokers[side]));)
         if (!strcmp(line, text)) return true;
@@ -122,7 +122,7 @@ static inline bool two_asked(struct two_brokers *t, enum link_side side, const c
 }
 static inline void two_forget(struct two_brokers *t)
 {
-    for (int i = 0; i < LINK_SIDES; i++) t->brokers[i].log_read = t->brokers[i].log.size;
+    for (int i = 0; i < BRIDGE_SIDES; i++) t->brokers[i].log_read = t->brokers[i].log.size;
 }
 
 #endif

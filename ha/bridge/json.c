@@ -1,4 +1,4 @@
-#include "ha/link/json.h"
+#include "ha/bridge/json.h"
 
 #include "base/mem.h"
 #include "node/amqp/table.h"

@@ -1,4 +1,4 @@
-#include "ha/link/link.h"
+#include "ha/bridge/bridge.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,25 +9,25 @@
 static void on_source(void *self, const struct client_event *e);
 static void on_dest(void *self, const struct client_event *e);
 
-void link_init(struct link *l, const struct link_type *type, const struct link_host *host, void *host_self,
-               uint64_t now_ms)
+void bridge_init(struct bridge *l, const struct bridge_type *type, const struct bridge_host *host, void *host_self,
+                 uint64_t now_ms)
 {
-    *l = (struct link){.host = host, .host_self = host_self, .type = type, .state = LINK_WAITING, .now_ms = now_ms};
+    *l = (struct bridge){.host = host, .host_self = host_self, .type = type, .state = BRIDGE_WAITING, .now_ms = now_ms};
     l->since_ms = l->restart_at_ms = now_ms;
     relay_init(&l->relay, RELAY_ON_CONFIRM, now_ms);
 }
 
-static void set_state(struct link *l, enum link_state state)
+static void set_state(struct bridge *l, enum bridge_state state)
 {
     if (l->state == state) return;
     l->state = (uint8_t)state;
     l->since_ms = l->now_ms;
 }
 
-static void connect_end(struct link *l, enum link_side side)
+static void connect_end(struct bridge *l, enum bridge_side side)
 {
-    struct link_end *end = &l->ends[side];
-    const struct client_uri *uri = link_uri(l, side);
+    struct bridge_end *end = &l->ends[side];
+    const struct client_uri *uri = bridge_uri(l, side);
     struct client_settings settings = {
         .user = uri->user    ? uri->user
                 : uri->local ? ""
@@ -43,11 +43,11 @@ static void connect_end(struct link *l, enum link_side side)
         .name = l->name,
     };
     end->ready = false;
-    end->client = client_create(&settings, side == LINK_SOURCE ? on_source : on_dest, l, l->now_ms);
+    end->client = client_create(&settings, side == BRIDGE_SOURCE ? on_source : on_dest, l, l->now_ms);
     l->host->connect(l->host_self, side, end->client, uri);
 }
 
-static void start(struct link *l)
+static void start(struct bridge *l)
 {
     uint64_t forwarded = l->relay.forwarded, settled = l->relay.settled, refused = l->relay.refused;
     relay_close(&l->relay);
@@ -57,20 +57,20 @@ static void start(struct link *l)
     l->relay.refused = refused;
     l->failed = false;
     l->starts++;
-    set_state(l, LINK_STARTING);
-    connect_end(l, LINK_SOURCE);
-    connect_end(l, LINK_DEST);
+    set_state(l, BRIDGE_STARTING);
+    connect_end(l, BRIDGE_SOURCE);
+    connect_end(l, BRIDGE_DEST);
 }
 
-static void disconnect_all(struct link *l)
+static void disconnect_all(struct bridge *l)
 {
-    for (int side = 0; side < LINK_SIDES; side++) {
-        struct link_end *end = &l->ends[side];
+    for (int side = 0; side < BRIDGE_SIDES; side++) {
+        struct bridge_end *end = &l->ends[side];
         if (!end->client) continue;
         struct client *client = end->client;
         l->stopping = true;
         client_close(client, 200, "Goodbye");
-        l->host->disconnect(l->host_self, (enum link_side)side);
+        l->host->disconnect(l->host_self, (enum bridge_side)side);
         client_destroy(client);
         l->stopping = false;
         end->client = NULL;
@@ -78,53 +78,53 @@ static void disconnect_all(struct link *l)
     }
 }
 
-void link_close(struct link *l)
+void bridge_close(struct bridge *l)
 {
     disconnect_all(l);
     relay_close(&l->relay);
 }
 
-void link_fail(struct link *l, const char *format, ...)
+void bridge_fail(struct bridge *l, const char *format, ...)
 {
     va_list arguments;
-    if (l->failed || l->stopping || l->state == LINK_FINISHED) return;
+    if (l->failed || l->stopping || l->state == BRIDGE_FINISHED) return;
     l->failed = true;
     va_start(arguments, format);
     vsnprintf(l->reason, sizeof l->reason, format, arguments);
     va_end(arguments);
 }
 
-void link_finish(struct link *l, const char *why)
+void bridge_finish(struct bridge *l, const char *why)
 {
-    if (l->state == LINK_FINISHED) return;
+    if (l->state == BRIDGE_FINISHED) return;
     snprintf(l->reason, sizeof l->reason, "%s", why);
-    set_state(l, LINK_FINISHED);
+    set_state(l, BRIDGE_FINISHED);
 }
 
-void link_restart(struct link *l, const char *why)
+void bridge_restart(struct bridge *l, const char *why)
 {
-    if (l->state == LINK_FINISHED) return;
-    if (l->state != LINK_WAITING) link_fail(l, "%s", why);
+    if (l->state == BRIDGE_FINISHED) return;
+    if (l->state != BRIDGE_WAITING) bridge_fail(l, "%s", why);
     l->restart_at_ms = 0;
 }
 
 /* --- the clients' events --- */
 
-static void on_event(struct link *l, enum link_side side, const struct client_event *e)
+static void on_event(struct bridge *l, enum bridge_side side, const struct client_event *e)
 {
     if (l->stopping) return;
     switch (e->kind) {
     case CLIENT_EVENT_OPENED:
-        client_channel_open(l->ends[side].client, LINK_CHANNEL, 0);
+        client_channel_open(l->ends[side].client, BRIDGE_CHANNEL, 0);
         l->type->opened(l, side);
         return;
     case CLIENT_EVENT_CLOSED:
-        link_fail(l, "%s: %s", side == LINK_SOURCE ? "source" : "destination", client_reason(l->ends[side].client));
+        bridge_fail(l, "%s: %s", side == BRIDGE_SOURCE ? "source" : "destination", client_reason(l->ends[side].client));
         return;
     case CLIENT_EVENT_CONFIRMED:
-        if (side == LINK_DEST) relay_confirmed(&l->relay, e->number, e->multiple, e->ok, l->now_ms);
+        if (side == BRIDGE_DEST) relay_confirmed(&l->relay, e->number, e->multiple, e->ok, l->now_ms);
         return;
-    case CLIENT_EVENT_BLOCKED: /* link_turn() looks at it */
+    case CLIENT_EVENT_BLOCKED: /* bridge_turn() looks at it */
     case CLIENT_EVENT_UNBLOCKED:
     case CLIENT_EVENT_WRITABLE:
         return;
@@ -135,71 +135,71 @@ static void on_event(struct link *l, enum link_side side, const struct client_ev
 
 static void on_source(void *self, const struct client_event *e)
 {
-    on_event(self, LINK_SOURCE, e);
+    on_event(self, BRIDGE_SOURCE, e);
 }
 
 static void on_dest(void *self, const struct client_event *e)
 {
-    on_event(self, LINK_DEST, e);
+    on_event(self, BRIDGE_DEST, e);
 }
 
 /* --- the turn --- */
 
 /* The source is heard only while the destination takes what it says, and no faster than the rate allows. */
-static void steer(struct link *l)
+static void steer(struct bridge *l)
 {
-    struct client *source = l->ends[LINK_SOURCE].client, *dest = l->ends[LINK_DEST].client;
-    if (l->state != LINK_RUNNING && l->state != LINK_FLOW) return;
+    struct client *source = l->ends[BRIDGE_SOURCE].client, *dest = l->ends[BRIDGE_DEST].client;
+    if (l->state != BRIDGE_RUNNING && l->state != BRIDGE_FLOW) return;
     if (l->rate && l->now_ms >= l->rate_at_ms + 1000) {
         l->rate_at_ms = l->now_ms;
         l->rate_left = l->rate;
     }
     bool full = client_is_full(dest);
     client_pause(source, full || (l->rate && !l->rate_left));
-    if (l->state == LINK_FLOW && !full) l->relay.progress_ms = l->now_ms; /* it could not confirm meanwhile */
-    set_state(l, full ? LINK_FLOW : LINK_RUNNING);
+    if (l->state == BRIDGE_FLOW && !full) l->relay.progress_ms = l->now_ms; /* it could not confirm meanwhile */
+    set_state(l, full ? BRIDGE_FLOW : BRIDGE_RUNNING);
 }
 
-static void begin_wait(struct link *l)
+static void begin_wait(struct bridge *l)
 {
-    for (int side = 0; side < LINK_SIDES; side++) /* only the end that failed moves on: all pairs are tried in time */
+    for (int side = 0; side < BRIDGE_SIDES; side++) /* only the end that failed moves on: all pairs are tried in time */
         if (l->ends[side].client && client_state(l->ends[side].client) == CLIENT_CLOSED) l->ends[side].uri_at++;
     disconnect_all(l);
     l->failed = false;
-    if (l->reconnect_ms == LINK_NEVER) {
-        set_state(l, LINK_FINISHED);
+    if (l->reconnect_ms == BRIDGE_NEVER) {
+        set_state(l, BRIDGE_FINISHED);
         return;
     }
     l->restart_at_ms = l->restart_at_ms ? l->now_ms + l->reconnect_ms : l->now_ms;
-    set_state(l, LINK_WAITING);
+    set_state(l, BRIDGE_WAITING);
 }
 
-void link_turn(struct link *l, uint64_t now_ms)
+void bridge_turn(struct bridge *l, uint64_t now_ms)
 {
     l->now_ms = now_ms;
-    if (l->state <= LINK_FLOW && !l->failed) {
-        for (int side = 0; side < LINK_SIDES; side++) client_tick(l->ends[side].client, now_ms);
-        if (l->state != LINK_STARTING && !l->failed)
-            relay_settle(&l->relay, l->ends[LINK_SOURCE].client, LINK_CHANNEL, now_ms);
-        if (relay_stalled(&l->relay, now_ms) && l->state == LINK_RUNNING)
-            link_fail(l, "destination: no confirm for %d s", RELAY_STALL_MS / 1000);
+    if (l->state <= BRIDGE_FLOW && !l->failed) {
+        for (int side = 0; side < BRIDGE_SIDES; side++) client_tick(l->ends[side].client, now_ms);
+        if (l->state != BRIDGE_STARTING && !l->failed)
+            relay_settle(&l->relay, l->ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, now_ms);
+        if (relay_stalled(&l->relay, now_ms) && l->state == BRIDGE_RUNNING)
+            bridge_fail(l, "destination: no confirm for %d s", RELAY_STALL_MS / 1000);
         if (!l->failed) steer(l);
     }
-    if (l->state == LINK_FINISHED) disconnect_all(l);
+    if (l->state == BRIDGE_FINISHED) disconnect_all(l);
     else if (l->failed) begin_wait(l);
-    if (l->state == LINK_WAITING && now_ms >= l->restart_at_ms) {
+    if (l->state == BRIDGE_WAITING && now_ms >= l->restart_at_ms) {
         l->restart_at_ms = now_ms; /* not 0: only a person's wish makes it that */
         start(l);
     }
 }
 
-uint64_t link_deadline_ms(const struct link *l)
+uint64_t bridge_deadline_ms(const struct bridge *l)
 {
     uint64_t at = UINT64_MAX;
     if (l->failed) return l->now_ms;
-    if (l->state == LINK_FINISHED) return at;
-    if (l->state == LINK_WAITING) return l->restart_at_ms;
-    for (int side = 0; side < LINK_SIDES; side++) {
+    if (l->state == BRIDGE_FINISHED) return at;
+    if (l->state == BRIDGE_WAITING) return l->restart_at_ms;
+    for (int side = 0; side < BRIDGE_SIDES; side++) {
         uint64_t end_at = client_deadline_ms(l->ends[side].client);
         if (end_at < at) at = end_at;
     }
@@ -210,47 +210,47 @@ uint64_t link_deadline_ms(const struct link *l)
 
 /* --- for the types --- */
 
-void link_ready(struct link *l, enum link_side side)
+void bridge_ready(struct bridge *l, enum bridge_side side)
 {
-    if (l->failed || l->stopping || l->state != LINK_STARTING) return;
+    if (l->failed || l->stopping || l->state != BRIDGE_STARTING) return;
     l->ends[side].ready = true;
-    if (!l->ends[LINK_SOURCE].ready || !l->ends[LINK_DEST].ready) return;
+    if (!l->ends[BRIDGE_SOURCE].ready || !l->ends[BRIDGE_DEST].ready) return;
     l->relay.progress_ms = l->now_ms;
-    set_state(l, LINK_RUNNING);
+    set_state(l, BRIDGE_RUNNING);
     l->rate_at_ms = l->now_ms;
     l->rate_left = l->rate;
     l->type->running(l);
 }
 
-bool link_may_forward(const struct link *l)
+bool bridge_may_forward(const struct bridge *l)
 {
-    return !l->failed && !l->stopping && (l->state == LINK_RUNNING || l->state == LINK_FLOW);
+    return !l->failed && !l->stopping && (l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW);
 }
 
-void link_forward(struct link *l, uint64_t delivery_tag, const struct amqp_method *publish, struct slice properties,
-                  struct slice body)
+void bridge_forward(struct bridge *l, uint64_t delivery_tag, const struct amqp_method *publish, struct slice properties,
+                    struct slice body)
 {
-    struct client *dest = l->ends[LINK_DEST].client, *source = l->ends[LINK_SOURCE].client;
-    uint64_t number = client_publish(dest, LINK_CHANNEL, publish, properties, body);
+    struct client *dest = l->ends[BRIDGE_DEST].client, *source = l->ends[BRIDGE_SOURCE].client;
+    uint64_t number = client_publish(dest, BRIDGE_CHANNEL, publish, properties, body);
     if (l->ack_mode == RELAY_ON_CONFIRM && !number) return; /* the channel is gone; its event is on the way */
     relay_published(&l->relay, delivery_tag, number, l->now_ms);
     if (l->rate && l->rate_left) l->rate_left--;
     if (client_is_full(dest) || (l->rate && !l->rate_left)) client_pause(source, true);
 }
 
-void link_drop(struct link *l, uint64_t delivery_tag)
+void bridge_drop(struct bridge *l, uint64_t delivery_tag)
 {
     relay_dropped(&l->relay, delivery_tag);
 }
 
-const struct client_uri *link_uri(const struct link *l, enum link_side side)
+const struct client_uri *bridge_uri(const struct bridge *l, enum bridge_side side)
 {
-    const struct link_end *end = &l->ends[side];
+    const struct bridge_end *end = &l->ends[side];
     return &end->uris[end->uri_at % end->uri_count];
 }
 
-const char *link_state_name(const struct link *l)
+const char *bridge_state_name(const struct bridge *l)
 {
     static const char *const names[] = {"starting", "running", "flow", "terminated", "terminated"};
-    return names[l->starts ? l->state : LINK_STARTING];
+    return names[l->starts ? l->state : BRIDGE_STARTING];
 }

@@ -1,8 +1,8 @@
 /* The properties of a message that travels on: the same bytes with a few of them changed.
  *
  * Pure; any thread. */
-#ifndef WARREN_HA_LINK_HEADERS_H
-#define WARREN_HA_LINK_HEADERS_H
+#ifndef WARREN_HA_BRIDGE_HEADERS_H
+#define WARREN_HA_BRIDGE_HEADERS_H
 
 #include "node/amqp/properties.h"
 #include "node/amqp/table.h"

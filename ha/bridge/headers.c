@@ -1,4 +1,4 @@
-#include "ha/link/headers.h"
+#include "ha/bridge/headers.h"
 
 static void put_array(struct buf *b, const char *key, struct slice info, struct slice items)
 {

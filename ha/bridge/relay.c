@@ -1,4 +1,4 @@
-#include "ha/link/relay.h"
+#include "ha/bridge/relay.h"
 
 #include "base/mem.h"
 

@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "ha/link/relay.h"
+#include "ha/bridge/relay.h"
 #include "tests/unit/ha/client/pair.h"
 
 /* A source that has delivered `count` messages on channel 1. */

@@ -9,8 +9,8 @@
  * for RELAY_REFUSED_MS before it goes back to its queue, or a full destination would be asked in a tight loop.
  *
  * Pure. Thread: its owner's. Lifetime: relay_init() .. relay_close(). */
-#ifndef WARREN_HA_LINK_RELAY_H
-#define WARREN_HA_LINK_RELAY_H
+#ifndef WARREN_HA_BRIDGE_RELAY_H
+#define WARREN_HA_BRIDGE_RELAY_H
 
 #include "ha/client/client.h"
 
