@@ -288,6 +288,8 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
         .listen_address = settings->cluster_listen,
         .secret = settings->secret,
         .secret_size = settings->secret_size,
+        .tls_listener = settings->link_listener_tls,
+        .tls_dialler = settings->link_dialler_tls,
         .self = s,
         .up = on_up,
         .down = on_down,

@@ -120,6 +120,8 @@ int security_open(struct security *s, const struct config *c, struct node_listen
     if (code) security_close(s);
     fill_mechanisms(s, c, settings);
     settings->entrances = s->entrances;
+    settings->link_listener_tls = s->link_listener;
+    settings->link_dialler_tls = s->link_dialler;
     settings->tls_handshake_timeout_ms = (uint32_t)c->ssl_handshake_timeout_ms;
     return code;
 }

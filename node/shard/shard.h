@@ -17,6 +17,7 @@
 struct shard;
 struct node;
 struct net_entrance;
+struct tls_context;
 
 enum {
     SHARD_RING_CAPACITY = 4096,    /* mails on their way between two shards; beyond, the sender stops reading sockets */
@@ -39,7 +40,8 @@ struct node_settings {
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
     uint64_t disk_free_limit, memory_limit; /* bytes; 0: no alarm */
     uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;
-    const struct net_entrance *entrances; /* by AMQP listener */
+    const struct net_entrance *entrances;                     /* by AMQP listener */
+    struct tls_context *link_listener_tls, *link_dialler_tls; /* NULL: links are plain */
     struct certificate_login certificate_login;
     uint32_t tls_handshake_timeout_ms;
     const char *user, *password; /* empty user: nobody may log in */

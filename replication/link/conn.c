@@ -50,7 +50,7 @@ void link_conn_move(struct link_conn *c, enum link_state to)
     c->state = to;
 }
 
-static void cut(struct link_conn *c, int error, const char *why)
+void link_conn_end(struct link_conn *c, int error, const char *why)
 {
     if (c->state == LINK_GONE) return;
     bool was_up = c->state == LINK_UP;
@@ -67,13 +67,14 @@ static void cut(struct link_conn *c, int error, const char *why)
 
 void link_conn_cut(struct link_conn *c, const char *why)
 {
-    cut(c, 0, why);
+    link_conn_end(c, 0, why);
 }
 
 void link_conn_free(struct link_conn *c)
 {
     CHECK(c->state == LINK_GONE);
     list_remove(&c->link);
+    tls_close(c->tls);
     blob_unref(c->big);
     buf_close(&c->rest);
     buf_close(&c->hello);
@@ -96,28 +97,41 @@ void link_conn_flush(struct link_conn *c)
         link_conn_cut(c, "the peer does not read");
         return;
     }
+    if (c->tls) {
+        link_conn_tls_flush(c);
+        return;
+    }
     while (c->out.bytes && !c->blocked) {
-        size_t bytes;
+        size_t bytes, sent;
         int count = link_out_iovecs(&c->out, iovecs, LINK_IOVECS_MAX, &bytes);
-        struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
-        ssize_t sent = sendmsg(c->fd, &message, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0 && errno != EAGAIN) {
-            cut(c, 0, strerror(errno));
-            return;
-        }
-        c->written = true;
-        c->blocked = sent < 0 || (size_t)sent < bytes;
-        if (sent > 0) link_out_written(&c->out, (size_t)sent);
+        if (!link_conn_write(c, iovecs, count, bytes, &sent)) return;
+        link_out_written(&c->out, sent);
     }
     loop_watch_want(c->watch, LOOP_READ | (c->blocked ? LOOP_WRITE : 0u));
+}
+
+/* One write; false: the connection is gone. */
+bool link_conn_write(struct link_conn *c, struct iovec *iovecs, int count, size_t bytes, size_t *sent)
+{
+    struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
+    ssize_t n;
+    do n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN) {
+        link_conn_end(c, 0, strerror(errno));
+        return false;
+    }
+    c->written = true;
+    *sent = n < 0 ? 0 : (size_t)n;
+    c->blocked = *sent < bytes;
+    return true;
 }
 
 void link_conn_tick(struct link_conn *c)
 {
     c->ticks++;
     if (c->state != LINK_UP) {
-        if (c->ticks > LINK_HANDSHAKE_TICKS) cut(c, 0, NULL);
+        if (c->ticks > LINK_HANDSHAKE_TICKS) link_conn_end(c, 0, NULL);
         return;
     }
     if (c->ticks > LINK_SILENCE_TICKS) {
@@ -137,20 +151,22 @@ static void on_ready(void *self, unsigned events)
     struct link_conn *c = self;
     if (c->state == LINK_CONNECTING) {
         int error = socket_error(c->fd);
-        if (error || (events & LOOP_ERROR)) cut(c, error ? error : ECONNABORTED, NULL);
+        if (error || (events & LOOP_ERROR)) link_conn_end(c, error ? error : ECONNABORTED, NULL);
         else link_handshake_start(c);
         return;
     }
     if (events & LOOP_ERROR) {
         int error = socket_error(c->fd);
-        cut(c, 0, error ? strerror(error) : "error");
+        link_conn_end(c, 0, error ? strerror(error) : "error");
         return;
     }
     if (events & LOOP_WRITE) {
         c->blocked = false;
         link_conn_flush(c);
     }
-    if ((events & LOOP_READ) && c->state != LINK_GONE) read_some(c);
+    if (!(events & LOOP_READ) || c->state == LINK_GONE) return;
+    if (c->tls) link_conn_tls_read(c);
+    else read_some(c);
 }
 
 static void read_some(struct link_conn *c)
@@ -163,14 +179,19 @@ static void read_some(struct link_conn *c)
     ssize_t n = readv(c->fd, c->big ? iovecs : iovecs + 1, c->big ? 2 : 1);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
-        cut(c, 0, n == 0 ? "closed by the peer" : strerror(errno));
+        link_conn_end(c, 0, n == 0 ? "closed by the peer" : strerror(errno));
         return;
     }
+    link_conn_take(c, scratch, kept, (size_t)n);
+}
+
+/* With a big frame on its way, its part of `got` is in its blob already. */
+void link_conn_take(struct link_conn *c, uint8_t *bytes, size_t kept, size_t got)
+{
     c->ticks = c->state == LINK_UP ? 0 : c->ticks;
-    size_t got = (size_t)n;
     if (c->big && !take_big(c, &got)) return;
-    size_t used = take_frames(c, scratch, kept + got);
-    if (c->state != LINK_GONE) keep_rest(c, scratch + used, kept + got - used);
+    size_t used = take_frames(c, bytes, kept + got);
+    if (c->state != LINK_GONE) keep_rest(c, bytes + used, kept + got - used);
 }
 
 /* Hands one whole frame to whom it concerns. False: the connection is gone. */

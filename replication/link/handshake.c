@@ -14,6 +14,7 @@ static void make_hello(struct links *l, struct buf *out)
         .shard_count = l->params.shard_count,
         .epoch = l->params.epoch,
         .group_count = l->params.group_count,
+        .tls = l->params.tls_dialler != NULL,
         .name = slice_str(l->node_name),
         .address = slice_str(l->listen_address),
     };
@@ -60,6 +61,9 @@ static bool find_fault(struct links *l, const struct link_peer *p, const struct 
     else if (h->shard_count != l->params.shard_count)
         snprintf(words, ERR_TEXT_SIZE, "shards differs: node %u has %u, node %u has %u", l->params.node,
                  l->params.shard_count, h->node, h->shard_count);
+    else if (h->tls != (l->params.tls_dialler != NULL))
+        snprintf(words, ERR_TEXT_SIZE, "cluster.ssl differs: node %u has it, node %u has not",
+                 h->tls ? h->node : l->params.node, h->tls ? l->params.node : h->node);
     else if (h->shard != l->params.shard)
         snprintf(words, ERR_TEXT_SIZE, "shard %u was wanted and shard %u answered", h->shard, l->params.shard);
     else return false;
@@ -82,10 +86,14 @@ static void refuse(struct link_conn *c, uint8_t kind, const char *words)
 static void refuse_fd(int fd, uint8_t kind, const char *words)
 {
     struct buf payload = {0}, frame = {0};
+    char unread[4096];
     link_refusal_encode(&payload, kind, words);
     link_frame_put(&frame, LINK_REFUSE, buf_slice(&payload));
     ssize_t sent = send(fd, frame.data, frame.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* who does not read it will see the close */
+    /* A dialler with TLS has sent more; a close with unread bytes would take the words back. */
+    ssize_t got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+    (void)got;
     buf_close(&frame);
     buf_close(&payload);
     close(fd);
@@ -111,8 +119,12 @@ void link_accept(struct links *l, int fd, struct slice hello)
     if (!c) return;
     c->epoch = h.epoch;
     buf_put_slice(&c->peer_hello, hello);
-    if (link_peer_wants(p, c)) send_hello(c);
-    else refuse(c, LINK_REFUSED_CROSSING, "another connection is being made");
+    if (!link_peer_wants(p, c)) {
+        refuse(c, LINK_REFUSED_CROSSING, "another connection is being made");
+        return;
+    }
+    if (l->params.tls_listener) link_conn_secure(c);
+    send_hello(c);
 }
 
 void link_handshake_start(struct link_conn *c)
@@ -120,6 +132,13 @@ void link_handshake_start(struct link_conn *c)
     link_conn_move(c, LINK_HELLO_SENT);
     c->ticks = 0;
     send_hello(c);
+    if (c->state == LINK_GONE || !c->links->params.tls_dialler) return;
+    if (c->blocked) { /* some hundred bytes did not fit: nothing to build on */
+        link_conn_cut(c, NULL);
+        return;
+    }
+    link_conn_secure(c);
+    link_conn_flush(c);
 }
 
 /* Whom we dialled answers. */

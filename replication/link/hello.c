@@ -9,6 +9,8 @@
 
 static const uint8_t magic[4] = {'W', 'R', 'N', 'L'};
 
+enum { FLAG_TLS = 1 };
+
 void link_hello_encode(struct buf *out, const struct link_hello *h)
 {
     CHECK(h->name.size <= LINK_NAME_MAX);
@@ -16,7 +18,7 @@ void link_hello_encode(struct buf *out, const struct link_hello *h)
     buf_put(out, magic, sizeof magic);
     buf_put_le16(out, LINK_VERSION);
     buf_put_u8(out, h->node);
-    buf_put_u8(out, 0);
+    buf_put_u8(out, h->tls ? FLAG_TLS : 0);
     buf_put_le16(out, h->shard);
     buf_put_le16(out, h->shard_count);
     buf_put_le32(out, h->epoch);
@@ -35,7 +37,7 @@ int link_hello_decode(struct slice payload, struct link_hello *h)
     if (r.failed || memcmp(start.data, magic, sizeof magic) != 0) return ERR_FORMAT;
     if (h->version != LINK_VERSION) return ERR_VERSION;
     h->node = reader_u8(&r);
-    uint8_t reserved = reader_u8(&r);
+    uint8_t flags = reader_u8(&r);
     h->shard = reader_le16(&r);
     h->shard_count = reader_le16(&r);
     h->epoch = reader_le32(&r);
@@ -43,9 +45,10 @@ int link_hello_decode(struct slice payload, struct link_hello *h)
     struct slice nonce = reader_bytes(&r, LINK_NONCE_SIZE);
     h->name = reader_counted(&r);
     h->address = reader_counted(&r);
-    if (r.failed || reader_left(&r) || reserved) return ERR_FORMAT;
+    if (r.failed || reader_left(&r) || (flags & ~FLAG_TLS)) return ERR_FORMAT;
     if (h->name.size > LINK_NAME_MAX || h->address.size > LINK_NAME_MAX) return ERR_FORMAT;
     if (memchr(h->name.data, 0, h->name.size) || memchr(h->address.data, 0, h->address.size)) return ERR_FORMAT;
+    h->tls = flags & FLAG_TLS;
     memcpy(h->nonce, nonce.data, LINK_NONCE_SIZE);
     return 0;
 }

@@ -6,6 +6,9 @@
  *        | PROOF  ------------------> |   HMAC over both hellos: I know the secret
  *        | <------------------ PROOF  |   so do I; the link is up
  *
+ * Where links are TLS, the dialler's HELLO is plain, so that the listener learns which shard is wanted; everything
+ * behind it is TLS, with certificates on both sides. The proofs cover that HELLO, too.
+ *
  * The dialler proves first, so that whoever knocks at a listener learns nothing to try passwords on. Instead of any
  * answer stands REFUSE with words. Pure. Thread: any. */
 #ifndef WARREN_REPLICATION_LINK_HELLO_H
@@ -28,6 +31,7 @@ struct link_hello {
     uint32_t epoch, group_count;
     uint8_t nonce[LINK_NONCE_SIZE];
     struct slice name, address;
+    bool tls;         /* the sender's links are TLS: its bytes behind this hello are, and so must the answer be */
     uint16_t version; /* of the sender; filled also when it is not ours */
 };
 

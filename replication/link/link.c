@@ -5,6 +5,7 @@ static void on_tick(void *self);
 
 int link_open(struct links **out, const struct link_params *params, struct err *err)
 {
+    CHECK(!params->tls_listener == !params->tls_dialler);
     CHECK(params->loop && params->up && params->down && params->frame && params->address && params->note);
     if (params->node == 0 || params->node >= LINK_NODES_MAX)
         return (int)err_set(err, ERR_INVALID, "node id %u is not in 1..%u", params->node, LINK_NODES_MAX - 1);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 struct links;
+struct tls_context;
 struct uv_loop_s;
 
 enum {
@@ -32,6 +33,8 @@ struct link_params {
                                    handshake names the shard */
     const uint8_t *secret;      /* may be empty when there are no peers */
     size_t secret_size;
+    /* Both or none. They must verify peers. On all nodes or none. */
+    struct tls_context *tls_listener, *tls_dialler;
 
     void *self;
     /* The link to `node` is up (the peer's epoch and name) / gone. `dead`: its process is known dead (closed and

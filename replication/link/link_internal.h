@@ -18,6 +18,7 @@
 #include "replication/link/link.h"
 #include "replication/sys/loop.h"
 #include "replication/sys/socket.h"
+#include "replication/sys/tls.h"
 
 enum {
     LINK_TICK_MS = 1000, /* pings, silence, handshakes that take too long */
@@ -33,9 +34,11 @@ enum {
     LINK_READ_SIZE = 256 << 10,   /* bytes of one read */
     LINK_OWN_BLOB_MIN = 32 << 10, /* a larger frame that is not there at once is read into a blob of its own */
     LINK_REST_MAX = LINK_OWN_BLOB_MIN + LINK_FRAME_HEAD,
-    LINK_REFERENCE_MIN = 8 << 10, /* a larger part is written from its blob, smaller ones are copied together */
-    LINK_IOVECS_MAX = 128,        /* of one writev */
-    LINK_SMALL_KEEP = 1 << 20,    /* the out buffer is given back when it grew beyond this and is empty */
+    LINK_TLS_READ_SIZE = 64 << 10,   /* bytes of one read of ciphertext */
+    LINK_TLS_WRITE_SIZE = 256 << 10, /* plaintext that is encrypted at a time */
+    LINK_REFERENCE_MIN = 8 << 10,    /* a larger part is written from its blob, smaller ones are copied together */
+    LINK_IOVECS_MAX = 128,           /* of one writev */
+    LINK_SMALL_KEEP = 1 << 20,       /* the out buffer is given back when it grew beyond this and is empty */
 };
 
 enum { LINK_WARN = 1, LINK_INFO = 2 }; /* levels of params.note */
@@ -71,6 +74,7 @@ struct link_conn {
     struct list dirty_link; /* links.dirty */
     struct loop_watch *watch;
     int fd;
+    struct tls *tls; /* NULL: plain, or the dialler's hello is not sent yet */
     enum link_state state;
     bool dialled;                 /* by us */
     bool blocked;                 /* the kernel took less than there was */
@@ -118,6 +122,7 @@ struct links {
 };
 
 /* conn.c: a connection's bytes */
+struct iovec;
 struct link_conn *link_conn_open(struct links *l, struct link_peer *peer, int fd, bool dialled, enum link_state state);
 void link_conn_cut(struct link_conn *c, const char *why); /* closes; the peer is told (peer.c) */
 void link_conn_put(struct link_conn *c, uint8_t type, struct slice head, const struct part *parts, uint32_t count);
@@ -125,9 +130,16 @@ void link_conn_flush(struct link_conn *c); /* may cut */
 void link_conn_tick(struct link_conn *c);  /* may cut */
 void link_conn_move(struct link_conn *c, enum link_state to);
 void link_conn_free(struct link_conn *c);
+void link_conn_end(struct link_conn *c, int error, const char *why); /* the same; `error`: of the connect */
+void link_conn_take(struct link_conn *c, uint8_t *bytes, size_t kept, size_t got); /* of which `kept` are c->rest */
+bool link_conn_write(struct link_conn *c, struct iovec *iovecs, int count, size_t bytes, size_t *sent); /* may cut */
+
+/* conn_tls.c */
+void link_conn_secure(struct link_conn *c);    /* what follows is TLS */
+void link_conn_tls_flush(struct link_conn *c); /* may cut */
+void link_conn_tls_read(struct link_conn *c);  /* may cut */
 
 /* out.c: what waits to be written */
-struct iovec;
 void link_out_put(struct link_out *o, uint8_t type, struct slice head, const struct part *parts, uint32_t count);
 int link_out_iovecs(const struct link_out *o, struct iovec *iovecs, int max, size_t *bytes);
 void link_out_written(struct link_out *o, size_t bytes);

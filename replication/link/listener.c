@@ -157,11 +157,19 @@ static void look(struct guest *g)
     l->accepted(l->self, fd, h.shard, slice_of(hello, f.size));
 }
 
+/* Not a byte more than the hello: what follows may be TLS, and is read by the shard. */
+static size_t wanted(const struct guest *g)
+{
+    struct link_frame f;
+    link_frame_peek(slice_of(g->bytes, g->size), LINK_HANDSHAKE_MAX, &f);
+    return (g->size < LINK_FRAME_HEAD ? LINK_FRAME_HEAD : LINK_FRAME_HEAD + f.size) - g->size;
+}
+
 static void on_ready(void *self, unsigned events)
 {
     struct guest *g = self;
     (void)events;
-    ssize_t n = recv(g->fd, g->bytes + g->size, sizeof g->bytes - g->size, 0);
+    ssize_t n = recv(g->fd, g->bytes + g->size, wanted(g), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
         if (g->size) note(g, "closed before the end of its hello");

@@ -55,6 +55,7 @@ struct bench_setting { /* zero: as usual */
     uint16_t shard_count;
     const char *told;   /* as listening address */
     const char *listen; /* really */
+    struct tls_context *tls_listener, *tls_dialler;
 };
 
 static inline void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
@@ -208,6 +209,8 @@ static inline struct bench_node *node_open(struct bench *b, uint8_t node, struct
         .listen_address = setting.told ? setting.told : n->address,
         .secret = (const uint8_t *)secret,
         .secret_size = strlen(secret),
+        .tls_listener = setting.tls_listener,
+        .tls_dialler = setting.tls_dialler,
         .self = n,
         .up = on_up,
         .down = on_down,
