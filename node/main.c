@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -12,6 +13,7 @@
 #include "ha/runner/runner.h"
 #include "node/http/http.h"
 #include "node/shard/security.h"
+#include "node/shard/service.h"
 #include "replication/group/group.h"
 
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
@@ -188,17 +190,33 @@ static int open_logger(struct node_settings *s, const struct config *c, struct e
     return logger_open(&s->logger, c->log_file, level, err);
 }
 
-/* Until the node is to stop. Meanwhile changed certificates are read: all of them on SIGHUP. */
-static void wait_for_signal(sigset_t *signals, struct logger *logger, struct security *security)
+/* SIGHUP: the log file was moved away, certificates were replaced. */
+static void reload(struct logger *logger, struct security *security)
 {
-    static const struct timespec look = {.tv_sec = SECURITY_LOOK_S};
+    struct err err;
+    service_reloading();
+    if (logger_reopen(logger, &err)) logger_printf(logger, LOG_ERROR, -1, "node log_kept error=\"%s\"", err.text);
+    security_reload(security, true, logger);
+    logger_printf(logger, LOG_INFO, -1, "node reloaded");
+    service_ready();
+}
+
+/* Until the node is to stop. Meanwhile changed certificates are read, and the service manager hears that we live. */
+static void wait_for_signal(struct node *node, sigset_t *signals, struct logger *logger, struct security *security)
+{
+    unsigned alive_ms = service_alive_ms(), look_ms = SECURITY_LOOK_S * 1000;
+    if (alive_ms && alive_ms < look_ms) look_ms = alive_ms;
+    struct timespec look = {.tv_sec = look_ms / 1000, .tv_nsec = (long)(look_ms % 1000) * 1000000};
     for (;;) {
         int number = sigtimedwait(signals, NULL, &look);
         if (number == SIGTERM || number == SIGINT) {
+            service_stopping();
             logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", number);
             return;
         }
-        security_reload(security, number == SIGHUP, logger);
+        if (number == SIGHUP) reload(logger, security);
+        else security_reload(security, false, logger);
+        if (alive_ms) service_alive(node);
     }
 }
 
@@ -231,7 +249,8 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                       settings->node, settings->name, listeners->addresses[0],
                       *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
                       settings->placement.group_count - 1);
-        wait_for_signal(&signals, settings->logger, security);
+        service_ready();
+        wait_for_signal(node, &signals, settings->logger, security);
     }
     if (http) http_close(http);
     if (runner) runner_close(runner);

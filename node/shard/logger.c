@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,27 +12,47 @@
 #include "base/mem.h"
 
 struct logger {
-    int fd;
+    int fd; /* its number stays; what it refers to may change */
     int level;
+    char *path; /* NULL: standard error */
 };
 
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 
+static int open_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) err_set_errno(err, errno, "open log file %s", path);
+    return fd;
+}
+
 int logger_open(struct logger **out, const char *path, int level, struct err *err)
 {
-    int fd = STDERR_FILENO;
-    if (path && *path) fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0) return (int)err_set_errno(err, errno, "open log file %s", path);
+    bool file = path && *path;
+    int fd = file ? open_file(path, err) : STDERR_FILENO;
+    if (fd < 0) return err->code;
     struct logger *l = mem_zalloc(sizeof *l);
     l->fd = fd;
     l->level = level;
+    l->path = file ? mem_strdup(path) : NULL;
     *out = l;
+    return 0;
+}
+
+int logger_reopen(struct logger *l, struct err *err)
+{
+    if (!l->path) return 0;
+    int fd = open_file(l->path, err);
+    if (fd < 0) return err->code;
+    dup3(fd, l->fd, O_CLOEXEC); /* at once for all threads */
+    close(fd);
     return 0;
 }
 
 void logger_close(struct logger *l)
 {
-    if (l->fd != STDERR_FILENO) close(l->fd);
+    if (l->path) close(l->fd);
+    mem_free(l->path);
     mem_free(l);
 }
 
