@@ -1,0 +1,148 @@
+"""What a service manager and a package manager do with a node: notify, watchdog, rotation of the log, the Debian package."""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import kit
+import places
+from ports import free_base_port
+
+DEPLOY = places.ROOT / "ha" / "deploy"
+
+
+@contextlib.contextmanager
+def service_manager(folder):
+    """The socket that systemd would listen on; gives a function that returns the next message."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(folder / "notify"))
+
+        def hear(word, timeout=10.0):
+            end = time.monotonic() + timeout
+            while (left := end - time.monotonic()) > 0:
+                listener.settimeout(left)
+                try:
+                    message = listener.recv(4096).decode()
+                except TimeoutError:
+                    break
+                if word in message.split("\n") or word in message:
+                    return message
+            raise AssertionError(f"the service manager never heard {word}")
+
+        yield hear
+
+
+@contextlib.contextmanager
+def managed_node(folder, **environment):
+    base = free_base_port()
+    arguments = {"data_dir": folder / "data", "listeners.tcp.default": f"127.0.0.1:{base}", "management.tcp": f"127.0.0.1:{base + 10000}",
+                 "log.file": folder / "warren.log"}
+    command = [str(kit.binary()), *(word for key, value in arguments.items() for word in ("--set", f"{key}={value}"))]
+    process = subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), **environment})
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.wait()
+
+
+def test_service_manager_hears_the_truth():
+    """notify: READY after the listeners, WATCHDOG while all loops answer, RELOADING on SIGHUP with a new log file, STOPPING at the end"""
+    with tempfile.TemporaryDirectory() as name, service_manager(folder := pathlib.Path(name)) as hear:
+        with managed_node(folder, WATCHDOG_USEC="400000") as process:
+            hear("READY=1")
+            hear("WATCHDOG=1")
+            hear("WATCHDOG=1")
+            log = folder / "warren.log"
+            log.rename(folder / "warren.log.1")
+            process.send_signal(signal.SIGHUP)
+            hear("RELOADING=1")
+            hear("READY=1")
+            kit.wait_for("lines in the new file", lambda: log.exists() and "node reloaded" in log.read_text(), 5)
+            process.terminate()
+            hear("STOPPING=1")
+            kit.check_equal(process.wait(20), 0, "exit code")
+
+
+def test_a_watchdog_sees_a_node_that_hangs():
+    """A node whose loops do not answer says nothing to the watchdog"""
+    with tempfile.TemporaryDirectory() as name, service_manager(folder := pathlib.Path(name)) as hear:
+        with managed_node(folder, WATCHDOG_USEC="400000") as process:
+            hear("WATCHDOG=1")
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.5)
+            with contextlib.suppress(AssertionError):
+                while True:
+                    hear("WATCHDOG=1", 0.01)   # what was on its way
+            try:
+                hear("WATCHDOG=1", 1.5)
+            except AssertionError:
+                pass
+            else:
+                raise AssertionError("the watchdog was told that a stopped node lives")
+            process.send_signal(signal.SIGCONT)
+            hear("WATCHDOG=1")
+
+
+@kit.limit(120)
+def test_debian_package():
+    """cpack builds a .deb; unpacked elsewhere its binary runs with its configuration; the unit is sound"""
+    build = pathlib.Path(kit.binary()).resolve().parent
+    if not (build / "CPackConfig.cmake").exists():
+        raise kit.Skip("the binary under test was not built in a folder of cmake")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        made = subprocess.run(["cpack", "--config", str(build / "CPackConfig.cmake"), "-B", str(folder)], capture_output=True, text=True, check=False)
+        packages = list(folder.glob("*.deb"))
+        kit.check(made.returncode == 0 and len(packages) == 1, made.stdout + made.stderr)
+        facts = subprocess.run(["dpkg-deb", "--info", str(packages[0])], capture_output=True, text=True, check=True).stdout
+        for word in ("Package: warren", "libraft0", "libuv1", "postinst", "conffiles"):
+            kit.check(word in facts, f"{word} is missing in {facts}")
+        root = folder / "root"
+        subprocess.run(["dpkg-deb", "--extract", str(packages[0]), str(root)], check=True)
+        version = subprocess.run([str(root / "usr/bin/warrend"), "--version"], capture_output=True, text=True, check=True).stdout
+        kit.check(re.match(r"warrend \d+\.\d+\.\d+", version), f"it says {version!r}")
+        configuration = (root / "etc/warren/warren.conf").read_text().replace("/var/log/warren", str(folder)).replace("/var/lib/warren", str(folder))
+        (folder / "warren.conf").write_text(configuration)
+        checked = subprocess.run([str(root / "usr/bin/warrend"), "--config", str(folder / "warren.conf"), "--check-config"], capture_output=True, text=True, check=False)
+        kit.check(checked.returncode == 0 and "warning" not in checked.stderr, checked.stdout + checked.stderr)
+        for place in ("usr/lib/systemd/system/warren.service", "usr/lib/sysusers.d/warren.conf", "etc/logrotate.d/warren", "usr/share/doc/warren/operate.md"):
+            kit.check((root / place).is_file(), f"the package has no {place}")
+        verify_unit(root / "usr/lib/systemd/system/warren.service", root / "usr/bin/warrend", folder)
+
+
+def verify_unit(unit, binary, folder):
+    if not shutil.which("systemd-analyze"):
+        print("systemd-analyze is not here: the unit was not verified")
+        return
+    copy = folder / "warren.service"
+    copy.write_text(unit.read_text().replace("/usr/bin/warrend", str(binary)))
+    verdict = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False)
+    complaints = [line for line in verdict.stderr.splitlines() if "warren.service" in line and "User" not in line]
+    kit.check(not complaints, "\n".join(complaints))
+
+
+def test_cluster_files_name_what_exists():
+    """Container, compose and Kubernetes files: every key that they set is known, every probe is served"""
+    known = subprocess.run([str(kit.binary()), "--print-keys"], capture_output=True, text=True, check=True).stdout
+    for path in (DEPLOY / "Containerfile", DEPLOY / "compose.yaml", DEPLOY / "kubernetes" / "warren.yaml"):
+        text = path.read_text()
+        keys = set(re.findall(r"([a-z_]+(?:\.[a-z_0-9]+)+)=", text)) | {key for key in re.findall(r"--set[\", ]+([a-z_]+)=", text)}
+        kit.check(keys, f"no keys found in {path.name}")
+        for key in keys:
+            stem = re.sub(r"\.\d+$", ".", key)
+            kit.check(stem in known, f"{path.name} sets {key}, which warrend does not know")
+    with kit.cluster(nodes=1) as cluster:
+        probes = re.findall(r"path: (/health/\w+)", (DEPLOY / "kubernetes" / "warren.yaml").read_text())
+        for probe in probes:
+            status, _ = cluster.nodes[0].get(probe)
+            kit.check_equal(status, 200, f"{probe} of a node that serves")
