@@ -1,12 +1,14 @@
 /* Exchanges: declare, delete, auto-delete. */
 #include "router/topology_internal.h"
 
+#include "router/federation.h"
 #include "router/table_view.h"
 
 int exchange_kind_of(struct slice type)
 {
     static const char *const names[EXCHANGE_KIND_COUNT] = {
-        "direct", "fanout", "topic", "headers", "x-consistent-hash", "x-modulus-hash", "x-random", "x-local-random"};
+        "direct",         "fanout",   "topic",         "headers", "x-federation-upstream", "x-consistent-hash",
+        "x-modulus-hash", "x-random", "x-local-random"};
     for (int kind = 0; kind < EXCHANGE_KIND_COUNT; kind++)
         if (slice_is(type, names[kind])) return kind;
     return -1;
@@ -60,7 +62,9 @@ void exchange_remove(struct topology *t, struct exchange_record *x)
 
 static bool same_exchange(const struct exchange_record *x, const struct topology_command *c, struct topology_result *r)
 {
-    static const char *const keys[] = {"alternate-exchange", NULL};
+    static const char *const usual[] = {"alternate-exchange", NULL};
+    static const char *const upstream[] = {"alternate-exchange", "x-max-hops", NULL};
+    const char *const *keys = x->kind == EXCHANGE_FEDERATION_UPSTREAM ? upstream : usual;
     if (!slice_equal(x->base.type, c->kind)) {
         refuse(r, 406,
                "PRECONDITION_FAILED - inequivalent arg 'type' for exchange '%.*s' in vhost '%.*s': received '%.*s' but "
@@ -104,6 +108,7 @@ void exchange_declare(struct topology *t, const struct topology_command *c, bool
         return;
     }
     if (!choice_check_exchange(kind, c->arguments, r)) return;
+    if (kind == EXCHANGE_FEDERATION_UPSTREAM && !federation_check_exchange(c->arguments, r)) return;
     r->created = true;
     if (!change) return;
     exchange_create(t, v,

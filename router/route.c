@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "router/federation.h"
 #include "router/topology_internal.h"
 
 struct walk {
@@ -98,11 +99,13 @@ static void visit(struct walk *w, struct exchange_record *x)
         struct binding_record *b = choice_make(x->choices, x->kind, w->query, w->route);
         if (b) take(w, b);
     } else {
-        if (x->kind == EXCHANGE_HEADERS) w->route->depends_on_headers = true;
+        if (x->kind != EXCHANGE_FANOUT) w->route->depends_on_headers = true;
+        if (x->kind == EXCHANGE_FEDERATION_UPSTREAM && !federation_forwards(x->base.arguments, w->query->headers))
+            return;
         LIST_FOR(&x->from, link)
         {
             struct binding_record *b = LIST_ITEM(link, struct binding_record, source_link);
-            if (x->kind == EXCHANGE_FANOUT || headers_match(b->arguments, w->query->headers)) take(w, b);
+            if (x->kind != EXCHANGE_HEADERS || headers_match(b->arguments, w->query->headers)) take(w, b);
         }
     }
     if (w->found || !x->alternate.data) return;

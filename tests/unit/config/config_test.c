@@ -395,6 +395,19 @@ static void keys_that_do_not_fit_together_are_refused(void **state)
     assert_int_equal(config_check(c, &err), 0);
 }
 
+static void keys_with_names_of_their_own_are_kept_as_they_are(void **state)
+{
+    struct config *c = *state;
+    struct err err;
+    assert_int_equal(config_set(c, "shovel.a.b.src-queue = first", &err), 0);
+    assert_int_equal(config_set(c, "shovel.a.b.src-uri = amqp://", &err), 0);
+    assert_int_equal(config_set(c, "shovel.a.b.src-queue = second", &err), 0);
+    assert_string_equal(c->shovels[0].name, "shovel.a.b.src-queue");
+    assert_string_equal(c->shovels[0].value, "second");
+    assert_string_equal(c->shovels[1].value, "amqp://");
+    assert_string_equal(c->shovels[2].name, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
 
 int main(void)
@@ -407,6 +420,7 @@ int main(void)
         TEST(texts_may_hold_a_number_sign_and_stand_in_quotes),
         TEST(the_last_of_several_lines_counts),
         TEST(an_assignment_of_the_command_line_goes_over_the_file),
+        TEST(keys_with_names_of_their_own_are_kept_as_they_are),
         TEST(an_unknown_key_is_a_warning_with_the_nearest_name),
         TEST(integers_take_units),
         TEST(wrong_values_are_refused_with_file_line_and_key),
