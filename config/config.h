@@ -49,6 +49,7 @@ struct config {
     int64_t ssl_cert_login_san_index;
     char auth_mechanisms[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* none: the built-in ones */
     char proxy_protocol[CONFIG_TEXT_MAX], proxy_trusted[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char agent_tcp[CONFIG_TEXT_MAX];
     char management_tcp[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */
     char management_ssl_ip[CONFIG_TEXT_MAX];

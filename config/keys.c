@@ -71,6 +71,7 @@ const struct key keys[] = {
      "true: AMQP clients come through proxies that send the PROXY protocol, version 1 or 2, and only they. auto: the "
      "trusted proxies may send it, others come directly.",
      .choices = "false|true|auto"},
+    {"agent.tcp", KEY_ADDRESS, AT(agent_tcp), "", 0, 0, "HAProxy's agent check. Absent: none."},
     {"management.tcp", KEY_ADDRESS, AT(management_tcp), "", 0, 0, "HTTP: health checks, API, metrics. Absent: none."},
     {"management.ssl.port", KEY_INTEGER, AT(management_ssl_port), "0", 0, 65535,
      "The same over TLS (HTTPS); 0: none. It may stand beside management.tcp."},

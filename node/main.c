@@ -277,6 +277,7 @@ int main(int argc, char **argv)
     if (!code) code = read_secret(&settings, &o->config, &err);
     if (!code) code = open_logger(&settings, &o->config, &err);
     listeners.backlog = (int)o->config.tcp_backlog;
+    listeners.agent = *o->config.agent_tcp ? o->config.agent_tcp : NULL;
     if (!code) code = security_open(&security, &o->config, &listeners, &settings, &err);
     if (!code && o->check_only) puts("the configuration is sound");
     if (!code && !o->check_only) {

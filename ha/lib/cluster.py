@@ -63,7 +63,8 @@ class Node:
         ]
         if len(self.cluster.nodes) > 1:
             lines += [f"cluster.peers.{peer.number} = {peer.host}:{peer.link_port}" for peer in self.cluster.nodes]
-        lines += [f"{key} = {value}" for key, value in self.cluster.settings.items()]
+        # {node} in a value is the node's number: addresses that each node needs one of.
+        lines += [f"{key} = {str(value).replace('{node}', str(self.number))}" for key, value in self.cluster.settings.items()]
         (self.dir / "warren.conf").write_text("\n".join(lines) + "\n")
 
     def start(self):

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/shard/agent.h"
 #include "node/shard/shard_internal.h"
 
 struct listener {
@@ -17,6 +18,7 @@ struct node {
     struct node_listeners addresses;
     struct shard **shards;
     struct listener listeners[NODE_LISTENERS_MAX];
+    struct net_listener *agent;
     struct link_listener *links;
     uint16_t next_shard;     /* shard 0's: round robin of accepted clients */
     unsigned listeners_open; /* shard 0's */
@@ -115,6 +117,11 @@ static void on_client(void *self, int fd)
     shard_give_client(n->shards[0], to, fd, (unsigned)(l - n->listeners));
 }
 
+static void on_agent_check(void *self, int fd)
+{
+    agent_answer(self, fd);
+}
+
 static void on_peer(void *self, int fd, uint16_t shard, struct slice hello)
 {
     struct node *n = self;
@@ -140,6 +147,8 @@ int node_start(struct node *n, struct err *err)
                           &n->listeners[i], err);
         if (!code) n->listeners_open++;
     }
+    if (!code && n->addresses.agent)
+        code = net_listen(&n->agent, loop, n->addresses.agent, n->addresses.backlog, on_agent_check, n, err);
     if (code) return code;
     for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_start(n->shards[i]);
     return 0;
@@ -151,6 +160,8 @@ static void close_listeners(struct shard *s, void *arg)
     (void)s;
     for (unsigned i = 0; i < n->listeners_open; i++) net_listener_close(n->listeners[i].net, NULL);
     n->listeners_open = 0;
+    if (n->agent) net_listener_close(n->agent, NULL);
+    n->agent = NULL;
 }
 
 static void close_link_listener(struct shard *s, void *arg)

@@ -14,6 +14,7 @@ struct node_listeners {
     const char *addresses[NODE_LISTENERS_MAX]; /* AMQP; the settings' entrances are in the same order */
     size_t count;
     int backlog;
+    const char *agent; /* HAProxy's agent check; NULL: none */
 };
 
 /* Reads or writes the identity in data_dir (a mismatch refuses to start, in words), takes a new epoch, opens the

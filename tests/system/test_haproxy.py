@@ -1,10 +1,17 @@
 """The real HAProxy in front: one master with backups, and what the health checks say."""
 
+import contextlib
+import pathlib
 import signal
+import socket
+import subprocess
+import tempfile
 import time
 
 import amqp
 import kit
+import places
+from ports import free_base_port
 
 
 def opened(node):
@@ -94,3 +101,52 @@ def test_health_checks_tell_the_truth():
         kit.check_equal(survivor.get("/health/live")[0], 200, "live without a majority")
         kit.start(cluster, cluster.nodes[1])
         kit.check_equal(survivor.get("/health/ready")[0], 200, "ready with a majority again")
+
+
+# The agent check
+
+def ask_agent(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2) as asker:
+        asker.settimeout(2)
+        return asker.makefile().read()
+    return ""
+
+
+@contextlib.contextmanager
+def front(cluster, agents, folder):
+    """A HAProxy of its own that asks agents; gives a function that says what HAProxy thinks of a node."""
+    listen = free_base_port()
+    nodes = [f"node{n.number}={n.host}:{n.amqp_port}:{n.http_port}:{agents + n.number}" for n in cluster.nodes]
+    text = subprocess.run([str(places.ROOT / "ha/haproxy/generate"), "--listen", f"127.0.0.1:{listen}", "--stats-socket", str(folder / "stats"),
+                           *(word for node in nodes for word in ("--node", node))], check=True, capture_output=True, text=True).stdout
+    (folder / "haproxy.cfg").write_text(text)
+    process = subprocess.Popen(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def thinks(number):
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(str(folder / "stats"))
+            asker.sendall(b"show stat\n")
+            rows = [line.split(",") for line in asker.makefile().read().splitlines()]
+        row = next(row for row in rows if row[:2] == ["amqp_nodes", f"node{number}"])
+        return row[rows[0].index("status")]
+
+    try:
+        kit.wait_for("HAProxy answers", lambda: thinks(1) == "UP")
+        yield thinks
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_agent_tells_haproxy_what_a_node_wants():
+    """The agent check: up while the node serves, down with a reason when it sees no majority, and HAProxy acts on it"""
+    agents = free_base_port()
+    with kit.cluster(settings={"agent.tcp": f"127.0.0.1:{agents // 10}{{node}}"}) as cluster, tempfile.TemporaryDirectory() as name:
+        survivor = cluster.nodes[0]
+        kit.check_equal([ask_agent(agents + n.number) for n in cluster.nodes], ["up ready 100%\n"] * 3, "what the agents say")
+        with front(cluster, agents, pathlib.Path(name)) as thinks:
+            kit.kill(*cluster.nodes[1:])
+            kit.wait_for("the survivor's agent says down", lambda: ask_agent(agents + survivor.number).startswith("down#group"))
+            kit.wait_for("HAProxy uses the survivor no more", lambda: thinks(survivor.number).startswith("DOWN"))
+            kit.start(cluster, cluster.nodes[1])
+            kit.wait_for("HAProxy uses it again", lambda: thinks(survivor.number) == "UP")
