@@ -67,6 +67,10 @@ struct config {
     int64_t consumer_timeout_ms;
     int64_t tcp_backlog;
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
+    char default_vhost[CONFIG_TEXT_MAX];
+    char default_configure[CONFIG_TEXT_MAX], default_write[CONFIG_TEXT_MAX], default_read[CONFIG_TEXT_MAX];
+    bool default_tag_administrator, default_tag_monitoring, default_tag_policymaker, default_tag_management,
+        default_tag_impersonator;
     bool loopback_users_guest;
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
     char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX];

@@ -122,6 +122,19 @@ static uint64_t memory_limit(const struct config *c)
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 10 * 6;
 }
 
+/* The tags that are switched on, with commas between. */
+static const char *default_tags(const struct config *c)
+{
+    const bool wanted[] = {c->default_tag_administrator, c->default_tag_monitoring, c->default_tag_policymaker,
+                           c->default_tag_management, c->default_tag_impersonator};
+    static const char *const names[] = {"administrator", "monitoring", "policymaker", "management", "impersonator"};
+    struct buf text = {0};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (wanted[i]) buf_printf(&text, "%s%s", text.size ? "," : "", names[i]);
+    buf_put_u8(&text, 0);
+    return (const char *)text.data; /* for the life of the process */
+}
+
 static void fill_settings(struct node_settings *s, const struct config *c)
 {
     *s = (struct node_settings){
@@ -152,9 +165,12 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .log_cache_size = (uint64_t)c->wal_cache_size,
         .checkpoint_log_bytes = (uint64_t)c->checkpoint_log_bytes,
         .transfer_rate = (uint64_t)c->cluster_transfer_rate,
+        .default_vhost = c->default_vhost,
         .user = c->default_user,
         .password = c->default_pass,
-        .loopback_only = c->loopback_users_guest && !strcmp(c->default_user, "guest"),
+        .default_tags = default_tags(c),
+        .default_permissions = {c->default_configure, c->default_write, c->default_read},
+        .guest_is_local = c->loopback_users_guest,
     };
     for (unsigned id = 1; id < 64; id++) s->peers[id] = *c->cluster_peers[id] ? c->cluster_peers[id] : NULL;
     fill_placement(&s->placement, c);

@@ -217,6 +217,15 @@ bool auth_may_topic(struct auth *a, struct slice user, struct slice vhost, enum 
     return true;
 }
 
+bool auth_has_topics(struct auth *a, struct slice user, struct slice vhost, struct slice exchange)
+{
+    if (a->open) return false;
+    const struct grants *g = grants_of(a, user, vhost);
+    for (size_t i = 0; i < g->topic_count; i++)
+        if (slice_equal(g->topics[i].exchange, exchange)) return true;
+    return false;
+}
+
 /* --- limits --- */
 
 int64_t auth_user_limit(const struct auth *a, struct slice user, const char *limit)

@@ -41,6 +41,8 @@ bool auth_may(struct auth *a, struct slice user, struct slice vhost, enum auth_p
  * {vhost} stand for the caller's; {client_id} is known to MQTT alone. */
 bool auth_may_topic(struct auth *a, struct slice user, struct slice vhost, enum auth_permission permission,
                     struct slice exchange, struct slice routing_key);
+/* There are topic permissions for the exchange; false: auth_may_topic() always says yes. */
+bool auth_has_topics(struct auth *a, struct slice user, struct slice vhost, struct slice exchange);
 /* -1: none. `limit`: "max-connections", "max-channels". */
 int64_t auth_user_limit(const struct auth *a, struct slice user, const char *limit);
 int64_t auth_vhost_limit(const struct auth *a, struct slice vhost, const char *limit);

@@ -15,6 +15,7 @@ struct broker *broker_create(const struct broker_params *params)
     b->params = *params;
     b->io = params->io;
     b->epoch = params->epoch;
+    b->auth = auth_create(params->topology, params->open_to_all);
     b->leaders = mem_zalloc(params->group_count * sizeof *b->leaders);
     b->hosts = mem_zalloc(params->group_count * sizeof *b->hosts);
     b->ports_of_group = mem_zalloc(params->group_count * sizeof *b->ports_of_group);
@@ -35,6 +36,7 @@ void broker_destroy(struct broker *b)
         LIST_FOR_SAFE(&b->ports_of_group[g], link)
     port_free(LIST_ITEM(link, struct port, group_link));
     map_u64_close(&b->ports);
+    auth_destroy(b->auth);
     mem_free(b->ports_of_group);
     mem_free(b->hosts);
     mem_free(b->leaders);
@@ -310,7 +312,12 @@ bool broker_ready(const struct broker *b)
 {
     for (uint32_t g = 0; g < b->params.group_count; g++)
         if (!b->leaders[g].node) return false;
-    return true;
+    return !b->io->seed || registry_is_seeded(b->params.topology);
+}
+
+struct auth *broker_auth(struct broker *b)
+{
+    return b->auth;
 }
 
 struct topology *broker_topology(struct broker *b)

@@ -8,6 +8,7 @@
 #ifndef WARREN_NODE_BROKER_BROKER_H
 #define WARREN_NODE_BROKER_BROKER_H
 
+#include "node/auth/auth.h"
 #include "node/mail/mail.h"
 #include "node/meta/meta_machine.h"
 #include "node/queue/queue_machine.h"
@@ -34,8 +35,7 @@ struct broker_io {
     void (*epoch_gone)(void *self, uint32_t epoch);   /* the cluster gave this node up: the node must take a newer epoch */
     void (*random_bytes)(void *self, void *bytes, size_t size);
     uint64_t (*clock_ms)(void *self); /* wall clock, for x-death's time */
-    bool (*authenticate)(void *self, struct slice user, struct slice password, bool loopback);
-    bool (*admit)(void *self, struct slice user, bool loopback); /* a user that a certificate proves */
+    void (*seed)(void *self, struct buf *items); /* what a new cluster starts with (registry_seed_command()); NULL: nothing */
     void (*note)(void *self, int level, const char *line);
 };
 
@@ -49,6 +49,8 @@ struct broker_params {
     const struct session_settings *session_settings;
     uint32_t node_timeout_ms;     /* a node silent for so long is declared down: its ports close */
     uint64_t question_timeout_ms; /* a question without an answer for so long gets 541 */
+    bool guest_is_local;          /* the user guest may log in from loopback addresses only */
+    bool open_to_all;             /* no users: for the simulator */
     bool drop_acks;               /* planted bug, for the simulator only */
 };
 
@@ -85,9 +87,21 @@ bool broker_connection_congested(const struct broker_connection *c);
 /* The session's output was written below its high water mark: receipts may go. */
 void broker_connection_drained(struct broker_connection *c);
 
-/* --- what listings and health ask --- */
+/* --- what others ask: the management port --- */
+struct broker_changed {
+    uint16_t reply_code; /* 0: done */
+    bool created;
+    const char *text; /* why not; borrowed for the call */
+};
+/* A change of the topology that no channel asks for, neither a queue's declare nor delete. `done` is called once: when it is applied on
+ * every reachable node, refused, or had no answer in time (541). */
+void broker_change(struct broker *b, const struct topology_command *command, void (*done)(void *arg, const struct broker_changed *changed),
+                   void *arg);
+/* A name and a password, as a client would log in. */
+bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback);
+struct auth *broker_auth(struct broker *b);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
-bool broker_ready(const struct broker *b);                     /* every group has a leader and the topology is there */
+bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);
 struct queue_machine *broker_queues(struct broker *b, uint32_t group); /* NULL if the group is not on this shard and node */
 struct group *broker_group(struct broker *b, uint32_t group);

@@ -79,6 +79,9 @@ void meta_wait_abandon(struct host *h);
 void reap_tick(struct host *h);
 void reap_node(struct host *h, uint8_t node);
 
+/* seed.c */
+void seed_tick(struct host *h);
+
 /* dead_letter.c */
 void dead_letter_start(struct host *h);
 void dead_letter_stop(struct host *h);
@@ -202,6 +205,8 @@ struct question {
     uint64_t queue_id;
     uint32_t group;
     uint64_t deleted_messages;
+    void (*done)(void *arg, const struct broker_changed *changed); /* broker_change() */
+    void *done_arg;
 };
 
 void question_ask(struct backend_channel *c, struct port *p, uint8_t kind);
@@ -236,6 +241,8 @@ struct broker {
     struct list questions;
     struct list connections;
     struct port *meta_port;
+    struct auth *auth;
+    bool seeding; /* what a new cluster starts with is on its way */
     uint64_t down_since_ms[BROKER_NODES_MAX]; /* 0: up or never seen */
     bool dead[BROKER_NODES_MAX];
     bool ever_up[BROKER_NODES_MAX];

@@ -29,16 +29,30 @@ static struct topology *backend_topology(void *self)
     return broker_of(self)->params.topology;
 }
 
-static bool backend_authenticate(void *self, struct slice user, struct slice password, bool loopback)
+static bool may_come_from_there(const struct broker *b, struct slice user, bool loopback)
 {
-    struct broker *b = broker_of(self);
-    return b->io->authenticate(b->io->self, user, password, loopback);
+    return loopback || !b->params.guest_is_local || !slice_is(user, "guest");
+}
+
+bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback)
+{
+    return may_come_from_there(b, user, loopback) && auth_password_fits(b->auth, user, password);
+}
+
+static bool backend_login(void *self, struct slice user, struct slice password, bool loopback)
+{
+    return broker_login(broker_of(self), user, password, loopback);
+}
+
+static struct auth *backend_auth(void *self)
+{
+    return broker_of(self)->auth;
 }
 
 static bool backend_admit(void *self, struct slice user, bool loopback)
 {
     struct broker *b = broker_of(self);
-    return b->io->admit(b->io->self, user, loopback);
+    return auth_has_user(b->auth, user) && may_come_from_there(b, user, loopback);
 }
 
 static struct backend_channel *backend_channel_open(void *self, uint16_t number)
@@ -191,8 +205,9 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
     *backend = (struct backend){
         .self = c,
         .topology = backend_topology,
-        .authenticate = backend_authenticate,
+        .login = backend_login,
         .admit = backend_admit,
+        .auth = backend_auth,
         .channel_open = backend_channel_open,
         .channel_close = backend_channel_close,
         .publish = backend_publish,

@@ -2,6 +2,8 @@
  * the queue's group; the answer is given when both are done. */
 #include "node/broker/broker_internal.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "router/queue_arguments.h"
 
@@ -39,6 +41,7 @@ void question_free(struct question *q)
     list_remove(&q->port_link);
     list_remove(&q->broker_link);
     buf_close(&q->command);
+    if (q->done) q->done(q->done_arg, &(struct broker_changed){.reply_code = 541, .text = "the node stops"});
     mem_free(q);
 }
 
@@ -57,6 +60,12 @@ static void answer(struct question *q, const struct backend_reply *reply)
     q->channel = NULL;
     list_remove(&q->port_link); /* the session may close the channel, and with it its ports and what is asked there */
     list_remove(&q->broker_link);
+    if (q->done) {
+        char text[TOPOLOGY_TEXT_MAX];
+        snprintf(text, sizeof text, "%.*s", (int)reply->text.size, (const char *)reply->text.data);
+        q->done(q->done_arg, &(struct broker_changed){reply->reply_code, reply->created, text});
+        q->done = NULL;
+    }
     if (c) {
         c->question = NULL;
         session_reply(c->connection->session, c->number, reply);
@@ -96,6 +105,17 @@ void question_housekeeping(struct broker *b, const struct topology_command *comm
 {
     struct question *q = question_new(b, NULL, QUESTION_HOUSEKEEPING);
     q->change_type = command->type;
+    topology_command_encode(&q->command, command);
+    send_change(q, b);
+}
+
+void broker_change(struct broker *b, const struct topology_command *command,
+                   void (*done)(void *arg, const struct broker_changed *changed), void *arg)
+{
+    struct question *q = question_new(b, NULL, QUESTION_CHANGE);
+    q->change_type = command->type;
+    q->done = done;
+    q->done_arg = arg;
     topology_command_encode(&q->command, command);
     send_change(q, b);
 }

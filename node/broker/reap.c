@@ -80,6 +80,7 @@ void reap_tick(struct host *h)
 {
     if (!h->leads) return;
     look_at_nodes(h);
+    if (h->meta) seed_tick(h);
     if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;
     h->reconcile_wanted = false;
     delete_gone(h);

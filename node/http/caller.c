@@ -1,26 +1,40 @@
 /* Who calls: basic authentication. */
 #include <microhttpd.h>
+#include <netinet/in.h>
 
 #include "base/mem.h"
 #include "node/http/http_internal.h"
 
-static bool same_secret(const char *given, const char *expected)
+static bool is_local(struct MHD_Connection *connection)
 {
-    size_t a = strlen(given), b = strlen(expected);
-    unsigned difference = a != b;
-    for (size_t i = 0; i < a; i++) difference |= (unsigned)(given[i] ^ expected[b ? i % b : 0]);
-    return difference == 0;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    if (address && address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    if (!address || address->sa_family != AF_INET6) return false;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
 }
 
 bool caller_login(struct request *r)
 {
-    const struct node_settings *settings = node_settings(r->http->params.node);
+    static const struct {
+        unsigned has;
+        enum http_tag tag;
+    } tags[] = {{AUTH_TAG_MANAGEMENT, TAG_MANAGEMENT},
+                {AUTH_TAG_POLICYMAKER, TAG_POLICYMAKER},
+                {AUTH_TAG_MONITORING, TAG_MONITORING},
+                {AUTH_TAG_ADMINISTRATOR, TAG_ADMINISTRATOR}};
     char *password = NULL;
     char *user = MHD_basic_auth_get_username_password(r->connection, &password);
-    bool ok = user && password && settings->user && *settings->user && !strcmp(user, settings->user) &&
-              same_secret(password, settings->password);
+    unsigned has = 0;
+    bool ok =
+        user && password &&
+        node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r->connection), &has);
     if (ok) {
-        r->caller = (struct caller){mem_strdup(user), mem_strdup(password), 1u << TAG_ADMINISTRATOR};
+        r->caller = (struct caller){mem_strdup(user), mem_strdup(password), 0};
+        for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
+            if (has & tags[i].has) r->caller.tags |= 1u << tags[i].tag;
     }
     if (user) MHD_free(user);
     if (password) MHD_free(password);

@@ -6,6 +6,7 @@
 #ifndef WARREN_NODE_SESSION_BACKEND_H
 #define WARREN_NODE_SESSION_BACKEND_H
 
+#include "node/auth/auth.h"
 #include "node/queue/command.h"
 #include "router/route.h"
 #include "router/topology.h"
@@ -20,11 +21,12 @@ struct backend {
 
     /* This shard's copy; read directly for routes, passive declares and cached answers. */
     struct topology *(*topology)(void *self);
-    /* NULL: welcome. Else what to tell the client ("ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. ..."
-     * is composed by the session); `loopback` says whether the peer's address is a loopback address. */
-    bool (*authenticate)(void *self, struct slice user, struct slice password, bool loopback);
+    /* `loopback` says whether the peer's address is a loopback address. */
+    bool (*login)(void *self, struct slice user, struct slice password, bool loopback);
     /* The same for a user whose certificate was verified: it must exist, and may come from there. */
     bool (*admit)(void *self, struct slice user, bool loopback);
+    /* This shard's; who may do what. */
+    struct auth *(*auth)(void *self);
 
     /* --- channels --- */
     struct backend_channel *(*channel_open)(void *self, uint16_t channel);

@@ -70,7 +70,8 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
         consume_reply_to(ch, m);
         return;
     }
-    if (!channel_queue_expand_name(ch, &name) || !tag_is_free(ch, tag)) return;
+    if (!channel_queue_expand_name(ch, &name) || !channel_may(ch, m, AUTH_READ, "queue", name) || !tag_is_free(ch, tag))
+        return;
     const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;
@@ -156,7 +157,7 @@ void channel_basic_get(struct channel *ch, const struct amqp_method *m)
 {
     const struct backend *backend = ch->session->backend;
     struct slice name = m->basic_get.queue;
-    if (!channel_queue_expand_name(ch, &name)) return;
+    if (!channel_queue_expand_name(ch, &name) || !channel_may(ch, m, AUTH_READ, "queue", name)) return;
     const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;

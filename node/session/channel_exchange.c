@@ -69,6 +69,7 @@ void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
         declare_passive(ch, m, name);
         return;
     }
+    if (!channel_may(ch, m, AUTH_CONFIGURE, "exchange", name)) return;
     if (session_name_is_reserved(name) && !find(ch, name)) {
         channel_fail(ch, AMQP_ACCESS_REFUSED, "exchange name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
         return;
@@ -79,6 +80,8 @@ void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
                      SLICE_ARG(ch->session->vhost));
         return;
     }
+    if (!find(ch, name) && !channel_may_dead_letter(ch, m, "exchange", name, d->arguments, "alternate-exchange"))
+        return;
     struct topology_command c = command_of(ch, TOPOLOGY_EXCHANGE_DECLARE);
     c.name = name;
     c.kind = d->type;
@@ -103,6 +106,7 @@ void channel_exchange_delete(struct channel *ch, const struct amqp_method *m)
                      SLICE_ARG(name), SLICE_ARG(ch->session->vhost));
         return;
     }
+    if (!channel_may(ch, m, AUTH_CONFIGURE, "exchange", name)) return;
     if (!find(ch, name)) { /* deleting what is not there succeeds */
         if (channel_question_refresh_first(ch, m)) return;
         if (!d->no_wait) channel_send_empty(ch, AMQP_EXCHANGE_DELETE_OK);
@@ -114,17 +118,21 @@ void channel_exchange_delete(struct channel *ch, const struct amqp_method *m)
     channel_change_submit(ch, QUESTION_CHANGE, &c, d->no_wait, 0);
 }
 
-static void bind(struct channel *ch, uint8_t type, bool to_exchange, struct slice destination, struct slice source,
-                 struct slice routing_key, struct slice arguments, bool no_wait)
+static void bind(struct channel *ch, const struct amqp_method *m, uint8_t type, bool to_exchange,
+                 struct slice destination, struct slice source, struct slice routing_key, struct slice arguments,
+                 bool no_wait)
 {
     uint8_t source_space[NAME_SIZE_MAX], destination_space[NAME_SIZE_MAX];
     struct topology_command c = command_of(ch, type);
     c.source = session_name_strip(source, source_space);
     c.name = session_name_strip(destination, destination_space);
+    if (!channel_may(ch, m, AUTH_WRITE, to_exchange ? "exchange" : "queue", c.name)) return;
     if (!c.source.size || (to_exchange && !c.name.size)) {
         refuse_default_exchange(ch);
         return;
     }
+    if (!channel_may(ch, m, AUTH_READ, "exchange", c.source) || !channel_may_bind_topic(ch, m, c.source, routing_key))
+        return;
     c.to_exchange = to_exchange;
     c.routing_key = routing_key;
     c.arguments = arguments;
@@ -134,28 +142,28 @@ static void bind(struct channel *ch, uint8_t type, bool to_exchange, struct slic
 void channel_exchange_bind(struct channel *ch, const struct amqp_method *m, bool unbind)
 {
     const struct amqp_exchange_bind *b = &m->exchange_bind;
-    bind(ch, unbind ? TOPOLOGY_UNBIND : TOPOLOGY_BIND, true, b->destination, b->source, b->routing_key, b->arguments,
+    bind(ch, m, unbind ? TOPOLOGY_UNBIND : TOPOLOGY_BIND, true, b->destination, b->source, b->routing_key, b->arguments,
          b->no_wait);
 }
 
 /* An empty queue name is the last declared one; with an empty routing key that becomes its name too. */
-static void bind_queue(struct channel *ch, uint8_t type, struct slice queue, struct slice source,
-                       struct slice routing_key, struct slice arguments, bool no_wait)
+static void bind_queue(struct channel *ch, const struct amqp_method *m, uint8_t type, struct slice queue,
+                       struct slice source, struct slice routing_key, struct slice arguments, bool no_wait)
 {
     struct slice name = queue;
     if (!channel_queue_expand_name(ch, &name)) return;
     if (!queue.size && !routing_key.size) routing_key = name;
-    bind(ch, type, false, name, source, routing_key, arguments, no_wait);
+    bind(ch, m, type, false, name, source, routing_key, arguments, no_wait);
 }
 
 void channel_queue_bind(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_bind *b = &m->queue_bind;
-    bind_queue(ch, TOPOLOGY_BIND, b->queue, b->exchange, b->routing_key, b->arguments, b->no_wait);
+    bind_queue(ch, m, TOPOLOGY_BIND, b->queue, b->exchange, b->routing_key, b->arguments, b->no_wait);
 }
 
 void channel_queue_unbind(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_unbind *u = &m->queue_unbind;
-    bind_queue(ch, TOPOLOGY_UNBIND, u->queue, u->exchange, u->routing_key, u->arguments, false);
+    bind_queue(ch, m, TOPOLOGY_UNBIND, u->queue, u->exchange, u->routing_key, u->arguments, false);
 }

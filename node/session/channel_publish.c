@@ -157,7 +157,7 @@ static bool check_properties(struct channel *ch, const struct amqp_properties_br
             return false;
         }
     }
-    if ((brief->flags & AMQP_HAS_USER_ID) && !slice_equal(brief->user_id, buf_slice(&s->user))) {
+    if ((brief->flags & AMQP_HAS_USER_ID) && !channel_may_claim_user(ch, brief->user_id)) {
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "user_id property set to '%.*s' but authenticated user was '%.*s'",
                      SLICE_ARG(brief->user_id), SLICE_ARG(s->user));
         return false;
@@ -181,6 +181,16 @@ static bool hold(struct channel *ch)
     }
     CHECK(channel_question_refresh_first(ch, NULL));
     return true;
+}
+
+/* False: the channel failed, or the message is held. */
+static bool check_rights(struct channel *ch)
+{
+    const struct publishing *p = &ch->publishing;
+    enum channel_publish_right right = channel_publish_allowed(ch, p->exchange, p->routing_key);
+    if (right == PUBLISH_ALLOWED) return true;
+    if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, p->routing_key);
+    return false;
 }
 
 static bool memory_fits(const struct route_memory *memory, uint64_t version, struct slice exchange, struct slice key)
@@ -304,7 +314,7 @@ static void complete(struct channel *ch)
     uint64_t ttl_ms = UINT64_MAX;
     unsigned code = amqp_properties_brief(p->properties, &brief);
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
-    else if (find_route(ch, brief.headers) && channel_publish_check_reply_to(ch, &brief) &&
+    else if (check_rights(ch) && find_route(ch, brief.headers) && channel_publish_check_reply_to(ch, &brief) &&
              check_properties(ch, &brief, &ttl_ms))
         hand_over(ch, &brief, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);

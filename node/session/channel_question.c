@@ -39,7 +39,8 @@ bool channel_question_refresh_first(struct channel *ch, const struct amqp_method
 void session_reply(struct session *s, uint16_t number, const struct backend_reply *reply)
 {
     struct channel *ch = session_channel(s, number);
-    if (!number) session_farewell_reply(s);
+    if (!number && s->asker) session_news(s);
+    else if (!number) session_farewell_reply(s);
     if (!ch || ch->state != CHANNEL_OPEN || !ch->question.kind) return;
     if (ch->question.kind == QUESTION_TX_COMMIT) return; /* the broker was not asked */
     struct question q = ch->question; /* answering may open the next one; the buffers stay the channel's */

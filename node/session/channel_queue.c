@@ -112,7 +112,10 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
         channel_fail(ch, AMQP_ACCESS_REFUSED, "queue name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
         return;
     }
+    if (!channel_may(ch, m, AUTH_CONFIGURE, "queue", name)) return;
     if (!channel_queue_arguments_check(ch, name, d->arguments)) return;
+    if (!look_up(ch, name) && !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange"))
+        return;
     struct topology_command c = {
         .type = TOPOLOGY_QUEUE_DECLARE,
         .vhost = buf_slice(&s->vhost),
@@ -139,6 +142,7 @@ void channel_queue_purge(struct channel *ch, const struct amqp_method *m)
     struct session *s = ch->session;
     struct slice name = m->queue_purge.queue;
     if (!channel_queue_expand_name(ch, &name)) return;
+    if (!channel_may(ch, m, AUTH_READ, "queue", name)) return;
     const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
     uint32_t group = q->group;
@@ -155,6 +159,7 @@ void channel_queue_delete(struct channel *ch, const struct amqp_method *m)
     struct slice name = d->queue;
     if (!channel_queue_expand_name(ch, &name)) return;
     name = session_name_strip(name, space);
+    if (!channel_may(ch, m, AUTH_CONFIGURE, "queue", name)) return;
     const struct queue_record *q = look_up(ch, name);
     if (!q) { /* deleting what is not there succeeds */
         if (channel_question_refresh_first(ch, m) || d->no_wait) return;

@@ -160,7 +160,7 @@ static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
         s->class_id = m.class_id;
         s->method_id = m.method_id;
         if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
-        else session_handshake_method(s, &m);
+        else return session_handshake_method(s, &m);
         break;
     }
     default:
@@ -341,6 +341,8 @@ void session_close_channels(struct session *s)
 {
     for (size_t i = 0; i < s->channels_capacity; i++)
         if (s->channels[i]) channel_release(s->channels[i]);
+    if (s->asker) s->backend->channel_close(s->backend->self, s->asker);
+    s->asker = NULL;
     if (s->farewell) s->backend->channel_close(s->backend->self, s->farewell);
     s->farewell = NULL;
     s->borrower = NULL;

@@ -1,9 +1,9 @@
 /* Channel 0: from the start to the open connection, and its end. */
 #include "node/session/session_internal.h"
 
-static void start_ok(struct session *s, const struct amqp_connection_start_ok *ok);
+static bool start_ok(struct session *s, const struct amqp_connection_start_ok *ok);
 static void tune_ok(struct session *s, const struct amqp_connection_tune *ok);
-static void open_vhost(struct session *s, const struct amqp_connection_open *open);
+static bool open_vhost(struct session *s, const struct amqp_connection_open *open);
 
 static void send(struct session *s, const struct amqp_method *m)
 {
@@ -11,37 +11,36 @@ static void send(struct session *s, const struct amqp_method *m)
     s->counters.sent_frames++;
 }
 
-void session_handshake_method(struct session *s, const struct amqp_method *m)
+bool session_handshake_method(struct session *s, const struct amqp_method *m)
 {
     static const char *const names[] = {"pre_init", "starting", "tuning", "opening", "running", "closing", "closed"};
     struct amqp_method answer;
     switch (amqp_method_number(m)) {
     case AMQP_CONNECTION_START_OK:
         if (s->phase != PHASE_START) break;
-        start_ok(s, &m->connection_start_ok);
-        return;
+        return start_ok(s, &m->connection_start_ok);
     case AMQP_CONNECTION_TUNE_OK:
         if (s->phase != PHASE_TUNE) break;
         tune_ok(s, &m->connection_tune);
-        return;
+        return true;
     case AMQP_CONNECTION_OPEN:
         if (s->phase != PHASE_OPEN) break;
-        open_vhost(s, &m->connection_open);
-        return;
+        return open_vhost(s, &m->connection_open);
     case AMQP_CONNECTION_CLOSE:
         if (s->phase != PHASE_RUNNING) break;
         session_farewell_begin(s);
-        return;
+        return true;
     case AMQP_CONNECTION_UPDATE_SECRET: /* users are checked when they log in: a new secret changes nothing they may do
                                          */
         if (s->phase != PHASE_RUNNING) break;
         answer = amqp_method_of(AMQP_CONNECTION_UPDATE_SECRET_OK);
         send(s, &answer);
-        return;
+        return true;
     default:
         break;
     }
     session_fail(s, AMQP_CHANNEL_ERROR, "unexpected method in connection state %s", names[s->phase]);
+    return true;
 }
 
 void session_handshake_send_start(struct session *s)
@@ -135,26 +134,40 @@ static bool login_external(struct session *s, struct slice *user)
     return user->size && s->backend->admit(s->backend->self, *user, s->peer_is_loopback);
 }
 
-static void start_ok(struct session *s, const struct amqp_connection_start_ok *ok)
+/* The response of a mechanism that this node knows. False: the connection failed. */
+static bool read_response(struct session *s, const struct amqp_connection_start_ok *ok, struct slice *user,
+                          struct slice *password)
 {
-    struct slice user = {0}, password = {0};
-    bool plain = slice_is(ok->mechanism, "PLAIN"), external = slice_is(ok->mechanism, "EXTERNAL");
-    read_client(s, ok->client_properties);
-    buf_put_slice(&s->mechanism, ok->mechanism);
     if (!s->trusted && !session_mechanism_is_offered(s, ok->mechanism)) {
         session_fail(s, AMQP_COMMAND_INVALID, "unknown authentication mechanism '%.*s'", SLICE_ARG(ok->mechanism));
-        return;
+        return false;
     }
-    if (!external &&
-        !(plain ? read_plain(ok->response, &user, &password) : read_amqplain(ok->response, &user, &password))) {
-        session_fail(s, AMQP_SYNTAX_ERROR, "invalid response for the authentication mechanism %.*s",
-                     SLICE_ARG(ok->mechanism));
-        return;
-    }
-    if (external ? !login_external(s, &user)
-                 : !s->trusted && !s->backend->authenticate(s->backend->self, user, password, s->peer_is_loopback)) {
+    bool plain = slice_is(ok->mechanism, "PLAIN");
+    if (slice_is(ok->mechanism, "EXTERNAL")) return true;
+    if (plain ? read_plain(ok->response, user, password) : read_amqplain(ok->response, user, password)) return true;
+    session_fail(s, AMQP_SYNTAX_ERROR, "invalid response for the authentication mechanism %.*s",
+                 SLICE_ARG(ok->mechanism));
+    return false;
+}
+
+static bool logs_in(struct session *s, struct slice mechanism, struct slice *user, struct slice password)
+{
+    if (slice_is(mechanism, "EXTERNAL")) return login_external(s, user);
+    return s->trusted || s->backend->login(s->backend->self, *user, password, s->peer_is_loopback);
+}
+
+static bool start_ok(struct session *s, const struct amqp_connection_start_ok *ok)
+{
+    struct slice user = {0}, password = {0};
+    bool known = read_response(s, ok, &user, &password);
+    bool welcome = known && logs_in(s, ok->mechanism, &user, password);
+    if (known && !welcome && session_wait_for_news(s)) return false;
+    read_client(s, ok->client_properties);
+    buf_put_slice(&s->mechanism, ok->mechanism);
+    if (!known) return true;
+    if (!welcome) {
         refuse_login(s, ok->mechanism);
-        return;
+        return true;
     }
     buf_put_slice(&s->user, user);
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_TUNE);
@@ -165,6 +178,7 @@ static void start_ok(struct session *s, const struct amqp_connection_start_ok *o
     };
     send(s, &m);
     s->phase = PHASE_TUNE;
+    return true;
 }
 
 /* False: the connection failed. */
@@ -189,14 +203,25 @@ static void tune_ok(struct session *s, const struct amqp_connection_tune *ok)
     s->phase = PHASE_OPEN;
 }
 
-static void open_vhost(struct session *s, const struct amqp_connection_open *open)
+static bool open_vhost(struct session *s, const struct amqp_connection_open *open)
 {
-    if (!topology_has_vhost(s->backend->topology(s->backend->self), open->virtual_host)) {
-        session_fail(s, AMQP_NOT_ALLOWED, "vhost %.*s not found", SLICE_ARG(open->virtual_host));
-        return;
+    const struct backend *backend = s->backend;
+    struct slice vhost = open->virtual_host, user = buf_slice(&s->user);
+    bool exists = topology_has_vhost(backend->topology(backend->self), vhost);
+    bool enters = exists && (s->trusted || auth_may_enter(backend->auth(backend->self), user, vhost));
+    if (!enters && session_wait_for_news(s)) return false;
+    if (!exists) {
+        session_fail(s, AMQP_NOT_ALLOWED, "vhost %.*s not found", SLICE_ARG(vhost));
+        return true;
     }
-    buf_put_slice(&s->vhost, open->virtual_host);
+    if (!enters) {
+        session_fail(s, AMQP_NOT_ALLOWED, "access to vhost '%.*s' refused for user '%.*s'", SLICE_ARG(vhost),
+                     SLICE_ARG(user));
+        return true;
+    }
+    buf_put_slice(&s->vhost, vhost);
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_OPEN_OK);
     send(s, &m);
     s->phase = PHASE_RUNNING;
+    return true;
 }

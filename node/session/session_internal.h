@@ -121,6 +121,15 @@ struct route_memory {
     uint64_t random; /* the last message's, for what is left to chance; 0: not drawn yet */
 };
 
+/* --- channel_rights.c: the exchange that the channel was last allowed to publish to --- */
+
+struct write_right {
+    uint64_t version; /* registry_version() it is good for; 0: empty */
+    bool topics;      /* the user has rules for routing keys there */
+    uint8_t size;
+    uint8_t exchange[AMQP_SHORTSTR_MAX];
+};
+
 /* --- channel_tx.c: what waits for tx.commit --- */
 
 struct tx_settle {
@@ -208,6 +217,7 @@ struct channel {
     struct tx tx;
     struct publishing publishing;
     struct route_memory memory;
+    struct write_right write_right;
     struct question question;
     uint8_t last_queue_size; /* the last queue declared, for empty names */
     uint8_t last_queue[AMQP_SHORTSTR_MAX];
@@ -248,6 +258,8 @@ struct session {
     struct channel **channels; /* by number; NULL: not open */
     size_t channels_capacity;
     uint32_t channel_count;
+    struct backend_channel *asker;    /* asks for news of the topology (news.c); NULL: not at it */
+    bool has_news;                    /* it did */
     struct backend_channel *farewell; /* deletes exclusive queues before close-ok; NULL: not at it */
     uint64_t farewell_queue;          /* the one that was asked for last */
     struct list dirty;                /* channels with news for the end of the turn */
@@ -289,8 +301,12 @@ void session_print_bytes(struct buf *b, struct slice bytes);
 
 /* --- handshake.c --- */
 /* Channel 0: a method frame's payload. */
-void session_handshake_method(struct session *s, const struct amqp_method *m);
+bool session_handshake_method(struct session *s, const struct amqp_method *m);
 void session_handshake_send_start(struct session *s);
+
+/* --- news.c --- */
+bool session_wait_for_news(struct session *s); /* true: the frame must wait; false: what the topology says now counts */
+void session_news(struct session *s);
 
 /* --- farewell.c --- */
 void session_farewell_begin(struct session *s); /* the client sent connection.close */
@@ -313,6 +329,20 @@ void channel_question_open(struct channel *ch, enum question_kind kind, struct s
 void channel_question_close(struct question *q);
 /* The topology may be behind: asks for news and runs `m` again after it. False: it is up to date, judge now. */
 bool channel_question_refresh_first(struct channel *ch, const struct amqp_method *m);
+
+/* --- channel_rights.c --- */
+/* May the user? False: the channel failed with 403, or the method waits for a refresh. `kind`: "exchange", "queue". */
+bool channel_may(struct channel *ch, const struct amqp_method *m, enum auth_permission permission, const char *kind,
+                 struct slice name);
+bool channel_may_bind_topic(struct channel *ch, const struct amqp_method *m, struct slice exchange, struct slice key);
+/* A declare that names another exchange by argument `key` reads from the one and writes to the other. */
+bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, const char *kind, struct slice name,
+                             struct slice arguments, const char *key);
+enum channel_publish_right { PUBLISH_ALLOWED, PUBLISH_NOT_TO_EXCHANGE, PUBLISH_NOT_TO_TOPIC };
+enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key);
+void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,
+                            struct slice key);
+bool channel_may_claim_user(struct channel *ch, struct slice user_id); /* as the user-id of a message */
 
 /* --- channel_exchange.c, channel_queue.c, channel_basic.c --- */
 void channel_exchange_declare(struct channel *ch, const struct amqp_method *m);

@@ -153,18 +153,19 @@ static uint64_t io_clock_ms(void *self)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static bool io_authenticate(void *self, struct slice user, struct slice password, bool loopback)
-{
-    struct shard *s = self;
-    const struct node_settings *settings = s->settings;
-    if (!settings->user || !*settings->user || (settings->loopback_only && !loopback)) return false;
-    return slice_is(user, settings->user) && slice_is(password, settings->password);
-}
-
-static bool io_admit(void *self, struct slice user, bool loopback)
+static void io_seed(void *self, struct buf *items)
 {
     const struct node_settings *settings = ((struct shard *)self)->settings;
-    return user.size && slice_is(user, settings->user) && (loopback || !settings->loopback_only);
+    struct auth_seed seed = {.vhost = settings->default_vhost,
+                             .user = settings->user,
+                             .password = settings->password,
+                             .configure = settings->default_permissions[AUTH_CONFIGURE],
+                             .write = settings->default_permissions[AUTH_WRITE],
+                             .read = settings->default_permissions[AUTH_READ],
+                             .tags = settings->default_tags};
+    io_random_bytes(self, seed.salt, sizeof seed.salt);
+    io_random_bytes(self, seed.cluster_id, sizeof seed.cluster_id);
+    auth_seed_put(&seed, items);
 }
 
 static void io_note(void *self, int level, const char *line)
@@ -325,8 +326,7 @@ void carrier_setup(struct shard *s)
         .epoch_gone = io_epoch_gone,
         .random_bytes = io_random_bytes,
         .clock_ms = io_clock_ms,
-        .authenticate = io_authenticate,
-        .admit = io_admit,
+        .seed = io_seed,
         .note = io_note,
     };
     s->group_io = (struct group_io){

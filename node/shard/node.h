@@ -34,4 +34,18 @@ uint64_t node_started_ms(const struct node *n); /* wall clock */
 /* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */
 void node_epoch_gone(struct shard *s, uint32_t epoch);
 
+/* --- change.c: from a thread that is no shard's, the management port's for one --- */
+
+struct node_change_result {
+    uint16_t reply_code; /* 0: done. Else AMQP's code, or 400, 404, 409, 412 of the registry */
+    bool created;
+    char text[TOPOLOGY_TEXT_MAX]; /* why not, in RabbitMQ's words */
+};
+/* Changes the topology (exchanges, bindings, the registry; no queues) and waits until every reachable node has the
+ * change, at most for the publish timeout. A registry value must be canonical (registry_canonical()); its expressions
+ * are checked here. Returns the reply code. */
+int node_change(struct node *n, const struct topology_command *c, struct node_change_result *r);
+/* Is the password the user's, and may it log in from where it comes? tags (may be NULL): bits of enum auth_tag. */
+bool node_authenticate(struct node *n, struct slice user, struct slice password, bool loopback, unsigned *tags);
+
 #endif

@@ -44,8 +44,10 @@ struct node_settings {
     struct tls_context *link_listener_tls, *link_dialler_tls; /* NULL: links are plain */
     struct certificate_login certificate_login;
     uint32_t tls_handshake_timeout_ms;
-    const char *user, *password; /* empty user: nobody may log in */
-    bool loopback_only;          /* the default user on loopback addresses only */
+    /* What a new cluster starts with; empty user: none. */
+    const char *default_vhost, *user, *password, *default_tags;
+    const char *default_permissions[AUTH_PERMISSION_COUNT];
+    bool guest_is_local; /* the user guest may log in from loopback addresses only */
     struct logger *logger;
 };
 

@@ -54,14 +54,6 @@ static uint64_t io_clock_ms(void *self)
     return CLOCK_BASE_MS + ((struct sim_node *)self)->w->now_ms;
 }
 
-static bool io_authenticate(void *self, struct slice user, struct slice password, bool loopback)
-{
-    (void)self;
-    (void)user;
-    (void)password;
-    return loopback;
-}
-
 static void io_note(void *self, int level, const char *line)
 {
     struct sim_node *n = self;
@@ -250,7 +242,6 @@ static void fill_io(struct sim_node *n)
                                       .epoch_gone = io_epoch_gone,
                                       .random_bytes = io_random_bytes,
                                       .clock_ms = io_clock_ms,
-                                      .authenticate = io_authenticate,
                                       .note = io_note};
     n->group_io = (struct group_io){.self = n,
                                     .send = io_group_send,
@@ -298,6 +289,7 @@ void node_start(struct sim_node *n)
                                    .session_settings = &n->w->session,
                                    .node_timeout_ms = 8000,
                                    .question_timeout_ms = n->w->session.publish_timeout_ms,
+                                   .open_to_all = true,
                                    .drop_acks = n->w->options.bugs.drop_acks};
     n->broker = broker_create(&params);
     bool fine = log_open(&n->log, &log, &err) == 0;

@@ -19,6 +19,7 @@ struct harness {
     struct session_settings settings;
     struct session *session;
     struct topology *topology;
+    struct auth *auth; /* open to all, unless a test replaces it */
     uint64_t topology_index;
     uint64_t now_ms;
     bool slow;        /* questions stay open; answer with harness_reply() */
@@ -72,7 +73,7 @@ static inline struct topology *fake_topology(void *self)
     return ((struct harness *)self)->topology;
 }
 
-static inline bool fake_authenticate(void *self, struct slice user, struct slice password, bool loopback)
+static inline bool fake_login(void *self, struct slice user, struct slice password, bool loopback)
 {
     (void)self;
     return loopback && slice_is(user, "guest") && slice_is(password, "guest");
@@ -83,6 +84,11 @@ static inline bool fake_admit(void *self, struct slice user, bool loopback)
     (void)self;
     (void)loopback;
     return slice_is(user, "guest");
+}
+
+static inline struct auth *fake_auth(void *self)
+{
+    return ((struct harness *)self)->auth;
 }
 
 static inline struct backend_channel *fake_channel_open(void *self, uint16_t channel)
@@ -254,6 +260,7 @@ static inline void harness_init(struct harness *h, bool loopback)
 {
     *h = (struct harness){.now_ms = 1000};
     h->topology = topology_create(HARNESS_GROUPS);
+    h->auth = auth_create(h->topology, true);
     h->settings = (struct session_settings){
         .channel_max = 2047,
         .frame_max = 131072,
@@ -270,8 +277,9 @@ static inline void harness_init(struct harness *h, bool loopback)
     h->backend = (struct backend){
         .self = h,
         .topology = fake_topology,
-        .authenticate = fake_authenticate,
+        .login = fake_login,
         .admit = fake_admit,
+        .auth = fake_auth,
         .channel_open = fake_channel_open,
         .channel_close = fake_channel_close,
         .publish = fake_publish,
@@ -295,6 +303,7 @@ static inline void harness_init(struct harness *h, bool loopback)
 static inline void harness_close(struct harness *h)
 {
     session_destroy(h->session);
+    auth_destroy(h->auth);
     topology_destroy(h->topology);
     buf_close(&h->log);
     buf_close(&h->input);

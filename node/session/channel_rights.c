@@ -1,0 +1,103 @@
+/* What the user may do, asked where RabbitMQ asks. A no of a topology that may be behind is asked again when it is not.
+ */
+#include "node/session/session_internal.h"
+
+static const char *const words[AUTH_PERMISSION_COUNT] = {"configure", "write", "read"};
+
+static struct auth *auth_of(const struct channel *ch)
+{
+    return ch->session->backend->auth(ch->session->backend->self);
+}
+
+static bool may(struct channel *ch, enum auth_permission permission, struct slice name)
+{
+    const struct session *s = ch->session;
+    return s->trusted || auth_may(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, name);
+}
+
+static void refuse(struct channel *ch, enum auth_permission permission, const char *kind, struct slice name)
+{
+    const struct session *s = ch->session;
+    if (!name.size) name = slice_str("amq.default");
+    channel_fail(ch, AMQP_ACCESS_REFUSED, "%s access to %s '%.*s' in vhost '%.*s' refused for user '%.*s'",
+                 words[permission], kind, SLICE_ARG(name), SLICE_ARG(s->vhost), SLICE_ARG(s->user));
+}
+
+bool channel_may(struct channel *ch, const struct amqp_method *m, enum auth_permission permission, const char *kind,
+                 struct slice name)
+{
+    if (may(ch, permission, name)) return true;
+    if (!channel_question_refresh_first(ch, m)) refuse(ch, permission, kind, name);
+    return false;
+}
+
+static bool is_topic(struct channel *ch, struct slice exchange)
+{
+    const struct session *s = ch->session;
+    const struct exchange *x =
+        topology_exchange(s->backend->topology(s->backend->self), buf_slice(&s->vhost), exchange);
+    return x && slice_is(x->type, "topic");
+}
+
+static bool topic_allows(struct channel *ch, enum auth_permission permission, struct slice exchange, struct slice key)
+{
+    const struct session *s = ch->session;
+    return s->trusted || !is_topic(ch, exchange) ||
+           auth_may_topic(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, exchange, key);
+}
+
+static void refuse_topic(struct channel *ch, enum auth_permission permission, struct slice exchange, struct slice key)
+{
+    const struct session *s = ch->session;
+    channel_fail(ch, AMQP_ACCESS_REFUSED,
+                 "%s access to topic '%.*s' in exchange exchange '%.*s' in vhost '%.*s' refused for user '%.*s'",
+                 words[permission], SLICE_ARG(key), SLICE_ARG(exchange), SLICE_ARG(s->vhost), SLICE_ARG(s->user));
+}
+
+bool channel_may_bind_topic(struct channel *ch, const struct amqp_method *m, struct slice exchange, struct slice key)
+{
+    if (topic_allows(ch, AUTH_READ, exchange, key)) return true;
+    if (!channel_question_refresh_first(ch, m)) refuse_topic(ch, AUTH_READ, exchange, key);
+    return false;
+}
+
+bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, const char *kind, struct slice name,
+                             struct slice arguments, const char *key)
+{
+    struct slice target;
+    return !amqp_table_find_string(arguments, key, &target) ||
+           (channel_may(ch, m, AUTH_READ, kind, name) && channel_may(ch, m, AUTH_WRITE, "exchange", target));
+}
+
+/* --- publishing: the last yes is remembered --- */
+
+enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key)
+{
+    const struct session *s = ch->session;
+    struct write_right *known = &ch->write_right;
+    uint64_t version = registry_version(s->backend->topology(s->backend->self));
+    bool same = known->version == version && slice_equal(slice_of(known->exchange, known->size), exchange);
+    if (!same) {
+        known->version = 0;
+        if (!may(ch, AUTH_WRITE, exchange)) return PUBLISH_NOT_TO_EXCHANGE;
+        known->topics =
+            !s->trusted && auth_has_topics(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), exchange);
+        known->size = (uint8_t)exchange.size;
+        if (exchange.size) memcpy(known->exchange, exchange.data, exchange.size);
+        known->version = version;
+    }
+    return !known->topics || topic_allows(ch, AUTH_WRITE, exchange, key) ? PUBLISH_ALLOWED : PUBLISH_NOT_TO_TOPIC;
+}
+
+void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,
+                            struct slice key)
+{
+    if (right == PUBLISH_NOT_TO_TOPIC) refuse_topic(ch, AUTH_WRITE, exchange, key);
+    else refuse(ch, AUTH_WRITE, "exchange", exchange);
+}
+
+bool channel_may_claim_user(struct channel *ch, struct slice user_id)
+{
+    struct slice user = buf_slice(&ch->session->user);
+    return ch->session->trusted || slice_equal(user_id, user) || (auth_tags(auth_of(ch), user) & AUTH_TAG_IMPERSONATOR);
+}
