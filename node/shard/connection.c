@@ -69,7 +69,7 @@ static void on_ended(void *self, const struct err *err)
 {
     struct connection *c = self;
     c->ended = true;
-    if (err && !c->session && net_socket_bytes_in(c->socket)) refuse(c, err->text);
+    if (err && err->code == ERR_REFUSED && !c->session) refuse(c, err->text); /* a reset is how probes leave */
     touch(c);
 }
 

@@ -1,13 +1,15 @@
-"""Everyday work of a pika program. usage: pika_everyday.py HOST PORT; exit code 0 when every step did what it should."""
+"""Everyday work of a pika program. usage: pika_everyday.py HOST PORT [CA]; with CA over TLS; exit code 0 when every step did what it should."""
 
+import ssl
 import sys
 import time
 
 import pika
 
 
-def main(host, port):
-    parameters = pika.ConnectionParameters(host, int(port), heartbeat=10)
+def main(host, port, authority=None):
+    tls = pika.SSLOptions(ssl.create_default_context(cafile=authority), "localhost") if authority else None
+    parameters = pika.ConnectionParameters(host, int(port), heartbeat=10, ssl_options=tls)
     connection = pika.BlockingConnection(parameters)
     channel = connection.channel()
     step("declare", declare, channel)

@@ -408,6 +408,56 @@ static void keys_with_names_of_their_own_are_kept_as_they_are(void **state)
     assert_string_equal(c->shovels[2].name, "");
 }
 
+static void words_that_are_chosen_from_and_numbered_words_with_a_suffix(void **state)
+{
+    struct config *c = *state;
+    refused("ssl_options.verify = perhaps", ERR_INVALID,
+            "file:1: ssl_options.verify = perhaps: give one of verify_none|verify_peer");
+    refused("ssl_options.verify = verify", ERR_INVALID,
+            "file:1: ssl_options.verify = verify: give one of verify_none|verify_peer");
+    refused("ssl_options.versions.1 = tlsv1.1", ERR_INVALID,
+            "file:1: ssl_options.versions.1 = tlsv1.1: give one of tlsv1.2|tlsv1.3");
+    refused("ssl_options.sni.17.certfile = x", ERR_INVALID,
+            "file:1: ssl_options.sni.17.certfile: 17 must be a number from 1 to 16");
+    refused("ssl_options.sni.x.hostname = x", ERR_INVALID,
+            "file:1: ssl_options.sni.x.hostname: x must be a number from 1 to 16");
+    parse(c, "ssl_options.sni.2.hostname = a\nssl_options.sni.2.keyfile = k\nproxy_protocol.trusted.default = ::1\n"
+             "proxy_protocol = auto\nssl_options.versions.3 = tlsv1.3\nauth_mechanisms.2 = EXTERNAL\n");
+    assert_string_equal(c->ssl_options.sni_hostname[2], "a");
+    assert_string_equal(c->ssl_options.sni_keyfile[2], "k");
+    assert_string_equal(c->proxy_trusted[0], "::1");
+    assert_string_equal(c->proxy_protocol, "auto");
+    assert_string_equal(c->ssl_options.versions[3], "tlsv1.3");
+    assert_string_equal(c->auth_mechanisms[2], "EXTERNAL");
+    assert_int_equal(c->warning_count, 0);
+    parse(c, "ssl_options.sni.2.name = a\n"); /* no such suffix: a key that is not known */
+    assert_int_equal(c->warning_count, 1);
+}
+
+static void tls_and_listeners_that_do_not_fit_together_are_refused(void **state)
+{
+    (void)state;
+    check_refuses("listeners.ssl.default = 5671", "ssl_options.certfile is needed because there are listeners.ssl");
+    check_refuses("listeners.tcp = none", "listeners.tcp = none, but there is no listeners.ssl: nobody could connect");
+    check_refuses("listeners.tcp = none\nlisteners.tcp.1 = 1\nlisteners.ssl.1 = 2\nssl_options.certfile = x",
+                  "listeners.tcp = none, but there are listeners.tcp.N");
+    check_refuses("ssl_options.client_renegotiation = true",
+                  "ssl_options.client_renegotiation = true: renegotiation is never allowed");
+    check_refuses("management.ssl.port = 1", "management.ssl.certfile is needed because of management.ssl.port");
+    check_refuses("proxy_protocol = auto",
+                  "proxy_protocol = auto: name the proxies, as in proxy_protocol.trusted.1 = 10.0.0.0/8");
+    check_refuses("cluster.ssl.certfile = x", "cluster.ssl: give both cluster.ssl.cacertfile and cluster.ssl.certfile");
+}
+
+static void a_listener_with_tls_alone_is_enough(void **state)
+{
+    struct config *c = *state;
+    struct err err;
+    parse(c, "listeners.ssl.default = 5671\nssl_options.certfile = x\nlisteners.tcp = none\n");
+    assert_int_equal(config_check(c, &err), 0);
+    assert_string_equal(c->listeners_tcp[0], "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
 
 int main(void)
@@ -430,6 +480,9 @@ int main(void)
         TEST(a_file_is_loaded_and_its_name_is_in_the_errors),
         TEST(a_node_alone_needs_nothing),
         TEST(keys_that_do_not_fit_together_are_refused),
+        TEST(words_that_are_chosen_from_and_numbered_words_with_a_suffix),
+        TEST(tls_and_listeners_that_do_not_fit_together_are_refused),
+        TEST(a_listener_with_tls_alone_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,77 @@ static void a_client_logs_in_with_amqplain(void **state)
     harness_close(&h);
 }
 
+static struct session_tls tls_of(const char *user)
+{
+    return (struct session_tls){.protocol = "tlsv1.3",
+                                .key_exchange = "any",
+                                .cipher = "aes_256_gcm",
+                                .hash = "aead",
+                                .subject = slice_str(user ? "CN=guest" : ""),
+                                .user = slice_str(user ? user : ""),
+                                .no_user = user ? NULL : "the client showed no certificate"};
+}
+
+static void mechanisms_are(struct harness *h, const char *wanted)
+{
+    struct amqp_frame f;
+    struct amqp_method m;
+    say_bytes(h, "AMQP\0\0\x09\1", 8);
+    assert_int_equal(amqp_frame_parse(buf_slice(session_output(h->session)), 4096, &f), AMQP_PARSE_DONE);
+    assert_int_equal(amqp_method_decode(f.payload, &m), 0);
+    assert_true(slice_is(m.connection_start.mechanisms, wanted));
+    harness_line(h);
+}
+
+static void a_certificate_logs_in_with_external(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *user; /* in the certificate; NULL: there is none */
+        const char *log;  /* NULL: welcome */
+    } cases[] = {{"guest", NULL}, {"nobody", "EXTERNAL"}, {NULL, "(the client showed no certificate)"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct harness h;
+        struct session_info info;
+        struct session_tls tls = tls_of(cases[i].user);
+        harness_init(&h, false);
+        h.settings.mechanisms = "EXTERNAL PLAIN";
+        session_set_tls(h.session, &tls);
+        mechanisms_are(&h, "EXTERNAL PLAIN");
+        say_start_ok(&h, "EXTERNAL", slice_str(""), false);
+        session_info(h.session, &info);
+        if (cases[i].log) {
+            hears_nothing(&h);
+            assert_non_null(strstr(info.ended, cases[i].log));
+        } else {
+            hears(&h, "0 connection.tune channel_max=2047 frame_max=131072 heartbeat=60");
+            assert_true(slice_is(info.user, "guest"));
+            assert_string_equal(info.tls->cipher, "aes_256_gcm");
+            assert_true(slice_is(info.tls->subject, "CN=guest"));
+        }
+        harness_close(&h);
+    }
+}
+
+static void external_is_not_offered_without_tls_nor_unless_chosen(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct harness h;
+        struct session_info info;
+        struct session_tls tls = tls_of("guest");
+        harness_init(&h, true);
+        if (plain) h.settings.mechanisms = "EXTERNAL AMQPLAIN";
+        else session_set_tls(h.session, &tls);
+        mechanisms_are(&h, plain ? "AMQPLAIN" : "PLAIN AMQPLAIN");
+        say_start_ok(&h, "EXTERNAL", slice_str(""), false);
+        session_info(h.session, &info);
+        assert_false(info.open);
+        assert_non_null(strstr(info.ended, "unknown authentication mechanism 'EXTERNAL'"));
+        harness_close(&h);
+    }
+}
+
 static void a_wrong_password_is_told_to_clients_that_understand(void **state)
 {
     (void)state;
@@ -281,6 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_logs_in_with_plain),
         cmocka_unit_test(a_client_logs_in_with_amqplain),
+        cmocka_unit_test(a_certificate_logs_in_with_external),
+        cmocka_unit_test(external_is_not_offered_without_tls_nor_unless_chosen),
         cmocka_unit_test(a_wrong_password_is_told_to_clients_that_understand),
         cmocka_unit_test(guest_from_afar_is_refused),
         cmocka_unit_test(another_protocol_is_answered_with_our_header),
