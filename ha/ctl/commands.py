@@ -1,0 +1,101 @@
+"""What a command is, and the table of all of them. The table also makes the help.
+
+A family is a module with functions marked by @command. A function takes a Call and gives what is to be printed: None, or one of
+the kinds in formatters.py. It raises a Failure when it cannot.
+"""
+
+import importlib
+
+# Which module has which command: only that one is loaded to run it. A test holds this against the modules.
+FAMILIES = {
+    "help": "autocomplete help version",
+    "users": (
+        "add_user authenticate_user change_password clear_password clear_user_limits delete_user hash_password "
+        "list_user_limits list_users set_user_limits set_user_tags"),
+    "access": (
+        "clear_permissions clear_topic_permissions list_permissions list_topic_permissions list_user_permissions "
+        "list_user_topic_permissions set_permissions set_permissions_globally set_topic_permissions"),
+    "vhosts": (
+        "add_vhost clear_vhost_limits delete_vhost disable_vhost_deletion_protection enable_vhost_deletion_protection "
+        "list_vhost_limits list_vhosts reconcile_vhosts restart_vhost set_vhost_limits set_vhost_tags trace_off trace_on "
+        "update_vhost_metadata"),
+    "listing": (
+        "list_bindings list_channels list_connections list_consumers list_exchanges list_queues list_unresponsive_queues"),
+    "queues": "cancel_sync_queue delete_queue purge_queue sync_queue",
+    "parameters": (
+        "clear_global_parameter clear_parameter list_global_parameters list_parameters set_global_parameter set_parameter"),
+    "policies": (
+        "clear_operator_policy clear_policy list_operator_policies list_policies list_policies_that_match "
+        "remove_classic_queue_mirroring_from_policies set_operator_policy set_policy"),
+}
+
+CTL, DIAGNOSTICS, QUEUES = "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues"
+UPGRADE, PLUGINS, STREAMS = "rabbitmq-upgrade", "rabbitmq-plugins", "rabbitmq-streams"
+TOOLS = (CTL, DIAGNOSTICS, QUEUES, UPGRADE, PLUGINS, STREAMS)
+OWN_NAME = "warrenctl"      # has the commands of all of them
+
+SECTIONS = ("Help", "Nodes", "Cluster", "Replication", "Users", "Access Control", "Virtual hosts",
+            "Monitoring, observability and health checks", "Queues", "Parameters", "Policies", "Definitions",
+            "Configuration and Environment", "Feature flags", "Operations", "Federation", "Shovel", "Upgrade",
+            "Plugin Management", "Streams", "Deprecated")
+
+
+class Command:
+    def __init__(self, run, name, usage, about, section, tools, words, switches, letters, banner, check, examples, details,
+                 local, default_timeout, explains):
+        self.run, self.name, self.usage, self.about, self.section, self.tools = run, name, usage, about, section, tools
+        self.words_min, self.words_max = words
+        self.switches, self.letters = switches, letters
+        self.banner, self.check = banner, check
+        self.examples, self.details = examples, details
+        self.local = local                      # asks no node
+        self.default_timeout = default_timeout
+        self.explains = explains                # with --dry-run it says itself what it would do
+
+
+_table = {}
+
+
+def command(name, usage="", about="", section="Operations", tools=(CTL,), words=(0, 0), switches=None, letters=None,
+            banner=None, check=None, examples=(), details=(), local=False, default_timeout=60.0,
+            explains=False):
+    """Marks a function as a command.
+
+    usage    the words and switches behind the name
+    words    how many words it takes, at least and at most (None: any number)
+    banner   a function of the Call that gives the line(s) above the result
+    check    a function of the Call that raises BadUsage, before anything is printed
+    details  pairs (word or switch, what it is)
+    examples pairs (command line without the tool's name, what it does)"""
+    def mark(function):
+        _table[name] = Command(function, name, usage, about, section, tools, words, switches or {}, letters or {}, banner,
+                               check, examples, details, local, default_timeout, explains)
+        return function
+    return mark
+
+
+def table():
+    """All commands by name."""
+    for family in FAMILIES:
+        importlib.import_module(f".{family}", __package__)
+    return _table
+
+
+def of_tool(tool):
+    """The commands that a tool offers, by name."""
+    return {name: found for name, found in table().items() if tool == OWN_NAME or tool in found.tools}
+
+
+def find(name, tool):
+    """One command of a tool, or None."""
+    family = next((family for family, names in FAMILIES.items() if name in names.split()), None)
+    if family is None:
+        return None
+    importlib.import_module(f".{family}", __package__)
+    found = _table[name]
+    return found if tool == OWN_NAME or tool in found.tools else None
+
+
+def suggestions(name, tool):
+    import difflib
+    return difflib.get_close_matches(name, of_tool(tool), n=3, cutoff=0.75)
