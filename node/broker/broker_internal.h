@@ -242,6 +242,7 @@ struct broker {
     struct list connections;
     struct port *meta_port;
     struct auth *auth;
+    uint64_t registry_seen; /* registry_version() that connections were looked at with */
     bool seeding; /* what a new cluster starts with is on its way */
     uint64_t down_since_ms[BROKER_NODES_MAX]; /* 0: up or never seen */
     bool dead[BROKER_NODES_MAX];
@@ -280,5 +281,6 @@ void leaders_heard(struct broker *b, struct mail *m);
 /* topology_spread.c */
 void topology_spread_done(struct broker *b, uint16_t shard, uint64_t index);
 void topology_spread_mail(struct broker *b, struct mail *m);
+
 
 #endif

@@ -27,8 +27,25 @@ void topology_spread_done(struct broker *b, uint16_t shard, uint64_t index)
     tell_leader(b, false);
 }
 
-static void note_deletes(struct broker *b, struct slice bytes)
+/* Connections of users and vhosts that are gone end. */
+static void look_at_connections(struct broker *b)
 {
+    uint64_t version = registry_version(b->params.topology);
+    if (version == b->registry_seen) return;
+    b->registry_seen = version;
+    LIST_FOR_SAFE(&b->connections, link)
+    {
+        struct broker_connection *c = LIST_ITEM(link, struct broker_connection, link);
+        if (!c->session) continue;
+        session_registry_changed(c->session, b->now_ms);
+        if (c->touched) c->touched(c->touched_arg);
+    }
+}
+
+/* What a change means beyond the records. */
+static void note_change(struct broker *b, struct slice bytes)
+{
+    look_at_connections(b);
     struct topology_command command;
     bool deletes = !bytes.size || !topology_command_decode(bytes, &command) || command.type == TOPOLOGY_QUEUE_DELETE ||
                    command.type == TOPOLOGY_OWNERS_GONE || command.type == TOPOLOGY_CLEAR ||
@@ -45,7 +62,7 @@ static void note_deletes(struct broker *b, struct slice bytes)
 /* Shard 0: the meta machine applied `command` to this shard's copy. */
 void broker_topology_applied(struct broker *b, uint64_t index, struct slice command)
 {
-    note_deletes(b, command);
+    note_change(b, command);
     for (uint16_t shard = 1; shard < b->params.shard_count; shard++) {
         struct mail *m = mail_create(command.size ? MAIL_TOPOLOGY : MAIL_TOPOLOGY_WHOLE);
         m->a = index;
@@ -79,10 +96,10 @@ void topology_spread_mail(struct broker *b, struct mail *m)
     if (m->type == MAIL_TOPOLOGY_WHOLE) {
         struct err err;
         if (topology_restore(t, part_slice(m->part), &err)) broker_note(b, 0, "broker topology_unreadable error=\"%s\"", err.text);
-        note_deletes(b, (struct slice){0});
+        note_change(b, (struct slice){0});
     } else if (topology_command_decode(part_slice(m->part), &command)) {
         topology_apply(t, m->a, &command, &ignored);
-        note_deletes(b, part_slice(m->part));
+        note_change(b, part_slice(m->part));
     }
     struct mail *done = mail_create(MAIL_TOPOLOGY_APPLIED);
     done->a = m->a;

@@ -1,4 +1,6 @@
-/* Before a login is refused by a topology that may be behind: the meta leader is asked for news, through a channel of
+/* News of the registry, and who waits for them.
+ *
+ * Before a login is refused by a topology that may be behind: the meta leader is asked for news, through a channel of
  * the backend with the number 0, and the client's frame waits. A cluster that was not set up yet has no users: whoever
  * comes that early waits, too. */
 #include "node/session/session_internal.h"
@@ -21,4 +23,17 @@ void session_news(struct session *s)
     s->asker = NULL;
     s->has_news = true;
     s->stalled = false; /* the frame is judged again, and for good */
+}
+
+void session_registry_changed(struct session *s, uint64_t now_ms)
+{
+    const struct backend *backend = s->backend;
+    char text[SESSION_TEXT_SIZE];
+    if (s->phase != PHASE_RUNNING) return; /* who is not in yet is asked at the door */
+    bool home = topology_has_vhost(backend->topology(backend->self), buf_slice(&s->vhost));
+    bool known = s->trusted || auth_has_user(backend->auth(backend->self), buf_slice(&s->user));
+    if (home && known) return;
+    if (known) snprintf(text, sizeof text, "vhost '%.*s' is deleted", SLICE_ARG(s->vhost));
+    else snprintf(text, sizeof text, "user '%.*s' is deleted", SLICE_ARG(s->user));
+    session_close(s, AMQP_CONNECTION_FORCED, text, now_ms);
 }

@@ -90,6 +90,8 @@ void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t gr
 /* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes. NULL: they go on.
  * `reason` must stay until the next call. */
 void session_block(struct session *s, const char *reason);
+/* The registry changed: a connection whose user or vhost is gone is closed with 320. */
+void session_registry_changed(struct session *s, uint64_t now_ms);
 /* Closes the connection from our side (320 on shutdown or when ports are gone; 541 when the broker cannot go on). */
 void session_close(struct session *s, uint16_t reply_code, const char *text, uint64_t now_ms);
 
