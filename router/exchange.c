@@ -1,23 +1,8 @@
 /* Exchanges: declare, delete, auto-delete. */
 #include "router/topology_internal.h"
 
-#include "router/federation.h"
+#include "router/exchange_type.h"
 #include "router/table_view.h"
-
-int exchange_kind_of(struct slice type)
-{
-    static const char *const names[EXCHANGE_KIND_COUNT] = {
-        "direct",         "fanout",   "topic",         "headers", "x-federation-upstream", "x-consistent-hash",
-        "x-modulus-hash", "x-random", "x-local-random"};
-    for (int kind = 0; kind < EXCHANGE_KIND_COUNT; kind++)
-        if (slice_is(type, names[kind])) return kind;
-    return -1;
-}
-
-bool topology_knows_exchange_type(struct slice type)
-{
-    return exchange_kind_of(type) >= 0;
-}
 
 struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what)
 {
@@ -28,7 +13,9 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     x->base.type = slice_keep(what->type);
     x->base.arguments = slice_keep(what->arguments);
     x->vhost = v;
-    x->kind = (uint8_t)exchange_kind_of(what->type);
+    struct topology_result ignored = {0};
+    exchange_traits_of(x->base.type, x->base.arguments, &x->traits, &ignored);
+    x->kind = x->traits.kind;
     x->choices = choice_open(x);
     x->serial = ++t->serial;
     list_init(&x->from);
@@ -107,8 +94,8 @@ void exchange_declare(struct topology *t, const struct topology_command *c, bool
         refuse(r, 403, "ACCESS_REFUSED - exchange name '%.*s' contains reserved prefix 'amq.*'", SLICE_FORMAT(c->name));
         return;
     }
-    if (!choice_check_exchange(kind, c->arguments, r)) return;
-    if (kind == EXCHANGE_FEDERATION_UPSTREAM && !federation_check_exchange(c->arguments, r)) return;
+    struct exchange_traits traits;
+    if (!exchange_traits_of(c->kind, c->arguments, &traits, r)) return;
     r->created = true;
     if (!change) return;
     exchange_create(t, v,

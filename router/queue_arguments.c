@@ -60,6 +60,17 @@ static bool retry_of(struct slice t, struct queue_arguments *a, struct topology_
            limit(t, "x-consumer-timeout", QUEUE_TIME_MS_MAX, &a->consumer_timeout_ms, result);
 }
 
+static bool window_of(struct slice t, struct queue_arguments *a, struct topology_result *result)
+{
+    struct table_value v;
+    a->window_size = a->window_ttl_ms = -1;
+    if (!table_find(t, slice_str("x-message-deduplication"), &v)) return true;
+    if (v.type != 't') return refuse(result, "x-message-deduplication", "not a boolean");
+    a->deduplicates = v.integer;
+    return limit(t, "x-cache-size", INT64_MAX, &a->window_size, result) &&
+           limit(t, "x-cache-ttl", QUEUE_TIME_MS_MAX, &a->window_ttl_ms, result);
+}
+
 bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct topology_result *result)
 {
     *a = (struct queue_arguments){0};
@@ -75,7 +86,8 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
         return false;
     if (!text(t, "x-dead-letter-exchange", &a->dead_letter_exchange, result) ||
         !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) ||
-        !choice(t, "x-overflow", overflows, &a->overflow, result) || !retry_of(t, a, result))
+        !choice(t, "x-overflow", overflows, &a->overflow, result) || !retry_of(t, a, result) ||
+        !window_of(t, a, result))
         return false;
     if (!a->expires_ms) return refuse(result, "x-expires", "zero");
     if (a->dead_letter_routing_key.data && !a->dead_letter_exchange.data)

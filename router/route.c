@@ -10,12 +10,14 @@ struct walk {
     struct topology *topology;
     struct route *route;
     const struct route_query *query;
-    size_t found; /* destinations of the exchange at hand: none means its alternate */
+    size_t found;  /* destinations of the exchange at hand: none means its alternate */
+    bool windowed; /* a window lies before it */
 };
 
 void route_close(struct route *r)
 {
     mem_free(r->targets);
+    mem_free(r->stores);
     *r = (struct route){0};
 }
 
@@ -31,17 +33,17 @@ void route_add(struct route *r, uint32_t group, uint64_t queue)
         r->targets = mem_realloc(r->targets, r->capacity * sizeof *r->targets);
     }
     memmove(&r->targets[at + 1], &r->targets[at], (r->count - at) * sizeof *r->targets);
-    r->targets[at] = (struct route_target){group, queue};
+    r->targets[at] = (struct route_target){.group = group, .queue = queue};
     r->count++;
 }
 
-static void append(struct route *r, uint32_t group, uint64_t queue)
+static void append(struct route *r, uint32_t group, uint64_t queue, bool windowed)
 {
     if (r->count == r->capacity) {
         r->capacity = r->capacity ? r->capacity * 2 : 4;
         r->targets = mem_realloc(r->targets, r->capacity * sizeof *r->targets);
     }
-    r->targets[r->count++] = (struct route_target){group, queue};
+    r->targets[r->count++] = (struct route_target){.group = group, .windowed = windowed, .queue = queue};
 }
 
 static int by_group_and_id(const void *a, const void *b)
@@ -56,16 +58,39 @@ static void sort_and_unite(struct route *r)
     if (r->count < 2) return;
     qsort(r->targets, r->count, sizeof *r->targets, by_group_and_id);
     size_t to = 1;
-    for (size_t i = 1; i < r->count; i++)
+    for (size_t i = 1; i < r->count; i++) {
         if (by_group_and_id(&r->targets[i], &r->targets[to - 1])) r->targets[to++] = r->targets[i];
+        else r->targets[to - 1].windowed &= r->targets[i].windowed;
+    }
     r->count = to;
 }
+
+static void add_store(struct route *r, struct route_store store)
+{
+    for (size_t i = 0; i < r->store_count; i++)
+        if (r->stores[i].kind == store.kind && slice_equal(r->stores[i].exchange, store.exchange)) return;
+    r->stores = mem_grow(r->stores, &r->store_capacity, r->store_count + 1, sizeof *r->stores);
+    r->stores[r->store_count++] = store;
+}
+
+void route_merge(struct route *into, const struct route *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        append(into, from->targets[i].group, from->targets[i].queue, from->targets[i].windowed);
+    sort_and_unite(into);
+    for (size_t i = 0; i < from->store_count; i++) add_store(into, from->stores[i]);
+    into->held_back |= from->held_back;
+    if (!into->window.exchange.data) into->window = from->window;
+}
+
+/* --- the walk --- */
 
 static void visit_later(struct walk *w, struct exchange_record *x)
 {
     struct topology *t = w->topology;
     if (x->visited == t->walk) return;
     x->visited = t->walk;
+    x->windowed = w->windowed;
     t->pending = mem_grow(t->pending, &t->pending_capacity, t->pending_count + 1, sizeof *t->pending);
     t->pending[t->pending_count++] = x;
 }
@@ -74,7 +99,7 @@ static void take(void *arg, struct binding_record *b)
 {
     struct walk *w = arg;
     w->found++;
-    if (b->to_queue) append(w->route, b->to_queue->base.group, b->to_queue->base.id);
+    if (b->to_queue) append(w->route, b->to_queue->base.group, b->to_queue->base.id, w->windowed);
     else visit_later(w, b->to_exchange);
 }
 
@@ -83,12 +108,38 @@ static void by_queue_name(struct walk *w, struct vhost *v)
     struct queue_entry *q = map_str_get(&v->queues, w->query->routing_key);
     if (!q) return;
     w->found++;
-    append(w->route, q->base.group, q->base.id);
+    append(w->route, q->base.group, q->base.id, w->windowed);
+}
+
+static void keep(struct walk *w, struct exchange_record *x, uint8_t kind)
+{
+    add_store(w->route, (struct route_store){.group = topology_home_group(w->topology, x->vhost->name, x->base.name),
+                                             .kind = kind,
+                                             .length = x->traits.history_length,
+                                             .exchange = x->base.name});
+}
+
+/* What the types of exchanges do that keep messages or remember them. False: it goes no further for now. */
+static bool pass(struct walk *w, struct exchange_record *x)
+{
+    const struct exchange_traits *traits = &x->traits;
+    w->windowed = x->windowed || traits->deduplicates;
+    if (traits->deduplicates && !w->route->window.exchange.data)
+        w->route->window = (struct route_window){x->base.name, traits->window_size, traits->window_ttl_ms};
+    w->route->depends_on_headers |= traits->delays || traits->history_length;
+    if (traits->delays && w->query->delayed) {
+        keep(w, x, ROUTE_STORE_DELAY);
+        w->route->held_back = true;
+        return false;
+    }
+    if (traits->history_length && !w->query->no_store) keep(w, x, ROUTE_STORE_HISTORY);
+    return true;
 }
 
 static void visit(struct walk *w, struct exchange_record *x)
 {
     w->found = 0;
+    if (!pass(w, x)) return;
     if (!x->base.name.size) {
         by_queue_name(w, x->vhost);
     } else if (x->kind == EXCHANGE_DIRECT) {
@@ -115,7 +166,9 @@ static void visit(struct walk *w, struct exchange_record *x)
 
 bool route_find(struct topology *t, const struct route_query *query, struct route *route)
 {
-    route->count = 0;
+    route->count = route->store_count = 0;
+    route->window = (struct route_window){0};
+    route->held_back = false;
     route->depends_on_headers = route->depends_on_properties = route->depends_on_chance = false;
     struct vhost *v = vhost_find(t, query->vhost);
     struct exchange_record *x = v ? map_str_get(&v->exchanges, query->exchange) : NULL;
@@ -123,6 +176,7 @@ bool route_find(struct topology *t, const struct route_query *query, struct rout
     t->walk++;
     struct walk w = {.topology = t, .route = route, .query = query};
     x->visited = t->walk;
+    x->windowed = false;
     visit(&w, x);
     while (t->pending_count) visit(&w, t->pending[--t->pending_count]);
     sort_and_unite(route);

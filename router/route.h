@@ -12,11 +12,36 @@
 struct route_target {
     uint32_t group;
     uint64_t queue;
+    bool windowed; /* it comes by an exchange that deduplicates, and only so: route.window says which */
 };
+
+/* Where an exchange keeps messages besides queues: in a group that its name alone decides. */
+enum route_store_kind {
+    ROUTE_STORE_DELAY = 1,   /* x-delayed-message: the message goes on from that exchange when its delay is over */
+    ROUTE_STORE_HISTORY = 2, /* x-recent-history: for queues that are bound later */
+};
+struct route_store {
+    uint32_t group;
+    uint8_t kind;
+    uint32_t length;       /* HISTORY: messages kept */
+    struct slice exchange; /* borrows from the topology */
+};
+
+/* The first exchange on the way that deduplicates. A message that meets two of them passes only its window. */
+struct route_window {
+    struct slice exchange; /* borrows from the topology; data NULL: none */
+    uint64_t size;
+    uint64_t ttl_ms; /* 0: by number only */
+};
+
 struct route {
     struct route_target *targets;
     size_t count;
     size_t capacity;
+    struct route_store *stores;
+    size_t store_count, store_capacity;
+    struct route_window window;
+    bool held_back; /* a store keeps it for its delay */
     /* What the result depends on besides exchange and key: an exchange was met that looks at it. */
     bool depends_on_headers;
     bool depends_on_properties;
@@ -24,6 +49,12 @@ struct route {
 };
 void route_close(struct route *r);
 void route_add(struct route *r, uint32_t group, uint64_t queue); /* keeps the order; twice is once */
+void route_merge(struct route *into, const struct route *from);  /* both ways: for a message with several keys */
+/* What a mandatory message is returned for. A history keeps it all the same. */
+static inline bool route_goes_nowhere(const struct route *r)
+{
+    return !r->count && !r->held_back;
+}
 
 /* Until topology_version() changes, every message with this exchange and key goes the same way. */
 static inline bool route_is_lasting(const struct route *r)
@@ -42,6 +73,8 @@ struct route_query {
                                 for each message, the same for its further keys */
     bool (*is_local)(void *arg, uint32_t group); /* led by this node: what x-local-random prefers. NULL: not known */
     void *is_local_arg;
+    bool delayed;  /* exchanges of type x-delayed-message keep it back; false also for one whose delay is over */
+    bool no_store; /* exchanges of type x-recent-history forget it */
 };
 
 /* Fills `route`. False: no such exchange. */

@@ -13,6 +13,12 @@ struct topology;
 struct vhost;
 
 enum { TOPOLOGY_NAME_MAX = 255, TOPOLOGY_TEXT_MAX = 512 };
+enum {
+    EXCHANGE_WINDOW_MAX =
+        1 << 20, /* keys that an x-message-deduplication exchange remembers, whatever x-cache-size says */
+    EXCHANGE_HISTORY_LENGTH = 20,   /* messages of an x-recent-history exchange by default ... */
+    EXCHANGE_HISTORY_MAX = 1 << 16, /* ... and at most */
+};
 
 struct exchange {
     struct slice vhost;
@@ -98,6 +104,8 @@ uint64_t topology_version(const struct topology *t); /* grows whenever a route m
 
 /* --- lookups; NULL when absent --- */
 bool topology_knows_exchange_type(struct slice type);
+/* The queue group that keeps what an exchange keeps: decided by its name, 1 to the number of groups. */
+uint32_t topology_home_group(const struct topology *t, struct slice vhost, struct slice exchange);
 bool topology_has_vhost(const struct topology *t, struct slice vhost);
 const struct exchange *topology_exchange(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);

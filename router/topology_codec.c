@@ -1,6 +1,6 @@
 /* The whole topology as bytes, in the order things were made; digest and check. docs/formats/topology.md */
 #include "base/hash.h"
-#include "router/topology_internal.h"
+#include "router/exchange_type.h"
 
 enum { VERSION = 2 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
@@ -81,10 +81,10 @@ static bool restore_exchange(struct topology *t, struct reader *r)
     x.name = read_name(r);
     x.type = read_name(r);
     x.arguments = reader_counted(r);
-    struct topology_result ignored;
-    int kind = exchange_kind_of(x.type);
-    if (r->failed || !v || kind < 0 || map_str_get(&v->exchanges, x.name)) return false;
-    if (!choice_check_exchange(kind, x.arguments, &ignored)) return false;
+    struct topology_result ignored = {0};
+    if (r->failed || !v || map_str_get(&v->exchanges, x.name)) return false;
+    struct exchange_traits traits;
+    if (!exchange_traits_of(x.type, x.arguments, &traits, &ignored)) return false;
     exchange_create(t, v, &x);
     return true;
 }

@@ -26,6 +26,16 @@ enum exchange_kind {
     EXCHANGE_CHOOSES_FROM = EXCHANGE_CONSISTENT_HASH, /* from here on: one of the bindings gets the message */
 };
 
+/* What the type and the arguments of an exchange say (exchange_type.c). */
+struct exchange_traits {
+    uint8_t kind;            /* how it chooses bindings */
+    bool delays;             /* x-delayed-message: keeps messages with a delay back */
+    bool deduplicates;       /* x-message-deduplication: its messages pass a window of this size and age */
+    uint32_t history_length; /* x-recent-history: so many messages for those who bind later; 0: none */
+    uint64_t window_size;
+    uint64_t window_ttl_ms; /* 0: by number only */
+};
+
 /* Records in the order they were made; holes left by removal are squeezed out when they are half of it. */
 struct ordered {
     struct ordered_item {
@@ -38,6 +48,7 @@ struct ordered {
 struct exchange_record {
     struct exchange base;
     struct vhost *vhost;
+    struct exchange_traits traits;
     uint8_t kind;
     uint64_t serial;
     struct list from;           /* binding_record.source_link: it is the source */
@@ -46,7 +57,8 @@ struct exchange_record {
     struct topic_index *topics; /* topic */
     struct choices *choices;    /* kinds that choose one binding; else NULL */
     struct slice alternate;     /* name; data NULL: none */
-    uint64_t visited;           /* route.c: the walk that saw it last */
+    uint64_t visited;           /* route.c: the walk that saw it last ... */
+    bool windowed;              /* ... and whether a window lay on its way there */
     size_t binding_count;
 };
 

@@ -2,6 +2,7 @@
 #include "node/broker/broker_internal.h"
 
 #include "base/check.h"
+#include "node/broker/publish.h"
 
 void channel_touched(struct backend_channel *c)
 {
@@ -77,28 +78,27 @@ static void backend_channel_close(void *self, struct backend_channel *c)
     mem_free(c);
 }
 
+struct publishing {
+    struct backend_channel *channel;
+    uint64_t tag;
+};
+
+static void publish_share(void *arg, const struct publish *m, const struct publish_share *share)
+{
+    struct publishing *publishing = arg;
+    struct port *p = channel_port(publishing->channel, share->group);
+    command_enqueue_marked_encode(port_write(p), 0, m->flags, m->priority, m->ttl_ms, share->queues, share->queue_count,
+                                  share->marks, &m->content);
+    if (publishing->tag) port_tag(p, publishing->tag);
+    port_written(p);
+}
+
 static unsigned backend_publish(void *self, struct backend_channel *c, const struct route *route,
-                                const struct content *content, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
-                                uint64_t tag)
+                                const struct publish *m, uint64_t tag)
 {
     (void)self;
-    uint64_t ids[64];
-    unsigned groups = 0;
-    for (size_t i = 0; i < route->count;) {
-        uint32_t group = route->targets[i].group, count = 0;
-        uint64_t *queues = ids, *many = NULL;
-        size_t end = i;
-        while (end < route->count && route->targets[end].group == group) end++;
-        if (end - i > sizeof ids / sizeof ids[0]) queues = many = mem_alloc((end - i) * sizeof *many);
-        for (; i < end; i++) queues[count++] = route->targets[i].queue;
-        struct port *p = channel_port(c, group);
-        command_enqueue_encode(port_write(p), 0, flags, priority, ttl_ms, queues, count, content);
-        if (tag) port_tag(p, tag);
-        port_written(p);
-        mem_free(many);
-        groups++;
-    }
-    return groups;
+    struct publishing publishing = {c, tag};
+    return publish_shares(route, m, publish_share, &publishing);
 }
 
 static void backend_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last,

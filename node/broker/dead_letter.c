@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "node/broker/broker_internal.h"
 #include "node/broker/death.h"
+#include "node/broker/publish.h"
 #include "router/route.h"
 
 enum { DEAD_LETTER_WINDOW = 256 /* taken up and not yet removed, per source group */ };
@@ -14,6 +15,7 @@ struct dead_letter {
     uint64_t number;
     uint64_t queue;
     uint8_t reason;
+    struct buf names;    /* DEAD_DUE: vhost and exchange */
     struct part content; /* holds a reference once ready */
     bool ready, reading, sent;
     unsigned pending; /* target groups that have not applied it */
@@ -23,6 +25,7 @@ static void drop(struct dead_letter *d)
 {
     list_remove(&d->link);
     blob_unref(d->content.blob);
+    buf_close(&d->names);
     if (d->host) d->host->dead_letter_count--;
     mem_free(d);
 }
@@ -75,6 +78,7 @@ static void take_up(struct host *h, const struct effect *e)
     d->number = e->number;
     d->queue = e->queue;
     d->reason = e->code;
+    buf_put_slice(&d->names, e->text);
     list_append(&h->dead_letters, &d->link);
     h->dead_letter_count++;
     h->dead_letter_cursor = e->number;
@@ -114,45 +118,60 @@ static bool targets_known(struct host *h, const struct route *route)
 {
     bool known = true;
     for (size_t i = 0; i < route->count; i++) known &= target_port(h, route->targets[i].group)->state == PORT_SYNCED;
+    for (size_t i = 0; i < route->store_count; i++) known &= target_port(h, route->stores[i].group)->state == PORT_SYNCED;
     return known;
 }
 
-static void send_to_group(struct host *h, struct dead_letter *d, uint32_t group, const uint64_t *queues, uint32_t count,
-                          const struct death *death)
+static void send_share(void *arg, const struct publish *m, const struct publish_share *share)
 {
-    struct port *p = target_port(h, group);
+    struct dead_letter *d = arg;
+    struct port *p = target_port(d->host, share->group);
     if (d->number <= p->applied) return; /* an earlier leader saw to it */
-    command_enqueue_encode(port_write_numbered(p, d->number), d->number, death->persistent ? ENQUEUE_PERSISTENT : 0, death->priority,
-                           UINT64_MAX, queues, count, &death->content);
+    command_enqueue_marked_encode(port_write_numbered(p, d->number), d->number, m->flags, m->priority, m->ttl_ms, share->queues,
+                                  share->queue_count, share->marks, &m->content);
     port_tag(p, d->number);
     port_written(p);
     d->pending++;
 }
 
-static void send_to_targets(struct host *h, struct dead_letter *d, const struct route *route, const struct death *death)
+static void leave_out_cycles(struct topology *t, const struct death *death, struct route *route)
 {
-    uint64_t *queues = mem_alloc((route->count + 1) * sizeof *queues);
-    for (size_t i = 0; i < route->count;) {
-        uint32_t group = route->targets[i].group, count = 0;
-        for (; i < route->count && route->targets[i].group == group; i++)
-            if (!death_is_cycle(h->broker->params.topology, death, route->targets[i].queue)) queues[count++] = route->targets[i].queue;
-        if (count) send_to_group(h, d, group, queues, count, death);
-    }
-    mem_free(queues);
+    size_t kept = 0;
+    for (size_t i = 0; i < route->count; i++)
+        if (!death_is_cycle(t, death, route->targets[i].queue)) route->targets[kept++] = route->targets[i];
+    route->count = kept;
+}
+
+static void send_to_targets(struct dead_letter *d, struct route *route, const struct death *death)
+{
+    struct publish m = {.vhost = death->vhost,
+                        .content = death->content,
+                        .flags = death->persistent ? ENQUEUE_PERSISTENT : 0,
+                        .priority = death->priority,
+                        .ttl_ms = death->ttl_ms,
+                        .marks = death->marked ? &death->marks : NULL};
+    if (!death->due) leave_out_cycles(d->host->broker->params.topology, death, route);
+    publish_shares(route, &m, send_share, d);
+}
+
+static bool compose(struct broker *b, const struct dead_letter *d, struct death *death)
+{
+    if (!d->content.blob) return false;
+    if (d->reason == DEAD_DUE) return death_compose_due(death, buf_slice(&d->names), part_slice(d->content));
+    const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
+    return record && death_compose(death, record, part_slice(d->content), d->reason, b->io->clock_ms(b->io->self));
 }
 
 /* False: the targets are not known yet; come back. */
 static bool send_one(struct host *h, struct dead_letter *d)
 {
     struct broker *b = h->broker;
-    const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
     struct route route = {0};
     struct death death = {.random = hash_u64((uint64_t)h->id << 48 ^ d->number)};
     bool sent = true;
-    if (record && d->content.blob && death_compose(&death, record, part_slice(d->content), d->reason, b->io->clock_ms(b->io->self)) &&
-        death_route(b->params.topology, &death, &route)) {
+    if (compose(b, d, &death) && death_route(b->params.topology, &death, &route)) {
         sent = targets_known(h, &route);
-        if (sent) send_to_targets(h, d, &route, &death);
+        if (sent) send_to_targets(d, &route, &death);
     }
     death_close(&death);
     route_close(&route);

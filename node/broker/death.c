@@ -100,6 +100,15 @@ static void put_headers(struct buf *b, struct slice headers, struct slice queue,
     amqp_table_put_string(b, "x-last-death-exchange", original->exchange);
 }
 
+bool death_look_at_headers(struct death *d)
+{
+    struct amqp_properties_brief brief;
+    if (amqp_properties_brief(d->content.properties, &brief)) return false;
+    d->headers = brief.headers;
+    d->marked = brief.headers.size && amqp_marks_find(brief.headers, &d->marks);
+    return true;
+}
+
 bool death_compose(struct death *d, const struct queue_record *queue, struct slice bytes, uint8_t reason, uint64_t clock_ms)
 {
     struct queue_arguments arguments;
@@ -126,10 +135,9 @@ bool death_compose(struct death *d, const struct queue_record *queue, struct sli
     d->content.routing_key = slice_of(d->names.data + arguments.dead_letter_exchange.size, key.size);
     d->content.properties = buf_slice(&d->properties);
     d->content.body = original.body;
-    struct amqp_properties_brief brief;
-    if (amqp_properties_brief(d->content.properties, &brief)) return false;
-    d->headers = brief.headers;
-    return true;
+    d->exchange = d->content.exchange;
+    d->ttl_ms = UINT64_MAX;
+    return death_look_at_headers(d);
 }
 
 void death_close(struct death *d)
@@ -138,16 +146,13 @@ void death_close(struct death *d)
     buf_close(&d->names);
 }
 
-static void merge(struct route *into, const struct route *more)
-{
-    for (size_t i = 0; i < more->count; i++) route_add(into, more->targets[i].group, more->targets[i].queue);
-}
-
 bool death_route(struct topology *t, const struct death *d, struct route *route)
 {
     /* Who leads which group is left out: a new leader that sends the letter again must choose as the old one did. */
     struct route_query query = {.vhost = d->vhost,
-                                .exchange = d->content.exchange,
+                                .exchange = d->exchange,
+                                .delayed = d->marked && d->marks.delay_ms && !d->due,
+                                .no_store = d->marked && d->marks.no_store,
                                 .routing_key = d->content.routing_key,
                                 .headers = d->headers,
                                 .properties = d->content.properties,
@@ -160,7 +165,7 @@ bool death_route(struct topology *t, const struct death *d, struct route *route)
     struct route more = {0};
     while (amqp_array_next(&r, &key)) {
         query.routing_key = key.bytes;
-        if (key.type == 'S' && route_find(t, &query, &more)) merge(route, &more);
+        if (key.type == 'S' && route_find(t, &query, &more)) route_merge(route, &more);
     }
     route_close(&more);
     return true;

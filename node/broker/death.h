@@ -1,9 +1,10 @@
-/* What a message carries when it was dead-lettered: x-death, x-first-death-*, x-last-death-*, and where it goes next.
- * Pure. Source: RabbitMQ's documentation of dead lettering, 3.13. */
+/* What a message carries when it was dead-lettered (x-death, x-first-death-*, x-last-death-*) or is due at last (x-delay), and where it
+ * goes next. Pure. Sources: RabbitMQ's documentation of dead lettering, 3.13; its plugin for delayed messages. */
 #ifndef WARREN_NODE_BROKER_DEATH_H
 #define WARREN_NODE_BROKER_DEATH_H
 
 #include "node/queue/command.h"
+#include "node/amqp/marks.h"
 #include "node/queue/effect.h"
 #include "router/route.h"
 
@@ -13,6 +14,11 @@ struct death {
     struct content content;  /* to publish: exchange, routing key, properties; the body borrows from the original */
     bool persistent;
     uint8_t priority;
+    uint64_t ttl_ms;         /* UINT64_MAX: none */
+    struct slice exchange;   /* that routes it */
+    bool due;                /* an exchange kept it back; no exchange does so again */
+    struct amqp_marks marks; /* of its headers; `marked`: there are any */
+    bool marked;
     bool uses_cc;            /* the CC keys route too */
     struct slice headers;    /* of the new properties */
     struct buf properties;   /* owns */
@@ -21,6 +27,10 @@ struct death {
 
 /* False: the queue has no dead-letter exchange (any more), or the content does not parse: drop the message. */
 bool death_compose(struct death *d, const struct queue_record *queue, struct slice content, uint8_t reason, uint64_t clock_ms);
+/* A message that an x-delayed-message exchange kept back: as it was, but for x-delay, which is negative from now on. False: it does not
+ * parse. `names`: counted vhost, counted exchange; borrowed until death_close(). */
+bool death_compose_due(struct death *d, struct slice names, struct slice content);
+bool death_look_at_headers(struct death *d); /* after the content is there; false: they do not parse */
 void death_close(struct death *d);
 bool death_route(struct topology *t, const struct death *d, struct route *route);
 /* The message has been in this queue before and nobody rejected it on the way round: it would go round for ever. */

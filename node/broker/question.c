@@ -160,6 +160,9 @@ static void copy_settings(struct queue_settings *to, const struct queue_argument
         .delayed_retry_min_ms = from->delayed_retry_min_ms,
         .delayed_retry_max_ms = from->delayed_retry_max_ms,
         .consumer_timeout_ms = from->consumer_timeout_ms,
+        .deduplicates = from->deduplicates,
+        .window_size = from->window_size,
+        .window_ttl_ms = from->window_ttl_ms,
         .dead_letter_exchange = from->dead_letter_exchange,
         .dead_letter_routing_key = from->dead_letter_routing_key,
     };

@@ -111,6 +111,28 @@ static bool check_delayed(struct queue_machine *m, struct queue *q, struct err *
     return sound;
 }
 
+/* Of a page that is out all are there: it is not read for this. */
+static bool is_there(struct queue *q, unsigned level, uint64_t number)
+{
+    struct level *l = level < q->level_count ? q->levels[level] : NULL;
+    const struct page *p = l ? level_page(l, number) : NULL;
+    return p && (p->paged_out || level_slot(l, number, NULL));
+}
+
+/* Every key that is held is held by a message. */
+static bool check_dedup(struct queue *q, struct err *err)
+{
+    if (!q->dedup) return true;
+    LIST_FOR(&q->dedup->held.order, link)
+    {
+        uint64_t place = LIST_ITEM(link, struct recall_entry, link)->value;
+        if (!is_there(q, (unsigned)(place >> 56), place & ((UINT64_C(1) << 56) - 1)))
+            return err_set(err, ERR_INVALID, "queue %llu holds a key without a message", (unsigned long long)q->id),
+                   false;
+    }
+    return true;
+}
+
 static bool check_consumers(struct machine_port *p, struct err *err)
 {
     LIST_FOR(&p->consumers, link)
@@ -178,7 +200,8 @@ bool machine_check(void *self, struct err *err)
     uint64_t held = 0, unacked = 0;
     bool sound = true;
     for (size_t i = 0; i < m->queue_count; i++) {
-        if (!check_queue(m->order[i], err) || !check_delayed(m, m->order[i], err)) return false;
+        if (!check_queue(m->order[i], err) || !check_delayed(m, m->order[i], err) || !check_dedup(m->order[i], err))
+            return false;
         if (i && m->order[i]->id <= m->order[i - 1]->id)
             return err_set(err, ERR_INVALID, "queues are out of order"), false;
         unacked += m->order[i]->unacked;

@@ -74,16 +74,18 @@ static void store_queue(struct queue_machine *m, struct checkpoint *c, struct qu
     if (deep) checkpoint_new_segment(c);
 }
 
+static void store_dead_letter(struct queue_machine *m, struct checkpoint *c, struct dead_letter_record *d)
+{
+    struct location before;
+    if (!store_content(m, c, &d->content, &before)) return;
+    d->pending++;
+    keep_pending(m, (struct pending_content){.dead = d, .before = before, .after = d->content.where});
+}
+
 static void store_dead_letters(struct queue_machine *m, struct checkpoint *c)
 {
-    LIST_FOR(&m->dead, link)
-    {
-        struct dead_letter_record *d = LIST_ITEM(link, struct dead_letter_record, link);
-        struct location before;
-        if (!store_content(m, c, &d->content, &before)) continue;
-        d->pending++;
-        keep_pending(m, (struct pending_content){.dead = d, .before = before, .after = d->content.where});
-    }
+    LIST_FOR(&m->dead, link) store_dead_letter(m, c, LIST_ITEM(link, struct dead_letter_record, link));
+    for (size_t i = 0; i < m->postponed_count; i++) store_dead_letter(m, c, m->postponed[i]);
 }
 
 /* --- state --- */
@@ -152,6 +154,8 @@ static void encode_queue(struct buf *b, const struct queue *q)
         buf_put_u8(b, q->levels[i] != NULL);
         if (q->levels[i]) encode_level(b, q->levels[i]);
     }
+    buf_put_u8(b, q->dedup != NULL);
+    if (q->dedup) dedup_encode(q->dedup, b);
     buf_put_varint(b, q->delayed_count);
     for (size_t i = 0; i < q->delayed_count; i++) {
         buf_put_le64(b, q->delayed[i].at_ms);
@@ -216,6 +220,12 @@ static void encode_port(struct buf *b, const struct machine_port *p)
     encode_unacked(b, p);
 }
 
+static void encode_names(struct buf *b, const struct dead_letter_record *d)
+{
+    buf_put_counted(b, d->vhost);
+    buf_put_counted(b, d->exchange);
+}
+
 static void encode_dead_letters(struct buf *b, const struct queue_machine *m)
 {
     uint64_t count = 0;
@@ -228,6 +238,20 @@ static void encode_dead_letters(struct buf *b, const struct queue_machine *m)
         buf_put_le64(b, d->queue);
         buf_put_u8(b, d->reason);
         location_encode(b, d->content.where);
+        if (d->reason == DEAD_DUE) encode_names(b, d);
+    }
+}
+
+static void encode_postponed(struct buf *b, const struct queue_machine *m)
+{
+    buf_put_le64(b, m->postponed_serial);
+    buf_put_varint(b, m->postponed_count);
+    for (size_t i = 0; i < m->postponed_count; i++) {
+        const struct dead_letter_record *d = m->postponed[i];
+        buf_put_le64(b, d->due_ms);
+        buf_put_le64(b, d->serial);
+        location_encode(b, d->content.where);
+        encode_names(b, d);
     }
 }
 
@@ -247,6 +271,7 @@ void machine_checkpoint(void *self, struct checkpoint *c)
     buf_put_varint(b, m->queue_count);
     for (size_t i = 0; i < m->queue_count; i++) encode_queue(b, m->order[i]);
     encode_dead_letters(b, m);
+    encode_postponed(b, m);
 }
 
 /* --- afterwards --- */
@@ -279,7 +304,7 @@ static void settle_dead_letter(struct queue_machine *m, const struct pending_con
 {
     struct dead_letter_record *d = p->dead;
     d->pending--;
-    if (d->number) settle_content(m, &d->content, p->before, durable);
+    if (!d->gone) settle_content(m, &d->content, p->before, durable);
     else if (!d->pending) mem_free(d); /* it went meanwhile */
 }
 

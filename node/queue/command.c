@@ -2,12 +2,6 @@
 #include "node/queue/command.h"
 
 enum { NUMBER_SIZE = 8 };
-enum {
-    SETTING_AUTO_DELETE = 1,
-    SETTING_SINGLE_ACTIVE = 2,
-    SETTING_DEAD_LETTER_EXCHANGE = 4,
-    SETTING_DEAD_LETTER_KEY = 8
-};
 
 /* --- contents --- */
 
@@ -135,17 +129,28 @@ static void begin(struct chunk_writer *w, uint64_t number, uint8_t type, size_t 
 
 /* --- enqueue --- */
 
-void command_enqueue_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
-                            const uint64_t *queues, uint32_t queue_count, const struct content *content)
+void command_enqueue_marked_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority,
+                                   uint64_t ttl_ms, const uint64_t *queues, uint32_t queue_count,
+                                   const struct enqueue_marks *marks, const struct content *content)
 {
-    size_t size = 2 + 8 + varint_size(queue_count) + queue_count * 8u + content_size(content);
+    struct buf encoded = {0};
+    if (marks) enqueue_marks_put(&encoded, marks);
+    size_t size = 2 + 8 + varint_size(queue_count) + queue_count * 8u + encoded.size + content_size(content);
     begin(w, number, COMMAND_ENQUEUE, size);
-    buf_put_u8(&w->bytes, flags);
+    buf_put_u8(&w->bytes, marks ? flags | ENQUEUE_MARKED : flags);
     buf_put_u8(&w->bytes, priority);
     buf_put_le64(&w->bytes, ttl_ms);
     buf_put_varint(&w->bytes, queue_count);
     buf_put(&w->bytes, queues, queue_count * 8u);
+    buf_put_slice(&w->bytes, buf_slice(&encoded));
     content_encode(&w->bytes, content);
+    buf_close(&encoded);
+}
+
+void command_enqueue_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
+                            const uint64_t *queues, uint32_t queue_count, const struct content *content)
+{
+    command_enqueue_marked_encode(w, number, flags, priority, ttl_ms, queues, queue_count, NULL, content);
 }
 
 bool command_enqueue_decode(struct slice payload, struct command_enqueue *c)
@@ -155,12 +160,14 @@ bool command_enqueue_decode(struct slice payload, struct command_enqueue *c)
     c->priority = reader_u8(&r);
     c->ttl_ms = reader_le64(&r);
     uint64_t count = reader_varint(&r);
-    if (count == 0 || count > ENQUEUE_QUEUES_MAX) return false;
+    if (count > ENQUEUE_QUEUES_MAX) return false;
     c->queue_count = (uint32_t)count;
     c->queue_ids = reader_bytes(&r, count * 8);
+    c->marks.store_count = 0; /* the rest of it is not looked at if there are none */
+    if (c->flags & ENQUEUE_MARKED) enqueue_marks_read(&r, &c->marks);
     c->content = reader_bytes(&r, reader_left(&r));
     struct content parts;
-    return !r.failed && content_decode(c->content, &parts);
+    return !r.failed && (count || c->marks.store_count) && content_decode(c->content, &parts);
 }
 
 /* --- the others --- */
@@ -260,55 +267,6 @@ bool command_delete_decode(struct slice payload, struct command_delete *c)
     c->queue = reader_le64(&r);
     c->flags = reader_u8(&r);
     return !r.failed && !reader_left(&r);
-}
-
-void queue_settings_encode(struct buf *b, const struct queue_settings *s)
-{
-    uint8_t flags = (s->auto_delete ? SETTING_AUTO_DELETE : 0) |
-                    (s->single_active_consumer ? SETTING_SINGLE_ACTIVE : 0) |
-                    (s->has_dead_letter_exchange ? SETTING_DEAD_LETTER_EXCHANGE : 0) |
-                    (s->dead_letter_routing_key.data ? SETTING_DEAD_LETTER_KEY : 0);
-    buf_put_u8(b, flags);
-    buf_put_u8(b, s->max_priority);
-    buf_put_u8(b, s->overflow);
-    buf_put_u8(b, s->delayed_retry);
-    buf_put_le64(b, (uint64_t)s->message_ttl_ms);
-    buf_put_le64(b, (uint64_t)s->expires_ms);
-    buf_put_le64(b, (uint64_t)s->max_length);
-    buf_put_le64(b, (uint64_t)s->max_length_bytes);
-    buf_put_le64(b, (uint64_t)s->delivery_limit);
-    buf_put_le64(b, (uint64_t)s->delayed_retry_min_ms);
-    buf_put_le64(b, (uint64_t)s->delayed_retry_max_ms);
-    buf_put_le64(b, (uint64_t)s->consumer_timeout_ms);
-    buf_put_counted(b, s->dead_letter_exchange);
-    buf_put_counted(b, s->dead_letter_routing_key);
-}
-
-bool queue_settings_decode(struct reader *r, struct queue_settings *s)
-{
-    *s = (struct queue_settings){0};
-    uint8_t flags = reader_u8(r);
-    s->auto_delete = flags & SETTING_AUTO_DELETE;
-    s->single_active_consumer = flags & SETTING_SINGLE_ACTIVE;
-    s->has_dead_letter_exchange = flags & SETTING_DEAD_LETTER_EXCHANGE;
-    s->max_priority = reader_u8(r);
-    s->overflow = reader_u8(r);
-    s->delayed_retry = reader_u8(r);
-    s->message_ttl_ms = (int64_t)reader_le64(r);
-    s->expires_ms = (int64_t)reader_le64(r);
-    s->max_length = (int64_t)reader_le64(r);
-    s->max_length_bytes = (int64_t)reader_le64(r);
-    s->delivery_limit = (int64_t)reader_le64(r);
-    s->delayed_retry_min_ms = (int64_t)reader_le64(r);
-    s->delayed_retry_max_ms = (int64_t)reader_le64(r);
-    s->consumer_timeout_ms = (int64_t)reader_le64(r);
-    s->dead_letter_exchange = reader_counted(r);
-    s->dead_letter_routing_key = reader_counted(r);
-    if (!(flags & SETTING_DEAD_LETTER_KEY)) s->dead_letter_routing_key = (struct slice){0};
-    return !r->failed && s->overflow <= OVERFLOW_REJECT_PUBLISH_DLX && s->delayed_retry <= DELAYED_RETRY_RETURNED &&
-           s->delayed_retry_min_ms <= (int64_t)COMMAND_TIME_MS_MAX &&
-           s->delayed_retry_max_ms <= (int64_t)COMMAND_TIME_MS_MAX &&
-           s->consumer_timeout_ms <= (int64_t)COMMAND_TIME_MS_MAX;
 }
 
 void command_configure_encode(struct chunk_writer *w, const struct command_configure *c)

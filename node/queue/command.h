@@ -54,15 +54,49 @@ bool content_decode(struct slice bytes, struct content *c);
 void content_encode(struct buf *b, const struct content *c);
 size_t content_size(const struct content *c);
 
-enum { ENQUEUE_PERSISTENT = 1, ENQUEUE_QUEUES_MAX = 4096 /* queues of one group in one command */ };
+enum {
+    ENQUEUE_PERSISTENT = 1,
+    ENQUEUE_MARKED = 2,       /* marks stand before the content */
+    ENQUEUE_QUEUES_MAX = 4096 /* queues of one group in one command */
+};
+
+/* What a few messages bring along besides content. Slices with data NULL: not there. */
+struct enqueue_marks {
+    struct slice key;                    /* which message this is, for queues and exchanges that deduplicate */
+    uint64_t key_ttl_ms;                 /* how long the exchange's window remembers it; 0: as long as that says */
+    struct slice window;                 /* the exchange that deduplicates ... */
+    uint32_t windowed;                   /* ... for the first so many of the queues ... */
+    uint64_t window_size, window_ttl_ms; /* ... among so many keys, for so long (0: for ever) */
+    struct slice producer; /* each queue drops a message whose sequence is not above the producer's last one */
+    uint64_t sequence;
+    struct slice vhost; /* of the stores */
+    uint32_t store_count;
+    struct slice stores; /* encoded: enqueue_store_next() */
+};
+
+/* An exchange that keeps the message in this group, besides the queues of the command. */
+enum enqueue_store_kind {
+    ENQUEUE_STORE_DELAY = 1,   /* value: ms until it goes on */
+    ENQUEUE_STORE_HISTORY = 2, /* value: messages kept */
+};
+struct enqueue_store {
+    uint8_t kind;
+    uint64_t value;
+    struct slice exchange;
+};
+void enqueue_marks_put(struct buf *b, const struct enqueue_marks *m);
+bool enqueue_marks_read(struct reader *r, struct enqueue_marks *m);
+void enqueue_store_put(struct buf *stores, const struct enqueue_store *s);
+bool enqueue_store_next(struct reader *r, struct enqueue_store *s); /* false: the end, or r->failed */
 
 struct command_enqueue {
     uint8_t flags;
-    uint8_t priority; /* 0 when the message has none */
-    uint64_t ttl_ms;  /* UINT64_MAX: none */
-    uint32_t queue_count;
+    uint8_t priority;       /* 0 when the message has none */
+    uint64_t ttl_ms;        /* UINT64_MAX: none */
+    uint32_t queue_count;   /* 0 only if there are stores */
     struct slice queue_ids; /* queue_count times le64 */
-    struct slice content;   /* encoded content */
+    struct enqueue_marks marks;
+    struct slice content; /* encoded content */
 };
 
 enum settle_outcome {
@@ -136,6 +170,9 @@ struct queue_settings {
     int64_t delayed_retry_min_ms; /* a message that came back for the n-th time waits n times as long ... */
     int64_t delayed_retry_max_ms; /* ... but no longer than this */
     int64_t consumer_timeout_ms;  /* 0: none; not set: the consumer's */
+    bool deduplicates;            /* drops a message whose key one that it holds has ... */
+    int64_t window_size;          /* ... or one of the last so many that it held ... */
+    int64_t window_ttl_ms;        /* ... for so long */
     struct slice dead_letter_exchange;
     struct slice dead_letter_routing_key; /* data NULL: keep the message's */
 };
@@ -209,6 +246,10 @@ void chunk_writer_close(struct chunk_writer *w);
 /* Each appends one command. `number` counts only in SPARSE chunks. */
 void command_enqueue_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
                             const uint64_t *queues, uint32_t queue_count, const struct content *content);
+/* The same with marks; NULL: none. */
+void command_enqueue_marked_encode(struct chunk_writer *w, uint64_t number, uint8_t flags, uint8_t priority,
+                                   uint64_t ttl_ms, const uint64_t *queues, uint32_t queue_count,
+                                   const struct enqueue_marks *marks, const struct content *content);
 void command_settle_encode(struct chunk_writer *w, uint8_t outcome, uint64_t first, uint64_t last);
 void command_attach_encode(struct chunk_writer *w, const struct command_attach *c);
 void command_detach_encode(struct chunk_writer *w, uint32_t consumer);

@@ -11,6 +11,39 @@ static void emit(const struct dead_letter_record *d, struct effects *effects)
     e->content = stored_part(&d->content);
     e->location = d->content.where;
     if (e->content.blob) effects_hold(effects, e->content.blob);
+    if (!d->exchange.data) return;
+    struct buf names = {0};
+    buf_put_counted(&names, d->vhost);
+    buf_put_counted(&names, d->exchange);
+    size_t at = effects->count - 1;
+    struct slice text = effects_text(effects, buf_slice(&names));
+    effects->items[at].text = text;
+    buf_close(&names);
+}
+
+void dead_letter_append(struct queue_machine *m, struct dead_letter_record *d, struct effects *effects)
+{
+    d->number = ++m->dead_number;
+    list_append(&m->dead, &d->link);
+    if (effects) emit(d, effects);
+}
+
+void dead_letter_name(struct dead_letter_record *d, struct slice vhost, struct slice exchange)
+{
+    uint8_t *names = mem_alloc(vhost.size + exchange.size + 1);
+    if (vhost.size) memcpy(names, vhost.data, vhost.size);
+    if (exchange.size) memcpy(names + vhost.size, exchange.data, exchange.size);
+    d->vhost = slice_of(names, vhost.size);
+    d->exchange = slice_of(names + vhost.size, exchange.size);
+}
+
+void dead_letter_free(struct queue_machine *m, struct dead_letter_record *d)
+{
+    stored_drop(&d->content, m->store);
+    mem_free((void *)d->vhost.data);
+    d->vhost = d->exchange = (struct slice){0};
+    d->gone = true;
+    if (!d->pending) mem_free(d); /* else a checkpoint is still at it, which frees it */
 }
 
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
@@ -21,13 +54,11 @@ void bury_content(struct queue_machine *m, struct queue *q, struct stored conten
         return;
     }
     struct dead_letter_record *d = mem_zalloc(sizeof *d);
-    d->number = ++m->dead_number;
     d->queue = q->id;
     d->reason = reason;
     d->content = content;
-    list_append(&m->dead, &d->link);
     q->dead_pending++;
-    if (effects) emit(d, effects);
+    dead_letter_append(m, d, effects);
 }
 
 void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t number, struct slot *slot, uint8_t reason,
@@ -39,6 +70,7 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
         q->ready_bytes -= slot->content.body;
     }
     q->expiring -= slot->expires_ms != 0;
+    queue_forget(q, level, number);
     struct stored content = level_take(l, number, slot);
     level_trim(l);
     bury_content(m, q, content, reason, effects);
@@ -55,10 +87,8 @@ void dead_lettered(struct queue_machine *m, const struct command *command)
         if (d->number < c.first) continue;
         struct queue *q = queue_find(m, d->queue);
         if (q) q->dead_pending--;
-        stored_drop(&d->content, m->store);
         list_remove(&d->link);
-        if (d->pending) d->number = 0; /* a checkpoint is still at it, which frees it */
-        else mem_free(d);
+        dead_letter_free(m, d);
     }
 }
 

@@ -47,6 +47,7 @@ static void digest_queue(struct buf *b, const struct queue *q)
     buf_put_le64(b, q->timer_ms);
     buf_put_le64(b, q->timeout_at_ms);
     buf_put_le64(b, digest_delayed(q));
+    if (q->dedup) dedup_encode(q->dedup, b);
     buf_put_u8(b, q->had_consumers);
     buf_put_u8(b, q->unused_told);
     for (unsigned i = 0; i < q->level_count; i++) {
@@ -86,6 +87,16 @@ static void digest_port(struct buf *b, const struct machine_port *p)
     }
 }
 
+static uint64_t digest_postponed(const struct queue_machine *m)
+{
+    uint64_t sum = m->postponed_count;
+    for (size_t i = 0; i < m->postponed_count; i++) {
+        const struct dead_letter_record *d = m->postponed[i];
+        sum += hash_u64(d->due_ms ^ hash_u64(d->serial ^ hash_slice(d->exchange) ^ (uint64_t)d->content.size << 32));
+    }
+    return sum;
+}
+
 uint64_t machine_digest(void *self)
 {
     struct queue_machine *m = self;
@@ -103,6 +114,8 @@ uint64_t machine_digest(void *self)
         buf_put_u8(&b, d->reason);
         buf_put_le32(&b, d->content.size);
     }
+    buf_put_le64(&b, m->postponed_serial);
+    buf_put_le64(&b, digest_postponed(m));
     uint64_t value = hash_slice(buf_slice(&b));
     buf_close(&b);
     return value;

@@ -35,7 +35,13 @@ enum reply_code {
     REPLY_REFUSED,   /* topology: `text` says why, `a` is AMQP's reply code */
 };
 
-enum dead_letter_reason { DEAD_REJECTED = 0, DEAD_EXPIRED = 1, DEAD_MAXLEN = 2, DEAD_DELIVERY_LIMIT = 3 };
+enum dead_letter_reason {
+    DEAD_REJECTED = 0,
+    DEAD_EXPIRED = 1,
+    DEAD_MAXLEN = 2,
+    DEAD_DELIVERY_LIMIT = 3,
+    DEAD_DUE = 4, /* not dead: an exchange kept it back, and its delay is over. `text`: counted vhost, counted exchange */
+};
 
 struct effect {
     uint8_t type; /* enum effect_type */
@@ -50,7 +56,7 @@ struct effect {
                       queue (get-ok), b = delivery count */
     struct part content;      /* deliver, dead letter: encoded content; .blob NULL: it lies in a segment ... */
     struct location location; /* ... here. topology: content is the command's bytes */
-    struct slice text;        /* reply: borrowed until effects_clear() */
+    struct slice text;        /* reply, dead letter: borrowed until effects_clear() */
 };
 
 struct effects {

@@ -42,8 +42,19 @@ static uint8_t level_of(const struct queue *q, const struct command_enqueue *c)
     return c->priority > q->settings.max_priority ? q->settings.max_priority : c->priority;
 }
 
+/* Before anything else happens to it: it may leave again at once. */
+static void note_marks(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, bool windowed,
+                       uint8_t level, uint64_t number)
+{
+    const struct enqueue_marks *marks = &c->marks;
+    bool keyed = marks->key.data && (windowed || q->settings.deduplicates);
+    if (!keyed && !marks->producer.data) return;
+    if (!q->dedup) q->dedup = dedup_create();
+    dedup_note(q->dedup, &q->settings, marks, windowed, dedup_place(level, number), m->now_ms);
+}
+
 static void put(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, const struct stored *content,
-                struct effects *effects)
+                bool windowed, struct effects *effects)
 {
     uint64_t number;
     struct level *l = queue_level(q, level_of(q, c));
@@ -54,6 +65,7 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
     q->ready++;
     q->ready_bytes += content->body;
     q->enqueued++;
+    if (c->flags & ENQUEUE_MARKED) note_marks(m, q, c, windowed, level_of(q, c), number);
     if (slot->expires_ms) {
         q->expiring++;
         timer_set(m, q);
@@ -62,13 +74,15 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
     drop_heads(m, q, effects);
 }
 
-/* False: the queue refuses it. */
+/* False: the queue refuses it. A repeat is taken, and dropped. */
 static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct command_enqueue *c,
-                          const struct stored *content, struct effects *effects)
+                          const struct stored *content, bool windowed, struct effects *effects)
 {
+    bool marked = c->flags & ENQUEUE_MARKED;
+    if (marked && q->dedup && dedup_knows(q->dedup, &q->settings, &c->marks, windowed, m->now_ms)) return true;
     if (level_full(queue_level(q, level_of(q, c)))) return false;
     if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content->body)) {
-        put(m, q, c, content, effects);
+        put(m, q, c, content, windowed, effects);
         return true;
     }
     if (q->settings.overflow == OVERFLOW_REJECT_PUBLISH_DLX) {
@@ -76,6 +90,14 @@ static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct
         bury_content(m, q, *content, DEAD_MAXLEN, effects);
     }
     return false;
+}
+
+static void keep(struct queue_machine *m, const struct command_enqueue *c, const struct stored *content)
+{
+    struct reader r = reader_of(c->marks.stores);
+    struct enqueue_store store;
+    while (enqueue_store_next(&r, &store))
+        if (store.kind == ENQUEUE_STORE_DELAY) postpone(m, c->marks.vhost, &store, content);
 }
 
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
@@ -92,10 +114,12 @@ void enqueue(struct queue_machine *m, struct machine_port *port, const struct co
                              .size = (uint32_t)c.content.size,
                              .body = (uint32_t)parsed.body.size};
     bool refused = false;
+    if (c.marks.store_count) keep(m, &c, &content);
     struct reader ids = reader_of(c.queue_ids);
     for (uint32_t i = 0; i < c.queue_count; i++) {
         struct queue *q = queue_find(m, reader_le64(&ids));
-        refused |= !q || !put_or_refuse(m, q, &c, &content, effects);
+        bool windowed = (c.flags & ENQUEUE_MARKED) && c.marks.window.data && i < c.marks.windowed;
+        refused |= !q || !put_or_refuse(m, q, &c, &content, windowed, effects);
     }
     if (refused && port) port_table_refuse(&port->base, command->number, effects);
 }

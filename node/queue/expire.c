@@ -132,6 +132,7 @@ static void collect_due(struct queue_machine *m)
 void timers_run(struct queue_machine *m, struct effects *effects)
 {
     size_t budget = EXPIRE_PAGES_MAX;
+    postponed_due(m, effects);
     if (!m->timer_count || m->timers[0].at_ms > m->now_ms) return;
     collect_due(m);
     for (size_t i = 0; i < m->due_count; i++) {

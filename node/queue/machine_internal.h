@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "node/queue/dedup.h"
 #include "node/queue/page.h"
 #include "node/queue/port_table.h"
 #include "node/queue/queue_machine.h"
@@ -50,6 +51,7 @@ struct queue {
     struct delayed *delayed; /* heap, the next one that is due on top */
     size_t delayed_count, delayed_capacity;
     uint64_t delayed_bytes;
+    struct dedup *dedup;    /* NULL: nothing to remember */
     uint64_t used_ms;       /* x-expires counts from here */
     uint64_t timeout_at_ms; /* no consumer has held a message for too long before; UINT64_MAX: none will */
     uint64_t timer_ms;      /* earliest time in the heap for this queue; 0: none */
@@ -85,10 +87,15 @@ struct machine_port {
     uint64_t window_bytes;
 };
 
+/* A message that is to be published by the leader's shell; also, before, one that an exchange keeps back. */
 struct dead_letter_record {
-    uint64_t number;
-    uint64_t queue;
+    uint64_t number; /* 0 while it is kept back */
+    uint64_t queue;  /* that it left; 0: none */
+    uint64_t due_ms; /* kept back: until then; in the order of serials */
+    uint64_t serial;
+    struct slice vhost, exchange; /* DEAD_DUE: where it goes on; owned, one block */
     uint8_t reason;
+    bool gone; /* only a running checkpoint still holds it */
     struct stored content;
     uint32_t pending;
     struct list link; /* queue_machine.dead, rising numbers */
@@ -118,6 +125,9 @@ struct queue_machine {
     uint64_t now_ms;
     uint64_t dead_number;
     struct list dead;
+    struct dead_letter_record **postponed; /* heap, the next one that is due on top */
+    size_t postponed_count, postponed_capacity;
+    uint64_t postponed_serial;
     uint64_t *stirred; /* ids of queues that something came back to, or whose consumers changed, in this command */
     size_t stirred_count, stirred_capacity;
     struct timer *timers; /* heap */
@@ -139,6 +149,12 @@ struct level *queue_level(struct queue *q, uint8_t level); /* made when it is us
 /* The next ready message: highest level first. */
 bool queue_front(struct queue_machine *m, struct queue *q, uint8_t *level, uint64_t *number, struct slot **slot);
 void queue_used(struct queue_machine *m, struct queue *q);
+
+/* A message leaves its slot. */
+static inline void queue_forget(struct queue *q, uint8_t level, uint64_t number)
+{
+    if (q->dedup) dedup_gone(q->dedup, dedup_place(level, number));
+}
 
 /* enqueue.c */
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
@@ -209,6 +225,18 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
                   struct effects *effects);
 void dead_lettered(struct queue_machine *m, const struct command *command);
+void dead_letter_append(struct queue_machine *m, struct dead_letter_record *d,
+                        struct effects *effects);                                               /* numbers it */
+void dead_letter_name(struct dead_letter_record *d, struct slice vhost, struct slice exchange); /* copies */
+void dead_letter_free(struct queue_machine *m, struct dead_letter_record *d);
+
+/* postponed.c */
+enum { POSTPONED_DUE_MAX = 4096 /* that one run of the timers sends on */ };
+void postpone(struct queue_machine *m, struct slice vhost, const struct enqueue_store *store,
+              const struct stored *content);
+void postponed_restore(struct queue_machine *m, struct dead_letter_record *d);
+void postponed_due(struct queue_machine *m, struct effects *effects);
+uint64_t postponed_time(const struct queue_machine *m); /* UINT64_MAX: nothing waits */
 
 /* checkpoint.c, restore.c */
 void machine_checkpoint(void *self, struct checkpoint *c);

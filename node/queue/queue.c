@@ -71,6 +71,7 @@ void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effect
     }
     mem_free(q->levels);
     mem_free(q->delayed);
+    dedup_destroy(q->dedup);
     size_t at = place_of(m, q->id);
     memmove(&m->order[at], &m->order[at + 1], (m->queue_count - at - 1) * sizeof(struct queue *));
     m->queue_count--;

@@ -69,14 +69,16 @@ static void get(struct queue_machine *m, struct machine_port *port, const struct
     reply(port, command, REPLY_OK, q->ready, 0, effects);
 }
 
-static uint64_t purge_level(struct queue_machine *m, struct queue *q, struct level *l)
+static uint64_t purge_level(struct queue_machine *m, struct queue *q, uint8_t level)
 {
+    struct level *l = q->levels[level];
     uint64_t number, count = 0;
     struct slot *slot;
     while (level_front(l, m->store, &number, &slot)) {
         q->ready--;
         q->ready_bytes -= slot->content.body;
         q->expiring -= slot->expires_ms != 0;
+        queue_forget(q, level, number);
         level_remove(l, number, slot, m->store);
         count++;
     }
@@ -90,7 +92,7 @@ static void purge(struct queue_machine *m, struct machine_port *port, const stru
     struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
     if (q) retry_all(m, q); /* what waits for another try goes, too */
     for (unsigned i = 0; q && i < q->level_count; i++)
-        if (q->levels[i]) count += purge_level(m, q, q->levels[i]);
+        if (q->levels[i]) count += purge_level(m, q, (uint8_t)i);
     reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, count, 0, effects);
 }
 
@@ -253,7 +255,8 @@ static void machine_apply(void *self, const struct entry *entry, struct effects 
 static uint64_t machine_deadline(void *self)
 {
     struct queue_machine *m = self;
-    return m->timer_count ? m->timers[0].at_ms : UINT64_MAX;
+    uint64_t postponed_ms = postponed_time(m);
+    return m->timer_count && m->timers[0].at_ms < postponed_ms ? m->timers[0].at_ms : postponed_ms;
 }
 
 struct queue_machine *queue_machine_create(uint32_t group, struct store *store)
@@ -279,8 +282,13 @@ void machine_clear(struct queue_machine *m, bool release)
     while (!list_empty(&m->dead)) {
         struct dead_letter_record *d = LIST_ITEM(m->dead.next, struct dead_letter_record, link);
         list_remove(&d->link);
-        stored_drop(&d->content, m->store);
-        mem_free(d);
+        d->pending = 0; /* no checkpoint comes back to a machine that is cleared */
+        dead_letter_free(m, d);
+    }
+    while (m->postponed_count) {
+        struct dead_letter_record *d = m->postponed[--m->postponed_count];
+        d->pending = 0;
+        dead_letter_free(m, d);
     }
     if (!release) store_forget_counts(m->store);
     m->timer_count = 0;
@@ -295,6 +303,7 @@ void queue_machine_destroy(struct queue_machine *m)
     map_u64_close(&m->queues);
     mem_free(m->order);
     mem_free(m->timers);
+    mem_free(m->postponed);
     mem_free(m->due);
     mem_free(m->stirred);
     mem_free(m->pending);

@@ -35,6 +35,9 @@ void queue_machine_dead_letters(struct queue_machine *m, uint64_t after, size_t 
 /* Repeats EFFECT_QUEUE_UNUSED for the queues that are still there (a new leader asks: the old one may have died with it). */
 void queue_machine_unused(struct queue_machine *m, struct effects *effects);
 
+/* Messages that exchanges keep back in this group until their delay is over. */
+uint64_t queue_machine_postponed(const struct queue_machine *m);
+
 struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;

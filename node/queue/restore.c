@@ -234,9 +234,16 @@ static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *l
     if (levels > UINT8_MAX + 1u) reader_fail(r); /* there may be more than priorities: these were reduced */
     for (uint64_t i = 0; i < levels && !r->failed; i++)
         if (reader_u8(r)) restore_level(m, r, q, queue_level(q, (uint8_t)i));
+    if (reader_u8(r)) q->dedup = dedup_decode(r);
     for (uint64_t n = reader_varint(r); n && !r->failed; n--) restore_delayed(r, q);
     restore_queue_consumers(m, r, q);
     timer_restore(m, q, timer_ms);
+}
+
+static void restore_names(struct reader *r, struct dead_letter_record *d)
+{
+    struct slice vhost = reader_counted(r), exchange = reader_counted(r);
+    if (!r->failed) dead_letter_name(d, vhost, exchange);
 }
 
 static void restore_dead_letter(struct queue_machine *m, struct reader *r)
@@ -250,8 +257,22 @@ static void restore_dead_letter(struct queue_machine *m, struct reader *r)
     d->reason = reader_u8(r);
     d->content.where = restore_location(m, r);
     d->content.size = d->content.where.size;
+    if (d->reason == DEAD_DUE) restore_names(r, d);
     struct queue *q = queue_find(m, d->queue);
     if (q) q->dead_pending++;
+}
+
+static void restore_postponed(struct queue_machine *m, struct reader *r)
+{
+    struct dead_letter_record *d = mem_zalloc(sizeof *d);
+    d->reason = DEAD_DUE;
+    d->due_ms = reader_le64(r);
+    d->serial = reader_le64(r);
+    if (d->serial > m->postponed_serial) reader_fail(r);
+    d->content.where = restore_location(m, r);
+    d->content.size = d->content.where.size;
+    restore_names(r, d);
+    postponed_restore(m, d);
 }
 
 int machine_restore(void *self, struct slice manifest, struct err *err)
@@ -269,6 +290,8 @@ int machine_restore(void *self, struct slice manifest, struct err *err)
     for (uint64_t n = queues; n && !r.failed; n--) restore_queue(m, &r, &last);
     if (queues != m->queue_count) reader_fail(&r); /* consumers of queues that are not here */
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_dead_letter(m, &r);
+    m->postponed_serial = reader_le64(&r);
+    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_postponed(m, &r);
     struct err unsound;
     bool sound = !r.failed && !reader_left(&r) && machine_check(m, &unsound);
     if (sound) return 0;

@@ -6,6 +6,7 @@
 #ifndef WARREN_NODE_SESSION_BACKEND_H
 #define WARREN_NODE_SESSION_BACKEND_H
 
+#include "node/amqp/marks.h"
 #include "node/auth/auth.h"
 #include "node/queue/command.h"
 #include "router/route.h"
@@ -15,6 +16,16 @@
 struct backend_channel;
 
 enum { BACKEND_OUTCOME_ACK = SETTLE_ACK, BACKEND_OUTCOME_REJECT = SETTLE_REJECT, BACKEND_OUTCOME_REQUEUE = SETTLE_REQUEUE };
+
+/* A message on its way to queues. */
+struct publish {
+    struct slice vhost;
+    struct content content;
+    uint8_t flags; /* ENQUEUE_PERSISTENT */
+    uint8_t priority;
+    uint64_t ttl_ms;                /* UINT64_MAX: none */
+    const struct amqp_marks *marks; /* NULL: none */
+};
 
 struct backend {
     void *self;
@@ -34,10 +45,10 @@ struct backend {
     void (*channel_close)(void *self, struct backend_channel *c);
 
     /* --- publishing --- */
-    /* Hands the message to the queues of `route` (count > 0). Returns how many session_confirm() calls will come for `tag`, one per
-     * group. `content` is copied. */
-    unsigned (*publish)(void *self, struct backend_channel *c, const struct route *route, const struct content *content,
-                        uint8_t flags, uint8_t priority, uint64_t ttl_ms, uint64_t tag);
+    /* Hands the message to the queues and stores of `route` (there is one). Returns how many session_confirm() calls will come for
+     * `tag`, one per group. The content is copied. */
+    unsigned (*publish)(void *self, struct backend_channel *c, const struct route *route, const struct publish *message,
+                        uint64_t tag);
 
     /* --- settling: dseqs of one group, both ends included --- */
     void (*settle)(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last, uint8_t outcome);

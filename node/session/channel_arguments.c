@@ -41,7 +41,7 @@ static const struct rule queue_rules[] = {
     {"x-delayed-retry-type", CHECK_RETRY_TYPE},
     {"x-delayed-retry-min", CHECK_EXPIRES},
     {"x-delayed-retry-max", CHECK_EXPIRES},
-    {"x-message-deduplication", CHECK_MISSING},
+    {"x-message-deduplication", CHECK_BOOL},
     {"x-max-age", CHECK_MISSING},
     {"x-stream-max-segment-size-bytes", CHECK_MISSING},
 };

@@ -218,7 +218,7 @@ static uint64_t next_random(struct channel *ch)
 }
 
 /* Finds the queues, into ch->memory.route. False: the channel failed, or the message is held. */
-static bool find_route(struct channel *ch, struct slice headers)
+static bool find_route(struct channel *ch, struct slice headers, const struct amqp_marks *marks)
 {
     struct session *s = ch->session;
     struct publishing *p = &ch->publishing;
@@ -226,7 +226,7 @@ static bool find_route(struct channel *ch, struct slice headers)
     struct topology *topology = s->backend->topology(s->backend->self);
     bool copies = headers.size && channel_publish_has_copies(headers);
     if (!copies && memory_fits(memory, topology_version(topology), p->exchange, p->routing_key))
-        return memory->route.count || !hold(ch);
+        return !route_goes_nowhere(&memory->route) || !hold(ch);
     struct slice vhost = buf_slice(&s->vhost);
     const struct exchange *exchange = p->exchange.size ? topology_exchange(topology, vhost, p->exchange) : NULL;
     memory->version = 0;
@@ -245,13 +245,15 @@ static bool find_route(struct channel *ch, struct slice headers)
         .random = next_random(ch),
         .is_local = s->backend->leads,
         .is_local_arg = s->backend->self,
+        .delayed = marks && marks->delay_ms,
+        .no_store = marks && marks->no_store,
     };
     if ((p->exchange.size && !exchange) || !route_find(topology, &query, &memory->route)) {
         if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
         return false;
     }
     if (copies && !channel_publish_route_copies(ch, &query, &memory->route)) return false;
-    if (!memory->route.count && hold(ch)) return false;
+    if (route_goes_nowhere(&memory->route) && hold(ch)) return false;
     if (!copies && route_is_lasting(&memory->route))
         memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
     return true;
@@ -277,29 +279,35 @@ void channel_publish_send(struct channel *ch, const struct outgoing *m)
 {
     struct session *s = ch->session;
     ch->stats.publish++;
-    uint64_t tag = channel_confirms_push(ch, (uint32_t)m->content.body.size);
+    uint64_t tag = channel_confirms_push(ch, (uint32_t)m->publish.content.body.size);
     unsigned groups = 0;
-    if (m->route->count)
-        groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->content, m->flags, m->priority,
-                                     m->ttl_ms, tag);
-    else if (m->mandatory) send_return(ch, &m->content);
-    else ch->stats.drop_unroutable++;
+    if (m->route->count || m->route->store_count)
+        groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->publish, tag);
+    if (route_goes_nowhere(m->route)) {
+        if (m->mandatory) send_return(ch, &m->publish.content);
+        else ch->stats.drop_unroutable++;
+    }
     channel_confirms_expect(ch, tag, groups);
 }
 
-static void hand_over(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t ttl_ms)
+static void hand_over(struct channel *ch, const struct amqp_properties_brief *brief, const struct amqp_marks *marks,
+                      uint64_t ttl_ms)
 {
     const struct publishing *p = &ch->publishing;
     struct outgoing m = {
         .route = &ch->memory.route,
-        .content = {p->exchange, p->routing_key, p->properties, p->body},
+        .publish = {.vhost = buf_slice(&ch->session->vhost),
+                    .content = {p->exchange, p->routing_key, p->properties, p->body},
+                    .flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0,
+                    .priority = brief->priority,
+                    .ttl_ms = ttl_ms,
+                    .marks = marks},
         .mandatory = p->mandatory,
-        .flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0,
-        .priority = brief->priority,
-        .ttl_ms = ttl_ms,
     };
     struct buf rewritten = {0};
-    if (m.route->count) channel_publish_rewrite_properties(ch, brief, &m.content.properties, &rewritten);
+    if (marks) channel_settle_flush(ch); /* a key may be free only because of an ack that came before */
+    if (m.route->count || m.route->store_count)
+        channel_publish_rewrite_properties(ch, brief, &m.publish.content.properties, &rewritten);
     if (ch->tx.selected) channel_tx_publish(ch, &m);
     else channel_publish_send(ch, &m);
     buf_close(&rewritten);
@@ -311,12 +319,14 @@ static void complete(struct channel *ch)
     struct session *s = ch->session;
     struct publishing *p = &ch->publishing;
     struct amqp_properties_brief brief;
+    struct amqp_marks space, *marks = NULL;
     uint64_t ttl_ms = UINT64_MAX;
     unsigned code = amqp_properties_brief(p->properties, &brief);
+    if (!code && brief.headers.size && amqp_marks_find(brief.headers, &space)) marks = &space;
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
-    else if (check_rights(ch) && find_route(ch, brief.headers) && channel_publish_check_reply_to(ch, &brief) &&
+    else if (check_rights(ch) && find_route(ch, brief.headers, marks) && channel_publish_check_reply_to(ch, &brief) &&
              check_properties(ch, &brief, &ttl_ms))
-        hand_over(ch, &brief, ttl_ms);
+        hand_over(ch, &brief, marks, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);
     else p->state = CONTENT_NONE;
 }

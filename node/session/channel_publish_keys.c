@@ -9,28 +9,6 @@ bool channel_publish_has_copies(struct slice headers)
     return amqp_table_find(headers, "CC", &v) || amqp_table_find(headers, "BCC", &v);
 }
 
-static int compare(const struct route_target *a, const struct route_target *b)
-{
-    if (a->group != b->group) return a->group < b->group ? -1 : 1;
-    return a->queue < b->queue ? -1 : a->queue > b->queue;
-}
-
-/* Both are sorted, each queue once; so is the result. */
-static void merge(struct route *into, const struct route *from)
-{
-    size_t total = into->count + from->count;
-    if (!from->count) return;
-    if (total > into->capacity) into->targets = mem_grow(into->targets, &into->capacity, total, sizeof *into->targets);
-    size_t a = into->count, b = from->count, to = total;
-    while (b) { /* from the back, so that nothing is overwritten before it moved */
-        int order = a ? compare(&into->targets[a - 1], &from->targets[b - 1]) : -1;
-        into->targets[--to] = order > 0 ? into->targets[--a] : from->targets[--b];
-        if (order == 0) a--;
-    }
-    memmove(into->targets + a, into->targets + to, (total - to) * sizeof *into->targets);
-    into->count = a + total - to;
-}
-
 static bool add_keys(struct channel *ch, const char *header, struct route_query *query, struct route *route,
                      struct route *more)
 {
@@ -42,7 +20,7 @@ static bool add_keys(struct channel *ch, const char *header, struct route_query 
     while (!wrong && amqp_array_next(&r, &key)) {
         wrong = key.type != 'S';
         query->routing_key = key.bytes;
-        if (!wrong && route_find(s->backend->topology(s->backend->self), query, more)) merge(route, more);
+        if (!wrong && route_find(s->backend->topology(s->backend->self), query, more)) route_merge(route, more);
     }
     if (wrong)
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,<<\"%s\">>}", header);

@@ -18,7 +18,7 @@
  */
 #include "node/session/session_internal.h"
 
-/* One block: the struct, the targets, the bytes. */
+/* One block: the struct, the targets, the stores, the marks, the bytes. */
 struct tx_publish {
     struct list link;
     struct outgoing message; /* points into this block */
@@ -123,22 +123,49 @@ static struct slice keep(uint8_t **at, struct slice bytes)
     return kept;
 }
 
+static size_t names_size(const struct route *route)
+{
+    size_t size = route->window.exchange.size;
+    for (size_t i = 0; i < route->store_count; i++) size += route->stores[i].exchange.size;
+    return size;
+}
+
+/* Routes borrow names from the topology, which may change until the commit. */
+static void keep_route(struct tx_publish *p, const struct route *route, struct route_store *stores, uint8_t **at)
+{
+    p->route = *route;
+    p->route.targets = p->targets;
+    p->route.stores = stores;
+    if (route->count) memcpy(p->targets, route->targets, route->count * sizeof *p->targets);
+    for (size_t i = 0; i < route->store_count; i++) {
+        stores[i] = route->stores[i];
+        stores[i].exchange = keep(at, stores[i].exchange);
+    }
+    if (route->window.exchange.data) p->route.window.exchange = keep(at, route->window.exchange);
+}
+
 void channel_tx_publish(struct channel *ch, const struct outgoing *m)
 {
-    const struct content *c = &m->content;
+    const struct content *c = &m->publish.content;
+    const struct amqp_marks *marks = m->publish.marks;
     size_t targets_size = m->route->count * sizeof(struct route_target);
-    size_t size = sizeof(struct tx_publish) + targets_size + c->exchange.size + c->routing_key.size +
-                  c->properties.size + c->body.size;
+    size_t stores_size = m->route->store_count * sizeof(struct route_store);
+    size_t marks_size = marks ? sizeof *marks : 0;
+    size_t size = sizeof(struct tx_publish) + targets_size + stores_size + marks_size + names_size(m->route) +
+                  c->exchange.size + c->routing_key.size + c->properties.size + c->body.size;
     ch->tx.bytes += size;
     if (!channel_tx_fits(ch)) return;
     struct tx_publish *p = mem_alloc(size);
-    uint8_t *at = (uint8_t *)p->targets + targets_size;
+    struct route_store *stores = (struct route_store *)((uint8_t *)p->targets + targets_size);
+    struct amqp_marks *own_marks = (struct amqp_marks *)((uint8_t *)stores + stores_size);
+    uint8_t *at = (uint8_t *)own_marks + marks_size;
+    if (marks) *own_marks = *marks;
     p->message = *m;
     p->message.route = &p->route;
-    p->message.content = (struct content){keep(&at, c->exchange), keep(&at, c->routing_key), keep(&at, c->properties),
-                                          keep(&at, c->body)};
-    p->route = (struct route){.targets = p->targets, .count = m->route->count};
-    if (targets_size) memcpy(p->targets, m->route->targets, targets_size);
+    p->message.publish.marks = marks ? own_marks : NULL;
+    p->message.publish.content = (struct content){keep(&at, c->exchange), keep(&at, c->routing_key),
+                                                  keep(&at, c->properties), keep(&at, c->body)};
+    keep_route(p, m->route, stores, &at);
     list_append(&ch->tx.publishes, &p->link);
 }
 
@@ -176,6 +203,7 @@ static void send_publishes(struct channel *ch, struct map_u64 *groups)
         struct tx_publish *p = LIST_ITEM(link, struct tx_publish, link);
         forget_deleted_queues(ch, &p->route);
         for (size_t i = 0; i < p->route.count; i++) map_u64_set(groups, p->route.targets[i].group, ch);
+        for (size_t i = 0; i < p->route.store_count; i++) map_u64_set(groups, p->route.stores[i].group, ch);
         channel_publish_send(ch, &p->message);
         drop_publish(p);
     }

@@ -106,10 +106,8 @@ struct publishing {
 /* A checked message and its way. Slices and route are borrowed. */
 struct outgoing {
     const struct route *route; /* empty: unroutable */
-    struct content content;
+    struct publish publish;
     bool mandatory;
-    uint8_t flags, priority; /* as the backend's publish() wants them */
-    uint64_t ttl_ms;
 };
 
 struct route_memory {

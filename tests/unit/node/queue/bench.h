@@ -170,7 +170,9 @@ static inline struct queue_settings plain_settings(void)
                                    .delivery_limit = QUEUE_NO_LIMIT,
                                    .delayed_retry_min_ms = QUEUE_NO_LIMIT,
                                    .delayed_retry_max_ms = QUEUE_NO_LIMIT,
-                                   .consumer_timeout_ms = QUEUE_NO_LIMIT};
+                                   .consumer_timeout_ms = QUEUE_NO_LIMIT,
+                                   .window_size = QUEUE_NO_LIMIT,
+                                   .window_ttl_ms = QUEUE_NO_LIMIT};
 }
 
 static inline void configure(struct bench *b, uint64_t queue, struct queue_settings settings)

@@ -103,19 +103,22 @@ static inline void fake_channel_close(void *self, struct backend_channel *c)
 }
 
 static inline unsigned fake_publish(void *self, struct backend_channel *c, const struct route *route,
-                                    const struct content *content, uint8_t flags, uint8_t priority, uint64_t ttl_ms,
-                                    uint64_t tag)
+                                    const struct publish *m, uint64_t tag)
 {
     struct harness *h = self;
     unsigned groups = 0;
     uint32_t last = 0;
-    h->published_to = route->targets[0];
+    const struct content *content = &m->content;
+    if (route->count) h->published_to = route->targets[0];
     for (size_t i = 0; i < route->count; i++) {
         groups += route->targets[i].group != last;
         last = route->targets[i].group;
     }
+    for (size_t i = 0; i < route->store_count; i++, groups++)
+        harness_log(h, "keep kind=%u exchange=%.*s delay=%llu", route->stores[i].kind, TEXT(route->stores[i].exchange),
+                    m->marks ? (unsigned long long)m->marks->delay_ms : 0);
     harness_log(h, "publish queues=%zu exchange=%.*s key=%.*s flags=%u priority=%u ttl=%lld tag=%llu body=%.*s",
-                route->count, TEXT(content->exchange), TEXT(content->routing_key), flags, priority, (long long)ttl_ms,
+                route->count, TEXT(content->exchange), TEXT(content->routing_key), m->flags, m->priority, (long long)m->ttl_ms,
                 (unsigned long long)tag, content->body.size > 20 ? 20 : (int)content->body.size,
                 (const char *)content->body.data);
     for (unsigned i = 0; h->confirm_now && i < groups; i++) session_confirm(h->session, fake_number(c), tag, true);
