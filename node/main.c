@@ -218,7 +218,8 @@ static void reload(struct logger *logger, struct security *security)
 }
 
 /* Until the node is to stop. Meanwhile changed certificates are read, and the service manager hears that we live. */
-static void wait_for_signal(struct node *node, sigset_t *signals, struct logger *logger, struct security *security)
+static void wait_for_signal(struct node *node, sigset_t *signals, struct logger *logger, struct security *security,
+                            struct http *http)
 {
     unsigned alive_ms = service_alive_ms(), look_ms = SECURITY_LOOK_S * 1000;
     if (alive_ms && alive_ms < look_ms) look_ms = alive_ms;
@@ -232,6 +233,7 @@ static void wait_for_signal(struct node *node, sigset_t *signals, struct logger 
         }
         if (number == SIGHUP) reload(logger, security);
         else security_reload(security, false, logger);
+        if (http) http_reload(http, number == SIGHUP);
         if (alive_ms) service_alive(node);
     }
 }
@@ -253,20 +255,28 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     int code = node_open(&node, settings, listeners, err);
     if (!code) code = node_start(node, err);
     if (code) return code;
+    char https[CONFIG_TEXT_MAX + 32];
+    bool v6 = strchr(c->management_ssl_ip, ':') != NULL;
+    snprintf(https, sizeof https, v6 ? "[%s]:%lld" : "%s:%lld", c->management_ssl_ip,
+             (long long)c->management_ssl_port);
     struct http_params http_params = {.node = node,
                                       .address = c->management_tcp,
+                                      .tls_address = https,
                                       .product = c->product_name,
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name};
-    if (*c->management_tcp) code = http_open(&http, &http_params, err);
+    if (c->management_ssl_port) http_params.tls = &c->management_ssl;
+    if (*c->management_tcp || http_params.tls) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     if (!code) {
         logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
                       settings->node, settings->name, listeners->addresses[0],
-                      *c->management_tcp ? c->management_tcp : "none", settings->shard_count,
-                      settings->placement.group_count - 1);
+                      *c->management_tcp       ? c->management_tcp
+                      : c->management_ssl_port ? https
+                                               : "none",
+                      settings->shard_count, settings->placement.group_count - 1);
         service_ready();
-        wait_for_signal(node, &signals, settings->logger, security);
+        wait_for_signal(node, &signals, settings->logger, security, http);
     }
     if (http) http_close(http);
     if (runner) runner_close(runner);

@@ -10,16 +10,21 @@
 #include "node/shard/node.h"
 
 struct http;
+struct config_tls;
 
 enum { HTTP_CONNECTIONS_MAX = 256, HTTP_TIMEOUT_S = 30 };
 
 struct http_params {
     struct node *node;
-    const char *address; /* host:port, or port alone */
+    const char *address;          /* host:port, or port alone; "": no plain port */
+    const struct config_tls *tls; /* NULL: no HTTPS */
+    const char *tls_address;
     const char *product, *version, *cluster_name;
 };
 
 int http_open(struct http **out, const struct http_params *params, struct err *err);
+/* Serves HTTPS with new certificates when their files have changed, or in any case; broken files change nothing. */
+void http_reload(struct http *h, bool all);
 void http_close(struct http *h);
 
 #endif

@@ -18,6 +18,7 @@ enum {
     HTTP_BODY_MAX = 10000000, /* bytes of a request's body, as RabbitMQ's default */
     HTTP_CAPTURES_MAX = 8,    /* {names} in a pattern */
     HTTP_QUERY_MAX = 16,      /* options that one request is asked for */
+    HTTP_BACKLOG = 128,       /* of HTTPS; the plain port has libmicrohttpd's */
     HTTP_THREAD_STACK = 512 << 10,
     HTTP_SLICE = 256, /* records that one call on a shard walks over: it must not hold up the shard's clients */
 };
@@ -29,9 +30,22 @@ struct http {
     struct http_params params;
     struct peers *peers;
     struct sampler *sampler;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL: no plain port */
+    struct https *https;       /* NULL: no port with TLS */
     char address[128];
 };
+
+/* server.c: a daemon on the address, or on a listening socket (else -1), with what TLS needs; NULL: it cannot listen.
+ */
+struct MHD_OptionItem;
+struct sockaddr_storage;
+struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
+                              struct MHD_OptionItem *more, bool tls);
+
+/* https.c */
+int https_open(struct http *h, struct err *err);
+void https_reload(struct https *s, bool all);
+void https_close(struct https *s);
 
 /* What a path needs of its caller. Each tag includes what stands to its left, as RabbitMQ's do. */
 enum http_tag { TAG_NONE, TAG_MANAGEMENT, TAG_POLICYMAKER, TAG_MONITORING, TAG_ADMINISTRATOR };

@@ -8,6 +8,7 @@
 #include "node/http/families.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
+#include "node/net/net.h"
 
 static const char *const exchange_types[][2] = {
     {"direct", "AMQP direct exchange, as per the AMQP specification"},
@@ -114,10 +115,12 @@ static json_t *listeners_json(struct http *h)
     const struct node_listeners *amqp = node_listener_addresses(h->params.node);
     json_t *array = json_array();
     for (size_t i = 0; i < amqp->count; i++)
-        json_array_append_new(array, listener_json(settings->name, "amqp", amqp->addresses[i]));
+        json_array_append_new(
+            array, listener_json(settings->name, settings->entrances[i].tls ? "amqp/ssl" : "amqp", amqp->addresses[i]));
     if (settings->cluster_listen)
         json_array_append_new(array, listener_json(settings->name, "clustering", settings->cluster_listen));
-    json_array_append_new(array, listener_json(settings->name, "http", h->address));
+    if (h->daemon) json_array_append_new(array, listener_json(settings->name, "http", h->address));
+    if (h->https) json_array_append_new(array, listener_json(settings->name, "https", h->params.tls_address));
     return array;
 }
 

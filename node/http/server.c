@@ -145,25 +145,41 @@ static int resolve(const char *address, struct sockaddr_storage *out, struct err
     return 0;
 }
 
-int http_open(struct http **out, const struct http_params *params, struct err *err)
+struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
+                              struct MHD_OptionItem *more, bool tls)
+{
+    static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
+                     (tls ? MHD_USE_TLS : 0) | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, address,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_THREAD_STACK_SIZE,
+                            (size_t)HTTP_THREAD_STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_LISTEN_SOCKET,
+                            listener, MHD_OPTION_ARRAY, more ? more : none, MHD_OPTION_END);
+}
+
+static int open_plain(struct http *h, struct err *err)
 {
     struct sockaddr_storage address = {0};
-    int code = resolve(params->address, &address, err);
+    int code = resolve(h->params.address, &address, err);
     if (code) return code;
+    h->daemon = http_start(h, &address, -1, NULL, false);
+    if (h->daemon) return 0;
+    return (int)err_set(err, ERR_IO, "management.tcp: cannot listen on %s: is the port taken?", h->params.address);
+}
+
+int http_open(struct http **out, const struct http_params *params, struct err *err)
+{
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
-    snprintf(h->address, sizeof h->address, "%s", params->address);
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
-                     (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    h->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, &address,
-                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_THREAD_STACK_SIZE,
-                         (size_t)HTTP_THREAD_STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-    if (!h->daemon) {
+    snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
+    int code = *params->address ? open_plain(h, err) : 0;
+    if (!code && params->tls) code = https_open(h, err);
+    if (code) {
+        if (h->daemon) MHD_stop_daemon(h->daemon);
         mem_free(h);
-        return (int)err_set(err, ERR_IO, "management.tcp: cannot listen on %s: is the port taken?", params->address);
+        return code;
     }
     h->sampler = sampler_open(h);
     h->peers = peers_open(h);
@@ -173,7 +189,8 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
 
 void http_close(struct http *h)
 {
-    MHD_stop_daemon(h->daemon);
+    if (h->daemon) MHD_stop_daemon(h->daemon);
+    if (h->https) https_close(h->https);
     peers_close(h->peers);
     sampler_close(h->sampler);
     mem_free(h);

@@ -1,6 +1,7 @@
 """TLS towards clients, between nodes and on the management port, with certificates that openssl makes for each test."""
 
 import contextlib
+import http.client
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import kit
 import places
 from certificates import Authority
+from cluster import AUTHORIZATION
 from ports import free_base_port
 from test_clients import SCRIPTS, python_with_pika, run
 
@@ -294,6 +296,44 @@ def test_links_over_tls():
         plain.process.start([cluster.binary, "--config", str(config)])
         for node in (plain, survivor):
             kit.wait_for(f"{node.name} says that cluster.ssl differs", lambda node=node: "cluster.ssl differs" in kit.read_log(node))
+
+
+def https_get(port, context, path="/api/overview"):
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    try:
+        connection.request("GET", path, headers={"Authorization": AUTHORIZATION})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), connection.sock.getpeercert()["subject"][-1][0][1]
+    finally:
+        connection.close()
+
+
+def test_https():
+    """HTTPS beside plain HTTP: API and health, TLS 1.2 and newer; new certificates are served within seconds, broken ones are not"""
+    authority, port = Authority(directory("ca")), free_base_port()
+    certificate, key = authority.issue("web", "/CN=before")
+    settings = {"management.ssl.port": port, "management.ssl.ip": "127.0.0.1", "management.ssl.certfile": certificate,
+                "management.ssl.keyfile": key, "management.ssl.cacertfile": authority.file}
+    with kit.cluster(nodes=1, settings={name: str(value) for name, value in settings.items()}) as cluster:
+        node = cluster.nodes[0]
+        context = authority.context()
+        context.check_hostname = True
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            status, body, name = https_get(port, authority.context(version=version))
+            kit.check_equal((status, name), (200, "before"), f"overview over {version}")
+            kit.check(b"rabbitmq_version" in body, f"overview: {body[:200]}")
+        kit.check_equal(https_get(port, context, "/health/ready")[0], 200, "/health/ready")
+        listeners = {(entry["protocol"], entry["port"]) for entry in node.get_json("/api/nodes")[0].get("listeners", [])}
+        listeners |= {(entry["protocol"], entry["port"]) for entry in node.get_json("/api/overview").get("listeners", [])}
+        kit.check(("https", port) in listeners, f"listeners: {listeners}")
+        authority.issue("web", "/CN=after")
+        kit.wait_for("the new certificate is served", lambda: https_get(port, context)[2] == "after")
+        pathlib.Path(certificate).write_text("broken\n")
+        kit.wait_for("a line says that the old ones are kept", lambda: "http certificates_kept" in kit.read_log(node))
+        kit.check_equal(https_get(port, context)[2], "after", "with a broken file")
+        authority.issue("web", "/CN=third")
+        node.process.send(signal.SIGHUP)
+        kit.wait_for("SIGHUP reads it", lambda: https_get(port, context)[2] == "third")
 
 
 HAPROXY = """
