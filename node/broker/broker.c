@@ -308,6 +308,11 @@ uint8_t broker_leader(const struct broker *b, uint32_t group)
     return group < b->params.group_count ? b->leaders[group].node : 0;
 }
 
+uint64_t broker_login_count(const struct broker *b, bool succeeded)
+{
+    return b->logins[succeeded];
+}
+
 bool broker_ready(const struct broker *b)
 {
     for (uint32_t g = 0; g < b->params.group_count; g++)

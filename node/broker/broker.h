@@ -80,6 +80,7 @@ uint64_t broker_deadline_ms(const struct broker *b);
 
 /* --- connections --- */
 struct broker_connection *broker_connection_open(struct broker *b);
+void broker_connection_hide(struct broker_connection *c); /* a conversation of this process: its login is not counted */
 const struct backend *broker_connection_backend(struct broker_connection *c);
 void broker_connection_attach(struct broker_connection *c, struct session *session, void (*touched)(void *arg), void *arg); /* touched: the session got an event */
 void broker_connection_close(struct broker_connection *c); /* channels were closed by the session */
@@ -101,6 +102,7 @@ void broker_change(struct broker *b, const struct topology_command *command, voi
 bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback);
 struct auth *broker_auth(struct broker *b);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
+uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);
 struct queue_machine *broker_queues(struct broker *b, uint32_t group); /* NULL if the group is not on this shard and node */

@@ -160,6 +160,7 @@ struct broker_connection {
     void *touched_arg;
     uint64_t token;
     uint64_t unanswered_bytes;
+    bool hidden;
     struct list channels;
     struct list link; /* broker.connections */
 };
@@ -226,6 +227,7 @@ void backend_fill(struct backend *backend, struct broker_connection *c);
 
 struct broker {
     struct broker_params params;
+    uint64_t logins[2]; /* refused, taken */
     const struct broker_io *io;
     uint64_t now_ms;
     uint32_t epoch;

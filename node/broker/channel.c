@@ -42,7 +42,10 @@ bool broker_login(struct broker *b, struct slice user, struct slice password, bo
 
 static bool backend_login(void *self, struct slice user, struct slice password, bool loopback)
 {
-    return broker_login(broker_of(self), user, password, loopback);
+    struct broker_connection *c = self;
+    bool fits = broker_login(c->broker, user, password, loopback);
+    if (!c->hidden) c->broker->logins[fits]++;
+    return fits;
 }
 
 static struct auth *backend_auth(void *self)
@@ -238,6 +241,11 @@ struct broker_connection *broker_connection_open(struct broker *b)
     list_append(&b->connections, &c->link);
     backend_fill(&c->backend, c);
     return c;
+}
+
+void broker_connection_hide(struct broker_connection *c)
+{
+    c->hidden = true;
 }
 
 const struct backend *broker_connection_backend(struct broker_connection *c)

@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 
 #include "base/mem.h"
-#include "node/http/http_internal.h"
+#include "node/http/items.h"
 
 static bool is_local(struct MHD_Connection *connection)
 {
@@ -14,6 +14,21 @@ static bool is_local(struct MHD_Connection *connection)
     if (!address || address->sa_family != AF_INET6) return false;
     const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
     return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+}
+
+/* Counts the attempt, too. */
+static bool check(const struct request *r, const char *user, const char *password, unsigned *has)
+{
+    bool fits =
+        node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r->connection), has);
+    atomic_fetch_add(fits ? &r->http->logins_succeeded : &r->http->logins_failed, 1);
+    return fits;
+}
+
+bool caller_check(const struct request *r, const char *user, const char *password)
+{
+    unsigned has = 0;
+    return check(r, user, password, &has) && has;
 }
 
 bool caller_login(struct request *r)
@@ -28,11 +43,9 @@ bool caller_login(struct request *r)
     char *password = NULL;
     char *user = MHD_basic_auth_get_username_password(r->connection, &password);
     unsigned has = 0;
-    bool ok =
-        user && password &&
-        node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r->connection), &has);
+    bool ok = user && password && check(r, user, password, &has);
     if (ok) {
-        r->caller = (struct caller){mem_strdup(user), mem_strdup(password), 0};
+        r->caller = (struct caller){.user = mem_strdup(user), .password = mem_strdup(password)};
         for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
             if (has & tags[i].has) r->caller.tags |= 1u << tags[i].tag;
     }
@@ -41,18 +54,37 @@ bool caller_login(struct request *r)
     return ok;
 }
 
+bool caller_has(const struct request *r, enum http_tag tag)
+{
+    uint32_t tags = r->caller.tags;
+    return tag == TAG_NONE || tags >> tag & 1 || tags >> TAG_ADMINISTRATOR & 1 || (tag == TAG_MANAGEMENT && tags);
+}
+
 bool caller_monitors(const struct request *r)
 {
-    return r->caller.tags >> TAG_MONITORING != 0;
+    return caller_has(r, TAG_MONITORING);
 }
 
-bool caller_sees(const struct request *r, struct slice vhost)
+static void learn_vhosts(struct request *r)
 {
-    (void)vhost;
-    return r->caller.tags != 0;
+    json_t *permissions = items_list(r->http, REGISTRY_PERMISSION, (struct slice){0});
+    r->caller.vhosts = json_object();
+    for (size_t i = 0; i < json_array_size(permissions); i++) {
+        const json_t *item = json_array_get(permissions, i);
+        if (slice_is(slice_json(json_object_get(item, "name")), r->caller.user))
+            json_put(r->caller.vhosts, json_string_value(json_object_get(item, "vhost")), json_true());
+    }
+    json_decref(permissions);
 }
 
-json_t *caller_filter(const struct request *r, json_t *items)
+bool caller_sees(struct request *r, struct slice vhost)
+{
+    if (caller_monitors(r)) return true;
+    if (!r->caller.vhosts) learn_vhosts(r);
+    return json_object_getn(r->caller.vhosts, (const char *)vhost.data, vhost.size) != NULL;
+}
+
+json_t *caller_filter(struct request *r, json_t *items)
 {
     for (size_t i = json_array_size(items); i-- > 0;)
         if (!caller_sees(r, slice_json(json_object_get(json_array_get(items, i), "vhost"))))

@@ -9,7 +9,8 @@ json_t *connections_here(struct http *h);
 json_t *channels_here(struct http *h);
 json_t *consumers_here(struct http *h);
 json_t *queues_here(struct http *h); /* those whose group this node leads */
-json_t *node_here(struct http *h);   /* an object: facts and counters */
+void node_attempts_reset(struct http *h);
+json_t *node_here(struct http *h); /* an object: facts and counters */
 bool connection_close_here(struct http *h, struct slice name, struct slice reason);
 
 #endif

@@ -7,6 +7,7 @@
 #define WARREN_NODE_HTTP_HTTP_INTERNAL_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "node/http/http.h"
@@ -30,6 +31,9 @@ struct http {
     struct http_params params;
     struct peers *peers;
     struct sampler *sampler;
+    /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
+    atomic_ullong logins_failed, logins_succeeded;
+    atomic_ullong amqp_failed_before, amqp_succeeded_before;
     struct MHD_Daemon *daemon; /* NULL: no plain port */
     struct https *https;       /* NULL: no port with TLS */
     char address[128];
@@ -47,7 +51,7 @@ int https_open(struct http *h, struct err *err);
 void https_reload(struct https *s, bool all);
 void https_close(struct https *s);
 
-/* What a path needs of its caller. Each tag includes what stands to its left, as RabbitMQ's do. */
+/* What a path needs of its caller. An administrator has them all, and each includes TAG_MANAGEMENT. */
 enum http_tag { TAG_NONE, TAG_MANAGEMENT, TAG_POLICYMAKER, TAG_MONITORING, TAG_ADMINISTRATOR };
 
 enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_METHODS };
@@ -55,12 +59,14 @@ enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_METHODS };
 struct caller {
     char *user, *password; /* owned */
     uint32_t tags;         /* bits 1 << enum http_tag */
+    json_t *vhosts;        /* those that it may enter, as members of an object; NULL: not looked at yet */
 };
 
 struct request {
     struct http *http;
     struct MHD_Connection *connection;
     enum http_method method;
+    const char *pattern; /* of routes.c, that the path fits */
     struct caller caller;
     struct slice captures[HTTP_CAPTURES_MAX]; /* the path's {names}, decoded, in the order of the pattern */
     struct query {
@@ -128,17 +134,21 @@ bool name_fits(struct slice name, struct answer *a);
 /* --- listing.c: ?columns, sort, page and name of a list --- */
 struct listing {
     const char *columns, *sort, *name;
+    char *name_kept; /* owned */
     bool reverse, paged;
     long page, page_size;
     struct pattern *pattern; /* ?use_regex */
 };
 bool listing_open(struct listing *l, struct request *r, struct answer *a); /* false: answered 400 */
+/* A listing that only chooses by a pattern; an empty pattern wants all. False: answered 400. */
+bool listing_of_pattern(struct listing *l, struct request *r, struct slice pattern, struct answer *a);
 bool listing_wants(const struct listing *l, struct slice name);
 /* Sorts by ?sort, or by the comma separated `order`; cuts out the page and the columns; moves `items`. `total`: how
  * many there were before listing_wants(). Closes the listing. */
 void listing_answer(struct listing *l, json_t *items, size_t total, const char *order, struct answer *a);
 void listing_close(struct listing *l);
-json_t *columns_of(json_t *item, const char *columns); /* new; the whole item when columns is NULL */
+json_t *listing_sort(json_t *items, const char *order); /* moves; by comma separated members */
+json_t *columns_of(json_t *item, const char *columns);  /* new; the whole item when columns is NULL */
 
 /* --- shards.c --- */
 /* Who is who, as shard 0 knows it. */
@@ -154,10 +164,12 @@ void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *
 bool vhost_exists(struct http *h, struct slice vhost);
 
 /* --- caller.c --- */
-bool caller_login(struct request *r);                          /* fills r->caller; false: nobody we know */
-bool caller_monitors(const struct request *r);                 /* sees connections of others, too */
-bool caller_sees(const struct request *r, struct slice vhost); /* whether lists show what is in there */
-json_t *caller_filter(const struct request *r, json_t *items); /* moves; without those of vhosts not seen */
+bool caller_check(const struct request *r, const char *user, const char *password);
+bool caller_login(struct request *r); /* fills r->caller; false: nobody we know */
+bool caller_has(const struct request *r, enum http_tag tag);
+bool caller_monitors(const struct request *r);           /* sees connections of others, too */
+bool caller_sees(struct request *r, struct slice vhost); /* whether lists show what is in there */
+json_t *caller_filter(struct request *r, json_t *items); /* moves; without those of vhosts not seen */
 bool vhost_answer(struct request *r, struct slice vhost, struct answer *a); /* false: answered 404 or 401 */
 
 /* --- families --- */
@@ -179,10 +191,35 @@ request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete,
     api_queue_messages_get, api_queue_actions;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_metrics_get, api_health_get;
+request_handler api_vhosts_list, api_vhost_get, api_vhost_put, api_vhost_delete, api_vhost_protect, api_vhost_unprotect,
+    api_vhost_start;
+request_handler api_users_list, api_users_without_permissions, api_users_bulk_delete, api_user_get, api_user_put,
+    api_user_delete, api_hash_password;
+request_handler api_permissions_list, api_permissions_of_vhost, api_permissions_of_user, api_permission_get,
+    api_permission_put, api_permission_delete;
+request_handler api_topic_permissions_list, api_topic_permissions_of_vhost, api_topic_permissions_of_user,
+    api_topic_permission_get, api_topic_permission_put, api_topic_permission_delete;
+request_handler api_vhost_limits_list, api_vhost_limit_put, api_vhost_limit_delete;
+request_handler api_user_limits_list, api_user_limit_put, api_user_limit_delete;
+request_handler api_policies_list, api_policy_get, api_policy_put, api_policy_delete;
+request_handler api_operator_policies_list, api_operator_policy_get, api_operator_policy_put,
+    api_operator_policy_delete;
+request_handler api_parameters_list, api_parameter_get, api_parameter_put, api_parameter_delete;
+request_handler api_global_parameters_list, api_global_parameter_get, api_global_parameter_put,
+    api_global_parameter_delete;
+request_handler api_definitions_get, api_definitions_post;
+request_handler api_check_alarms, api_check_local_alarms, api_check_port, api_check_protocol, api_check_certificates,
+    api_check_vhosts, api_check_quorum_critical, api_check_mirror_critical, api_check_in_service, api_check_ready,
+    api_check_connection_limit, api_check_cluster_size, api_check_metadata, api_check_metadata_with_data,
+    api_check_leaderless_queues, api_check_node, api_aliveness_test;
+request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
+    api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
+    api_deprecated_features_used, api_effective_config, api_rabbitmqadmin;
 request_handler page_index_get, page_file_get;
 
 /* Sums over one node; of queues, those of the groups that it leads: so nodes add up to the cluster. */
 struct totals {
+    uint64_t logins_failed, logins_succeeded; /* by AMQP */
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
     struct session_stats stats; /* of all connections since the node started */
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
@@ -192,6 +229,7 @@ struct totals {
 void totals_gather(struct http *h, struct totals *t);
 json_t *nodes_everywhere(struct http *h); /* new: an object per member of the cluster */
 json_t *exchange_types_json(void);
+json_t *cluster_name_json(struct http *h);
 /* Of all nodes that are in touch. */
 json_t *connections_seen(struct request *r);
 json_t *consumers_of_queue(struct request *r, struct slice vhost, struct slice name);

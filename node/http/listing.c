@@ -92,15 +92,30 @@ bool listing_open(struct listing *l, struct request *r, struct answer *a)
     return l->pattern != NULL;
 }
 
+bool listing_of_pattern(struct listing *l, struct request *r, struct slice pattern, struct answer *a)
+{
+    (void)r;
+    *l = (struct listing){.name_kept = mem_strndup(pattern.data ? (const char *)pattern.data : "", pattern.size)};
+    l->name = l->name_kept;
+    if (!pattern.size) return true;
+    l->pattern = pattern_open(l->name);
+    if (l->pattern) return true;
+    answer_bad(a, "the pattern is not a regular expression");
+    listing_close(l);
+    return false;
+}
+
 void listing_close(struct listing *l)
 {
+    mem_free(l->name_kept);
+    l->name_kept = NULL;
     pattern_close(l->pattern);
     l->pattern = NULL;
 }
 
 /* --- sorting --- */
 
-struct sorted {
+struct sortable {
     json_t *item;
     const json_t *keys[SORT_KEYS_MAX]; /* NULL: it has no such member */
     size_t at;                         /* where it was: sorting is stable */
@@ -144,7 +159,7 @@ static int compare_values(const json_t *a, const json_t *b)
 
 static int compare(const void *left, const void *right)
 {
-    const struct sorted *a = left, *b = right;
+    const struct sortable *a = left, *b = right;
     for (unsigned k = 0; k < SORT_KEYS_MAX; k++) {
         int order = compare_values(a->keys[k], b->keys[k]);
         if (order) return order;
@@ -152,10 +167,10 @@ static int compare(const void *left, const void *right)
     return (a->at > b->at) - (a->at < b->at);
 }
 
-static json_t *sort(json_t *items, const char *order, bool reverse)
+static json_t *sorted(json_t *items, const char *order, bool reverse)
 {
     size_t count = json_array_size(items);
-    struct sorted *all = mem_zalloc((count ? count : 1) * sizeof *all);
+    struct sortable *all = mem_zalloc((count ? count : 1) * sizeof *all);
     for (size_t i = 0; i < count; i++) {
         all[i].item = json_incref(json_array_get(items, i));
         all[i].at = i;
@@ -172,6 +187,11 @@ static json_t *sort(json_t *items, const char *order, bool reverse)
     mem_free(all);
     json_decref(items);
     return result;
+}
+
+json_t *listing_sort(json_t *items, const char *order)
+{
+    return sorted(items, order, false);
 }
 
 /* --- columns --- */
@@ -253,7 +273,7 @@ static void answer_page(const struct listing *l, json_t *items, size_t total, st
 void listing_answer(struct listing *l, json_t *items, size_t total, const char *order, struct answer *a)
 {
     const char *wanted = l->sort && *l->sort ? l->sort : order;
-    if (*wanted || l->reverse) items = sort(items, wanted, l->reverse);
+    if (*wanted || l->reverse) items = sorted(items, wanted, l->reverse);
     if (l->paged) answer_page(l, items, total, a);
     else answer_json(a, l->columns ? thin_out(l, items, 0, json_array_size(items)) : items);
     listing_close(l);

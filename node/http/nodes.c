@@ -77,6 +77,32 @@ static void put_totals(json_t *o, const struct totals *t)
     json_put(o, "consumers", json_number(t->consumers));
 }
 
+static json_t *attempts_json(const char *protocol, uint64_t failed, uint64_t succeeded)
+{
+    return json_pack("{s:s, s:I, s:I, s:I}", "protocol", protocol, "auth_attempts", (json_int_t)(failed + succeeded),
+                     "auth_attempts_failed", (json_int_t)failed, "auth_attempts_succeeded", (json_int_t)succeeded);
+}
+
+static void put_attempts(json_t *o, struct http *h, const struct totals *t)
+{
+    json_t *array = json_array();
+    json_array_append_new(array, attempts_json("amqp091", t->logins_failed - atomic_load(&h->amqp_failed_before),
+                                               t->logins_succeeded - atomic_load(&h->amqp_succeeded_before)));
+    json_array_append_new(array,
+                          attempts_json("http", atomic_load(&h->logins_failed), atomic_load(&h->logins_succeeded)));
+    json_put(o, "auth_attempts", array);
+}
+
+void node_attempts_reset(struct http *h)
+{
+    struct totals t;
+    totals_gather(h, &t);
+    atomic_store(&h->amqp_failed_before, t.logins_failed);
+    atomic_store(&h->amqp_succeeded_before, t.logins_succeeded);
+    atomic_store(&h->logins_failed, 0);
+    atomic_store(&h->logins_succeeded, 0);
+}
+
 static void put_stats(json_t *o, struct http *h, const struct totals *t)
 {
     struct stats stats = {0};
@@ -140,6 +166,7 @@ json_t *node_here(struct http *h)
     put_machine(o, settings);
     put_totals(o, &totals);
     put_stats(o, h, &totals);
+    put_attempts(o, h, &totals);
     shard_call_any(node_shard(h->params.node, 0), put_alarms, o);
     json_put(o, "rates_mode", json_string("basic"));
     json_put(o, "net_ticktime", json_integer(settings->node_timeout_ms / 1000));
@@ -229,5 +256,33 @@ void api_node_memory(struct request *r, struct answer *a)
     else
         answer_json(a, json_pack("{s:{s:s, s:{s:I, s:I, s:I}, s:I}}", "memory", "strategy", "rss", "total", "rss", used,
                                  "allocated", used, "erlang", (json_int_t)0, "other_system", used));
+    json_decref(nodes);
+}
+
+void api_auth_attempts(struct request *r, struct answer *a)
+{
+    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes),
+           *attempts = json_object_get(found, "auth_attempts");
+    if (attempts) answer_json(a, json_incref(attempts));
+    else answer_not_found(a);
+    json_decref(nodes);
+}
+
+void api_auth_attempts_reset(struct request *r, struct answer *a)
+{
+    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    struct buf question = {0};
+    if (!found) {
+        answer_not_found(a);
+    } else if (slice_is(r->captures[0], node_settings(r->http->params.node)->name)) {
+        node_attempts_reset(r->http);
+        answer_done(a, false);
+    } else {
+        buf_printf(&question, "reset attempts\n%.*s", (int)r->captures[0].size, (const char *)r->captures[0].data);
+        buf_put_u8(&question, 0);
+        json_decref(peers_ask(r->http->peers, (const char *)question.data));
+        answer_done(a, false);
+    }
+    buf_close(&question);
     json_decref(nodes);
 }

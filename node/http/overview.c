@@ -51,6 +51,8 @@ static void gather(struct shard *s, void *arg)
     t->connections_opened += figures.connections_opened;
     t->connections_closed += figures.connections_closed;
     session_stats_add(&t->stats, &figures.closed);
+    t->logins_failed += figures.logins_failed;
+    t->logins_succeeded += figures.logins_succeeded;
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
     t->store_bytes += figures.store_bytes;
@@ -130,7 +132,7 @@ static void put_identity(json_t *o, struct http *h)
     json_put(o, "product_name", json_string(p->product));
     json_put(o, "product_version", json_string(p->version));
     json_put(o, "rabbitmq_version", json_string(p->version));
-    json_put(o, "cluster_name", json_slice(slice_str(p->cluster_name)));
+    json_put(o, "cluster_name", cluster_name_json(h));
     json_put(o, "cluster_tags", json_array());
     json_put(o, "node_tags", json_array());
     json_put(o, "erlang_version", json_string("none"));

@@ -19,6 +19,10 @@ json_t *question_answer(struct http *h, struct slice question)
     if (slice_is(word, "consumers")) return consumers_here(h);
     if (slice_is(word, "node")) return node_here(h);
     if (slice_is(word, "queues")) return queues_here(h);
+    if (slice_is(word, "reset attempts")) {
+        if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);
+        return json_true();
+    }
     if (slice_is(word, "close")) {
         struct slice name = next_line(&rest);
         return json_boolean(connection_close_here(h, name, rest));

@@ -10,8 +10,11 @@
 struct route_entry {
     const char *pattern;
     enum http_tag tag;
+    enum http_tag changed_by; /* methods other than GET, when they need more */
     request_handler *handlers[HTTP_METHODS];
 };
+
+#define CHANGED_BY .changed_by
 
 #define GET .handlers[HTTP_GET]
 #define PUT .handlers[HTTP_PUT]
@@ -27,7 +30,8 @@ static const struct route_entry table[] = {
     {"/api/whoami", TAG_MANAGEMENT, GET = api_whoami_get},
     {"/api/version", TAG_MANAGEMENT, GET = api_version_get},
     {"/api/extensions", TAG_MANAGEMENT, GET = api_extensions_get},
-    {"/api/cluster-name", TAG_MANAGEMENT, GET = api_cluster_name_get},
+    {"/api/cluster-name", TAG_MANAGEMENT, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_cluster_name_get,
+     PUT = api_cluster_name_put},
     {"/api/nodes", TAG_MONITORING, GET = api_nodes_list},
     {"/api/nodes/{}", TAG_MONITORING, GET = api_node_get},
     {"/api/nodes/{}/memory", TAG_MONITORING, GET = api_node_memory},
@@ -60,6 +64,88 @@ static const struct route_entry table[] = {
     {"/api/bindings/{}", TAG_MANAGEMENT, GET = api_bindings_list},
     {"/api/bindings/{}/e/{}/{}/{}", TAG_MANAGEMENT, GET = api_bindings_between_list, POST = api_binding_post},
     {"/api/bindings/{}/e/{}/{}/{}/{}", TAG_MANAGEMENT, GET = api_binding_get, DELETE = api_binding_delete},
+    {"/api/definitions", TAG_ADMINISTRATOR, GET = api_definitions_get, POST = api_definitions_post},
+    {"/api/definitions/{}", TAG_POLICYMAKER, GET = api_definitions_get, POST = api_definitions_post},
+    {"/api/vhosts", TAG_MANAGEMENT, GET = api_vhosts_list},
+    {"/api/vhosts/{}", TAG_MANAGEMENT, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_vhost_get, PUT = api_vhost_put,
+     DELETE = api_vhost_delete},
+    {"/api/vhosts/{}/permissions", TAG_ADMINISTRATOR, GET = api_permissions_of_vhost},
+    {"/api/vhosts/{}/topic-permissions", TAG_ADMINISTRATOR, GET = api_topic_permissions_of_vhost},
+    {"/api/vhosts/{}/start/{}", TAG_ADMINISTRATOR, POST = api_vhost_start},
+    {"/api/vhosts/{}/deletion/protection", TAG_ADMINISTRATOR, POST = api_vhost_protect, DELETE = api_vhost_unprotect},
+    {"/api/users", TAG_ADMINISTRATOR, GET = api_users_list},
+    {"/api/users/without-permissions", TAG_ADMINISTRATOR, GET = api_users_without_permissions},
+    {"/api/users/bulk-delete", TAG_ADMINISTRATOR, POST = api_users_bulk_delete},
+    {"/api/users/{}", TAG_ADMINISTRATOR, GET = api_user_get, PUT = api_user_put, DELETE = api_user_delete},
+    {"/api/users/{}/permissions", TAG_ADMINISTRATOR, GET = api_permissions_of_user},
+    {"/api/users/{}/topic-permissions", TAG_ADMINISTRATOR, GET = api_topic_permissions_of_user},
+    {"/api/auth/hash_password/{}", TAG_ADMINISTRATOR, GET = api_hash_password},
+    {"/api/permissions", TAG_ADMINISTRATOR, GET = api_permissions_list},
+    {"/api/permissions/{}/{}", TAG_ADMINISTRATOR, GET = api_permission_get, PUT = api_permission_put,
+     DELETE = api_permission_delete},
+    {"/api/topic-permissions", TAG_ADMINISTRATOR, GET = api_topic_permissions_list},
+    {"/api/topic-permissions/{}/{}", TAG_ADMINISTRATOR, GET = api_topic_permission_get, PUT = api_topic_permission_put,
+     DELETE = api_topic_permission_delete},
+    {"/api/topic-permissions/{}/{}/{}", TAG_ADMINISTRATOR, DELETE = api_topic_permission_delete},
+    {"/api/vhost-limits", TAG_MANAGEMENT, GET = api_vhost_limits_list},
+    {"/api/vhost-limits/{}", TAG_MANAGEMENT, GET = api_vhost_limits_list},
+    {"/api/vhost-limits/{}/{}", TAG_ADMINISTRATOR, PUT = api_vhost_limit_put, DELETE = api_vhost_limit_delete},
+    {"/api/user-limits", TAG_MANAGEMENT, GET = api_user_limits_list},
+    {"/api/user-limits/{}", TAG_MANAGEMENT, GET = api_user_limits_list},
+    {"/api/user-limits/{}/{}", TAG_ADMINISTRATOR, PUT = api_user_limit_put, DELETE = api_user_limit_delete},
+    {"/api/policies", TAG_MANAGEMENT, GET = api_policies_list},
+    {"/api/policies/{}", TAG_MANAGEMENT, GET = api_policies_list},
+    {"/api/policies/{}/{}", TAG_POLICYMAKER, GET = api_policy_get, PUT = api_policy_put, DELETE = api_policy_delete},
+    {"/api/operator-policies", TAG_MANAGEMENT, GET = api_operator_policies_list},
+    {"/api/operator-policies/{}", TAG_MANAGEMENT, GET = api_operator_policies_list},
+    {"/api/operator-policies/{}/{}", TAG_ADMINISTRATOR, GET = api_operator_policy_get, PUT = api_operator_policy_put,
+     DELETE = api_operator_policy_delete},
+    {"/api/parameters", TAG_POLICYMAKER, GET = api_parameters_list},
+    {"/api/parameters/{}", TAG_POLICYMAKER, GET = api_parameters_list},
+    {"/api/parameters/{}/{}", TAG_POLICYMAKER, GET = api_parameters_list},
+    {"/api/parameters/{}/{}/{}", TAG_POLICYMAKER, GET = api_parameter_get, PUT = api_parameter_put,
+     DELETE = api_parameter_delete},
+    {"/api/global-parameters", TAG_POLICYMAKER, GET = api_global_parameters_list},
+    {"/api/global-parameters/{}", TAG_POLICYMAKER, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_global_parameter_get,
+     PUT = api_global_parameter_put, DELETE = api_global_parameter_delete},
+    {"/api/aliveness-test/{}", TAG_MANAGEMENT, GET = api_aliveness_test},
+    {"/api/healthchecks/node", TAG_MONITORING, GET = api_check_node},
+    {"/api/healthchecks/node/{}", TAG_MONITORING, GET = api_check_node},
+    {"/api/health/checks/alarms", TAG_MANAGEMENT, GET = api_check_alarms},
+    {"/api/health/checks/local-alarms", TAG_MANAGEMENT, GET = api_check_local_alarms},
+    {"/api/health/checks/port-listener/{}", TAG_MANAGEMENT, GET = api_check_port},
+    {"/api/health/checks/protocol-listener/{}", TAG_MANAGEMENT, GET = api_check_protocol},
+    {"/api/health/checks/virtual-hosts", TAG_MANAGEMENT, GET = api_check_vhosts},
+    {"/api/health/checks/node-is-quorum-critical", TAG_MANAGEMENT, GET = api_check_quorum_critical},
+    {"/api/health/checks/node-is-mirror-sync-critical", TAG_MANAGEMENT, GET = api_check_mirror_critical},
+    {"/api/health/checks/is-in-service", TAG_MANAGEMENT, GET = api_check_in_service},
+    {"/api/health/checks/ready-to-serve-clients", TAG_MANAGEMENT, GET = api_check_ready},
+    {"/api/health/checks/below-node-connection-limit", TAG_MANAGEMENT, GET = api_check_connection_limit},
+    {"/api/health/checks/reached-target-cluster-size", TAG_MANAGEMENT, GET = api_check_cluster_size},
+    {"/api/health/checks/metadata-store/initialized", TAG_MANAGEMENT, GET = api_check_metadata},
+    {"/api/health/checks/metadata-store/initialized/with-data", TAG_MANAGEMENT, GET = api_check_metadata_with_data},
+    {"/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts", TAG_MANAGEMENT,
+     GET = api_check_leaderless_queues},
+    {"/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{}", TAG_MANAGEMENT,
+     GET = api_check_leaderless_queues},
+    {"/api/health/checks/quorum-queues-without-elected-leaders/vhost/{}", TAG_MANAGEMENT,
+     GET = api_check_leaderless_queues},
+    {"/api/health/checks/quorum-queues-without-elected-leaders/vhost/{}/pattern/{}", TAG_MANAGEMENT,
+     GET = api_check_leaderless_queues},
+    {"/api/rebalance/queues", TAG_ADMINISTRATOR, POST = api_rebalance},
+    {"/api/reset", TAG_ADMINISTRATOR, DELETE = api_reset},
+    {"/api/reset/{}", TAG_ADMINISTRATOR, DELETE = api_reset},
+    {"/api/login", TAG_NONE, POST = api_login},
+    {"/api/auth", TAG_NONE, GET = api_auth_get},
+    {"/api/auth/attempts/{}", TAG_MONITORING, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_auth_attempts,
+     DELETE = api_auth_attempts_reset},
+    {"/api/auth/attempts/{}/source", TAG_MONITORING, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_auth_attempts,
+     DELETE = api_auth_attempts_reset},
+    {"/api/health/checks/certificate-expiration/{}/{}", TAG_MANAGEMENT, GET = api_check_certificates},
+    {"/api/feature-flags", TAG_MANAGEMENT, GET = api_feature_flags_list},
+    {"/api/feature-flags/{}/enable", TAG_ADMINISTRATOR, PUT = api_feature_flag_enable},
+    {"/api/deprecated-features", TAG_MANAGEMENT, GET = api_deprecated_features_list},
+    {"/api/deprecated-features/used", TAG_MANAGEMENT, GET = api_deprecated_features_used},
 };
 
 static const char *const method_names[HTTP_METHODS] = {"GET", "PUT", "POST", "DELETE"};
@@ -141,27 +227,31 @@ static enum http_method method_of(const char *name)
     return (enum http_method)m;
 }
 
-static bool tag_suffices(uint32_t tags, enum http_tag wanted)
+static enum http_tag tag_of(const struct request *r, const struct route_entry *e)
 {
-    return wanted == TAG_NONE || tags >> wanted != 0;
+    return r->method != HTTP_GET && e->changed_by ? e->changed_by : e->tag;
+}
+
+static void refuse(struct answer *a, enum http_tag wanted)
+{
+    static const char *const reasons[] = {"", "Not management user", "Not policymaker user", "Not monitor user",
+                                          "Not administrator user"};
+    answer_error(a, 401, "not_authorised", reasons[wanted]);
 }
 
 static void call(struct request *r, const struct route_entry *e, struct answer *a)
 {
     request_handler *handler = r->method < HTTP_METHODS ? e->handlers[r->method] : NULL;
+    enum http_tag wanted = tag_of(r, e);
     if (!handler) {
         a->status = 405;
         a->allow = allowed(e);
-    } else if (e->tag != TAG_NONE && !caller_login(r)) {
+    } else if (wanted != TAG_NONE && !caller_login(r)) {
         answer_error(a, 401, "not_authorized", "Login failed");
         a->challenge = true;
-    } else if (!tag_suffices(r->caller.tags, e->tag)) {
-        answer_error(a, 401, "not_authorised",
-                     e->tag == TAG_ADMINISTRATOR ? "Not administrator user"
-                     : e->tag == TAG_MONITORING  ? "Not monitor user"
-                     : e->tag == TAG_POLICYMAKER ? "Not policymaker user"
-                                                 : "Not management user");
-    } else if (!json_is_object(r->body)) {
+    } else if (!caller_has(r, wanted)) {
+        refuse(a, wanted);
+    } else if (!json_is_object(r->body) && handler != api_login) {
         answer_error(a, 400, "bad_request", "not_json");
     } else {
         handler(r, a);
@@ -173,6 +263,7 @@ void routes_answer(struct request *r, const char *method, const char *path, stru
     r->path = mem_strdup(path);
     r->method = method_of(method);
     const struct route_entry *e = find(r);
+    r->pattern = e ? e->pattern : NULL;
     if (!e) {
         answer_not_found(a);
     } else if (!strcmp(method, "OPTIONS")) {

@@ -108,6 +108,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
     buf_close(&r->bytes);
     mem_free(r->caller.user);
     mem_free(r->caller.password);
+    json_decref(r->caller.vhosts);
     mem_free(r->path);
     for (unsigned i = 0; i < r->query_count; i++) mem_free(r->query[i].value);
     mem_free(r);

@@ -116,6 +116,7 @@ static void on_opened(void *self)
     char peer[2 * NET_ADDRESS_MAX + 8];
     snprintf(peer, sizeof peer, "%s -> %s", net_socket_peer(c->socket), net_socket_local(c->socket));
     c->broker = broker_connection_open(s->broker);
+    if (c->hidden) broker_connection_hide(c->broker);
     c->session = session_create(&s->settings->session, broker_connection_backend(c->broker), peer,
                                 c->hidden || net_socket_is_loopback(c->socket), c->accepted_ms);
     if (net_socket_is_secure(c->socket)) connection_secure(s, c->session, net_socket_tls(c->socket));

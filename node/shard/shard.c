@@ -213,6 +213,8 @@ void shard_figures(const struct shard *s, struct shard_figures *f)
 {
     *f = (struct shard_figures){.connections_opened = s->connections_opened,
                                 .connections_closed = s->connections_closed,
+                                .logins_failed = broker_login_count(s->broker, false),
+                                .logins_succeeded = broker_login_count(s->broker, true),
                                 .closed = s->closed_stats,
                                 .log_bytes = log_total_bytes(s->log),
                                 .log_syncs = log_sync_count(s->log)};

@@ -111,7 +111,7 @@ bool shard_close_connection(struct shard *s, struct slice name, struct slice rea
 size_t shard_connection_count(const struct shard *s);
 
 struct shard_figures {
-    uint64_t connections_opened, connections_closed;
+    uint64_t connections_opened, connections_closed, logins_failed, logins_succeeded;
     struct session_stats closed; /* what connections did that are closed */
     uint64_t log_bytes, log_syncs;
     uint64_t store_bytes;

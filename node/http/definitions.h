@@ -1,0 +1,17 @@
+/* Definitions: everything but messages as one JSON file, in RabbitMQ's form (3.6 to 4.x), out and in. */
+#ifndef WARREN_NODE_HTTP_DEFINITIONS_H
+#define WARREN_NODE_HTTP_DEFINITIONS_H
+
+#include "node/http/items.h"
+
+json_t *definitions_of_all(struct http *h);
+json_t *definitions_of_vhost(struct http *h, struct slice vhost);
+
+/* What families share with it; new each. */
+json_t *users_shown(struct http *h);
+json_t *limits_grouped(struct http *h, enum registry_kind kind, struct slice owner);
+json_t *policy_value(const json_t *body);
+json_t *user_value(const json_t *body);
+json_t *vhost_value(const json_t *body, json_t *value /* moves; NULL: a new one */);
+
+#endif

@@ -1,0 +1,209 @@
+"""What operators set up over HTTP: vhosts, users, rights, limits, policies, parameters, and all of it as one file."""
+
+import json
+
+import amqp
+import kit
+from http_api import Admin, Api, name
+
+# As RabbitMQ 3.6 writes it, cut down: tags with commas, no apply-to, mirroring policies, limits among the parameters.
+OLD_FILE = {
+    "rabbit_version": "3.6.16",
+    "users": [{"name": "old", "password_hash": "2kiNwE2PrBQvrTQvVpFJ9fWZMSqJIHUNHZaJfkOhcp8x5RBy",
+               "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "administrator,impersonator"}],
+    "vhosts": [{"name": "/"}, {"name": "legacy"}],
+    "permissions": [{"user": "old", "vhost": "legacy", "configure": ".*", "write": ".*", "read": ".*"},
+                    {"user": "guest", "vhost": "legacy", "configure": ".*", "write": ".*", "read": ".*"}],
+    "parameters": [{"value": {"max-queues": 3}, "vhost": "legacy", "component": "vhost-limits", "name": "limits"}],
+    "global_parameters": [{"name": "cluster_name", "value": "rabbit@old"}],
+    "policies": [{"vhost": "legacy", "name": "ha", "pattern": "^ha\\.", "definition": {"ha-mode": "all"}, "priority": 0}],
+    "queues": [{"name": "ha.orders", "vhost": "legacy", "durable": True, "auto_delete": False,
+                "arguments": {"x-max-length": 100, "x-queue-mode": "lazy"}}],
+    "exchanges": [{"name": "routes", "vhost": "legacy", "type": "headers", "durable": True, "auto_delete": False,
+                   "internal": False, "arguments": {}}],
+    "bindings": [{"source": "routes", "vhost": "legacy", "destination": "ha.orders", "destination_type": "queue",
+                  "routing_key": "", "arguments": {"x-match": "all", "kind": "order", "size": 3}}],
+}
+
+
+def test_vhosts_and_users():
+    """Vhosts, users and permissions are made on one node and hold on all; rights are asked for over HTTP, too"""
+    with kit.cluster() as cluster:
+        api, other = Api(cluster.nodes[0]), Api(cluster.nodes[2])
+        api.put("/vhosts/shop", {"description": "orders", "tags": "a,b"})
+        api.put("/vhosts/shop", {"description": "all orders"}, expect=204)
+        vhost = other.get("/vhosts/shop")
+        kit.check_equal((vhost["description"], vhost["tags"]), ("all orders", ["a", "b"]), "vhost on another node")
+        kit.check_equal(sorted(v["name"] for v in other.get("/vhosts")), ["/", "shop"], "vhosts")
+        kit.check_equal(other.get("/vhosts/shop/permissions")[0]["user"], "guest", "who made it may use it")
+        api.put("/users/ann", {"password": "secret", "tags": "management"})
+        api.put("/users/bob", {"password": "x"}, expect=400)
+        kit.check_equal(other.get("/users/ann")["tags"], ["management"], "tags")
+        kit.check_equal([u["name"] for u in other.get("/users/without-permissions")], ["ann"], "without permissions")
+        api.put("/permissions/shop/ann", {"configure": "^ann", "write": "^ann", "read": ".*"})
+        api.put("/permissions/shop/ann", {"configure": "^ann"}, expect=400)
+        api.put("/permissions/nowhere/ann", {"configure": "", "write": "", "read": ""}, expect=400)
+        kit.check_equal(other.get("/permissions/shop/ann"), {"vhost": "shop", "user": "ann", "configure": "^ann",
+                                                             "write": "^ann", "read": ".*"}, "permission")
+        api.put("/topic-permissions/shop/ann", {"exchange": "amq.topic", "write": "^a", "read": ".*"})
+        kit.check_equal(other.get("/topic-permissions/shop/ann")[0]["exchange"], "amq.topic", "topic permission")
+        kit.check_equal(len(other.get("/users/ann/permissions")), 1, "permissions of a user")
+
+        ann = Api(cluster.nodes[1], "ann", "secret")
+        kit.check_equal(ann.get("/whoami"), {"name": "ann", "tags": ["management"]}, "whoami")
+        kit.check_equal([v["name"] for v in ann.get("/vhosts")], ["shop"], "vhosts that ann sees")
+        ann.put("/queues/shop/ann.box")
+        refusal = ann.put("/queues/shop/box", expect=401).json
+        kit.check("configure access to queue 'box' in vhost 'shop' refused for user 'ann'" in refusal["reason"], refusal)
+        ann("GET", "/queues/%2F", expect=401)
+        ann("GET", "/users", expect=401)
+        ann.put("/vhosts/mine", expect=401)
+        kit.check_equal([q["name"] for q in ann.get("/queues")], ["ann.box"], "queues that ann sees")
+        connection = kit.connect(cluster.nodes[2], user="ann", password="secret", vhost="shop")
+        kit.check_equal(kit.declare(connection, "ann.box", passive=True).fields["queue"], "ann.box", "by AMQP")
+        connection.close()
+
+        api.delete("/topic-permissions/shop/ann")
+        api.delete("/permissions/shop/ann")
+        other("GET", "/permissions/shop/ann", expect=404)
+        api.put("/vhosts/kept")
+        api.post("/vhosts/kept/deletion/protection", expect=204)
+        api("DELETE", "/vhosts/kept", expect=412)
+        api.delete("/vhosts/kept/deletion/protection")
+        api.delete("/vhosts/kept")
+        api.delete("/vhosts/shop")
+        other("GET", "/queues/shop", expect=404)
+        api.post("/users/bulk-delete", {"users": ["ann"]}, expect=204)
+        other("GET", "/users/ann", expect=404)
+        kit.check_equal(Api(cluster.nodes[1], "ann", "secret")("GET", "/whoami").status, 401, "after the user's end")
+
+
+def test_policies_and_parameters():
+    """Policies, parameters and limits are set, shown, refused with RabbitMQ's words, and cleared"""
+    with kit.cluster() as cluster:
+        api, other = Api(cluster.nodes[0]), Api(cluster.nodes[1])
+        api.put("/policies/%2F/short", {"pattern": "^q", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 2})
+        kit.check_equal(other.get("/policies/%2F/short"), {"vhost": "/", "name": "short", "pattern": "^q", "priority": 2,
+                                                           "apply-to": "queues", "definition": {"max-length": 5}}, "policy")
+        api.put("/policies/%2F/bad", {"pattern": "^q"}, expect=400)
+        bad = api.put("/policies/%2F/bad", {"pattern": "(", "definition": {"max-length": 5}}, expect=400).json
+        kit.check("regular expression" in bad["reason"], bad)
+        api.put("/operator-policies/%2F/cap", {"pattern": ".*", "definition": {"max-length": 9}, "apply-to": "queues"})
+        kit.check_equal([p["name"] for p in other.get("/operator-policies/%2F")], ["cap"], "operator policies")
+        api.put("/global-parameters/colour", {"value": {"a": [1, 2]}})
+        kit.check_equal(other.get("/global-parameters/colour"), {"name": "colour", "value": {"a": [1, 2]}}, "global parameter")
+        api.put("/vhost-limits/%2F/max-queues", {"value": 50}, expect=204)
+        api.put("/vhost-limits/%2F/bogus", {"value": 5}, expect=400)
+        kit.check_equal(other.get("/vhost-limits"), [{"vhost": "/", "value": {"max-queues": 50}}], "vhost limits")
+        api.put("/user-limits/guest/max-connections", {"value": 7}, expect=204)
+        kit.check_equal(other.get("/user-limits/guest"), [{"user": "guest", "value": {"max-connections": 7}}], "user limits")
+        kit.check_equal(other.get("/users/guest")["limits"], {"max-connections": 7}, "limits of the user")
+        api.put("/cluster-name", {"name": "east"}, expect=204)
+        kit.check_equal(other.get("/cluster-name"), {"name": "east"}, "cluster name")
+        for path in ("/policies/%2F/short", "/operator-policies/%2F/cap", "/global-parameters/colour",
+                     "/vhost-limits/%2F/max-queues", "/user-limits/guest/max-connections"):
+            other.delete(path)
+            other.delete(path, expect=404)
+
+
+def test_definitions():
+    """What is exported is imported again, by another cluster, without a difference; an old file comes in without edits"""
+    with kit.cluster() as cluster:
+        api = Api(cluster.nodes[0])
+        api.post("/definitions", OLD_FILE, expect=204)
+        api.post("/definitions", OLD_FILE, expect=204)  # once more changes nothing
+        kit.check_equal(api.get("/users/old")["tags"], ["administrator", "impersonator"], "tags of an old user")
+        kit.check_equal(api.get("/queues/legacy/ha.orders")["arguments"], {"x-max-length": 100, "x-queue-mode": "lazy"}, "queue")
+        binding = api.get("/bindings/legacy/e/routes/q/ha.orders")[0]
+        kit.check_equal(binding["arguments"], {"x-match": "all", "kind": "order", "size": 3}, "binding")
+        kit.check_equal(api.get("/vhost-limits/legacy"), [{"vhost": "legacy", "value": {"max-queues": 3}}], "limits")
+        with kit.connected(cluster.nodes[0]) as connection:
+            kit.declare(connection, "private", exclusive=True)
+            first = api.get("/definitions")
+        kit.check_equal([q["name"] for q in first["queues"]], ["ha.orders"], "exclusive queues are nobody else's")
+        refused = api.post("/definitions", {"queues": [{"name": "amq.wrong", "vhost": "legacy", "arguments": {}},
+                                                       {"name": "fine", "vhost": "legacy", "arguments": {}}]}, expect=400).json
+        kit.check("amq.wrong" in refused["reason"], refused)
+        api.get("/queues/legacy/fine")
+        api.delete("/queues/legacy/fine")
+        api.post("/definitions/legacy", {"queues": [{"name": "third", "arguments": {}}], "bindings": [
+            {"source": "routes", "destination": "third", "destination_type": "queue", "routing_key": "k", "arguments": {}}]},
+                 expect=204)
+        kit.check_equal(len(api.get("/queues/legacy/third/bindings")), 2, "of a file of one vhost")
+        api.delete("/queues/legacy/third")
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        api.post("/definitions", first, expect=204)
+        kit.check_equal(json.dumps(api.get("/definitions")), json.dumps(first), "the second export")
+
+
+def test_rabbitmqadmin_setup():
+    """rabbitmqadmin makes vhosts, users, permissions and policies, and exports and imports definitions"""
+    with kit.cluster() as cluster:
+        admin, file = Admin(cluster.nodes[0]), cluster.dir / "definitions.json"
+        admin("declare", "vhost", "name=shop")
+        admin("declare", "user", "name=ann", "password=secret", "tags=")
+        admin("declare", "permission", "vhost=shop", "user=ann", "configure=.*", "write=.*", "read=.*")
+        admin("declare", "policy", "name=short", "pattern=^q", 'definition={"max-length": 5}', "apply-to=queues")
+        admin("-V", "shop", "declare", "queue", "name=q1")
+        kit.check_equal(sorted(row["name"] for row in admin.rows("list", "users", "name")), ["ann", "guest"], "users")
+        admin("list", "vhosts", "name", "messages")
+        admin("list", "permissions")
+        admin("list", "policies")
+        admin("export", str(file))
+        admin("delete", "vhost", "name=shop")
+        admin("delete", "user", "name=ann")
+        admin("import", str(file))
+        kit.check_equal([row["vhost"] for row in admin.rows("list", "queues", "vhost")], ["shop"], "queues after the import")
+        connection = kit.connect(cluster.nodes[1], user="ann", password="secret", vhost="shop")
+        kit.check_equal(kit.declare(connection, "q1", passive=True).fields["message_count"], 0, "as the imported user")
+        connection.close()
+
+
+def test_checks():
+    """Health checks answer 200 and 503 as RabbitMQ's do, also when nodes are gone; the aliveness test sends a message"""
+    with kit.cluster() as cluster:
+        api, node = Api(cluster.nodes[0]), cluster.nodes[0]
+        for check in ("alarms", "local-alarms", f"port-listener/{node.amqp_port}", "protocol-listener/amqp", "virtual-hosts",
+                      "certificate-expiration/1/months", "node-is-quorum-critical", "node-is-mirror-sync-critical",
+                      "is-in-service", "ready-to-serve-clients", "below-node-connection-limit", "reached-target-cluster-size",
+                      "metadata-store/initialized", "metadata-store/initialized/with-data",
+                      "quorum-queues-without-elected-leaders/all-vhosts/",
+                      "quorum-queues-without-elected-leaders/vhost/%2F/pattern/.%2A"):
+            kit.check_equal(api.get("/health/checks/" + check)["status"], "ok", check)
+        api("GET", "/health/checks/port-listener/1", expect=503)
+        api("GET", "/health/checks/port-listener/abc", expect=400)
+        api("GET", "/health/checks/certificate-expiration/1/years", expect=200)
+        api("GET", "/health/checks/certificate-expiration/1/minutes", expect=400)
+        kit.check_equal(api("GET", "/health/checks/protocol-listener/mqtt", expect=503).json["missing"], "mqtt", "missing")
+        kit.check_equal(api.get("/aliveness-test/%2F"), {"status": "ok"}, "aliveness")
+        kit.check_equal(api.get("/healthchecks/node")["status"], "ok", "old health check")
+        kit.kill(cluster.nodes[2])
+        kit.wait_for("a node that may not go", lambda: api("GET", "/health/checks/node-is-quorum-critical").status == 503)
+        api("GET", "/health/checks/reached-target-cluster-size", expect=503)
+
+
+def test_odds():
+    """Smaller paths that tools call: whoami, version, extensions, login, feature flags, rebalance, reset"""
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        kit.check_equal(api.get("/whoami"), {"name": "guest", "tags": ["administrator"]}, "whoami")
+        kit.check(isinstance(api.get("/version"), str), "version")
+        kit.check(api.get("/extensions"), "extensions")
+        kit.check(all(flag["state"] == "enabled" for flag in api.get("/feature-flags")), "feature flags")
+        api.put("/feature-flags/stream_queue/enable", expect=204)
+        api.put("/feature-flags/no_such_flag/enable", expect=400)
+        kit.check_equal(api.get("/deprecated-features/used"), [], "deprecated features")
+        api.post("/rebalance/queues", expect=204)
+        api.delete("/reset")
+        api("POST", "/login", "username=guest&password=guest", expect=200)
+        api("POST", "/login", "username=guest&password=wrong", expect=401)
+        attempts = api.get("/auth/attempts/" + name(cluster.nodes[0].name))
+        http = next(entry for entry in attempts if entry["protocol"] == "http")
+        kit.check(http["auth_attempts_failed"] >= 1 and http["auth_attempts_succeeded"] >= 5, http)
+        kit.check_equal(len(api.get("/auth/hash_password/secret")["ok"]), 48, "a password's hash")
+        try:
+            kit.connect(cluster.nodes[0], password="wrong")
+            raise AssertionError("a wrong password was taken")
+        except (amqp.Closed, OSError):
+            pass
