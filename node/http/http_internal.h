@@ -146,6 +146,10 @@ bool listing_wants(const struct listing *l, struct slice name);
 /* Sorts by ?sort, or by the comma separated `order`; cuts out the page and the columns; moves `items`. `total`: how
  * many there were before listing_wants(). Closes the listing. */
 void listing_answer(struct listing *l, json_t *items, size_t total, const char *order, struct answer *a);
+/* For lists that are sorted before they are JSON: which of `count` items the page shows. False: answered 400. */
+bool listing_cut(const struct listing *l, size_t count, size_t *from, size_t *shown, struct answer *a);
+/* Those items, in their order; moves, and closes the listing. */
+void listing_answer_cut(struct listing *l, json_t *items, size_t count, size_t total, struct answer *a);
 void listing_close(struct listing *l);
 json_t *listing_sort(json_t *items, const char *order); /* moves; by comma separated members */
 json_t *columns_of(json_t *item, const char *columns);  /* new; the whole item when columns is NULL */

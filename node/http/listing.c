@@ -247,34 +247,60 @@ static json_t *thin_out(const struct listing *l, json_t *items, size_t from, siz
 
 /* --- the answer --- */
 
-static void answer_page(const struct listing *l, json_t *items, size_t total, struct answer *a)
+bool listing_cut(const struct listing *l, size_t count, size_t *from, size_t *shown, struct answer *a)
 {
-    size_t count = json_array_size(items), size = (size_t)l->page_size, pages = (count + size - 1) / size;
-    size_t from = (size_t)(l->page - 1) * size;
+    *from = 0;
+    *shown = count;
+    if (!l->paged) return true;
+    size_t size = (size_t)l->page_size, pages = (count + size - 1) / size;
+    *from = (size_t)(l->page - 1) * size;
     if (l->page > 1 && (size_t)l->page > pages) {
         char reason[160];
         snprintf(reason, sizeof reason, "Page out of range, page: %ld page size: %zu, len: %zu", l->page, size, count);
         answer_error(a, 400, "page_out_of_range", reason);
-        json_decref(items);
-        return;
+        return false;
     }
-    size_t shown = count - from < size ? count - from : size;
-    json_t *o = json_object();
-    json_put(o, "filtered_count", json_number(count));
-    json_put(o, "item_count", json_number(shown));
-    json_put(o, "items", thin_out(l, items, from, shown));
-    json_put(o, "page", json_integer(l->page));
-    json_put(o, "page_count", json_number(pages ? pages : 1));
-    json_put(o, "page_size", json_number(size));
-    json_put(o, "total_count", json_number(total));
-    answer_json(a, o);
+    *shown = count - *from < size ? count - *from : size;
+    return true;
+}
+
+void listing_answer_cut(struct listing *l, json_t *items, size_t count, size_t total, struct answer *a)
+{
+    size_t size = (size_t)l->page_size, pages = (count + size - 1) / size;
+    items = l->columns ? thin_out(l, items, 0, json_array_size(items)) : items;
+    if (l->paged) {
+        json_t *o = json_object();
+        json_put(o, "filtered_count", json_number(count));
+        json_put(o, "item_count", json_number(json_array_size(items)));
+        json_put(o, "items", items);
+        json_put(o, "page", json_integer(l->page));
+        json_put(o, "page_count", json_number(pages ? pages : 1));
+        json_put(o, "page_size", json_number(size));
+        json_put(o, "total_count", json_number(total));
+        items = o;
+    }
+    answer_json(a, items);
+    listing_close(l);
+}
+
+static json_t *cut_out(json_t *items, size_t from, size_t shown)
+{
+    json_t *array = json_array();
+    for (size_t i = from; i < from + shown; i++) json_array_append(array, json_array_get(items, i));
+    json_decref(items);
+    return array;
 }
 
 void listing_answer(struct listing *l, json_t *items, size_t total, const char *order, struct answer *a)
 {
     const char *wanted = l->sort && *l->sort ? l->sort : order;
+    size_t count = json_array_size(items), from, shown;
+    if (!listing_cut(l, count, &from, &shown, a)) {
+        json_decref(items);
+        listing_close(l);
+        return;
+    }
     if (*wanted || l->reverse) items = sorted(items, wanted, l->reverse);
-    if (l->paged) answer_page(l, items, total, a);
-    else answer_json(a, l->columns ? thin_out(l, items, 0, json_array_size(items)) : items);
-    listing_close(l);
+    if (shown < count) items = cut_out(items, from, shown);
+    listing_answer_cut(l, items, count, total, a);
 }

@@ -1,5 +1,7 @@
 #include "node/http/queue_facts.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 
 struct walk {
@@ -69,6 +71,33 @@ void queue_list_open(struct queue_list *l, struct http *h, struct slice vhost, s
         do shard_call_any(node_shard(h->params.node, i), slice, &w);
         while (w.more);
     }
+}
+
+struct order {
+    struct slice vhost, name;
+    size_t at;
+};
+
+static int compare(const void *left, const void *right)
+{
+    const struct order *a = left, *b = right;
+    int vhosts = slice_compare(a->vhost, b->vhost);
+    return vhosts ? vhosts : slice_compare(a->name, b->name);
+}
+
+void queue_list_sort(struct queue_list *l, bool reverse)
+{
+    if (!l->count) return;
+    struct order *orders = mem_alloc(l->count * sizeof *orders);
+    struct queue_facts *sorted = mem_alloc(l->count * sizeof *sorted);
+    for (size_t i = 0; i < l->count; i++)
+        orders[i] = (struct order){queue_vhost(l, &l->items[i]), queue_name(l, &l->items[i]), i};
+    qsort(orders, l->count, sizeof *orders, compare);
+    for (size_t i = 0; i < l->count; i++) sorted[i] = l->items[orders[reverse ? l->count - 1 - i : i].at];
+    mem_free(orders);
+    mem_free(l->items);
+    l->items = sorted;
+    l->capacity = l->count;
 }
 
 void queue_list_close(struct queue_list *l)

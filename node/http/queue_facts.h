@@ -27,6 +27,7 @@ struct queue_list {
 void queue_list_open(struct queue_list *l, struct http *h, struct slice vhost, struct slice name,
                      const struct listing *listing);
 void queue_list_close(struct queue_list *l);
+void queue_list_sort(struct queue_list *l, bool reverse); /* by vhost and name */
 struct slice queue_vhost(const struct queue_list *l, const struct queue_facts *q);
 struct slice queue_name(const struct queue_list *l, const struct queue_facts *q);
 struct slice queue_arguments_of(const struct queue_list *l, const struct queue_facts *q);

@@ -141,22 +141,48 @@ static json_t *complete(struct http *h, json_t *array)
     return array;
 }
 
+static void drop_unseen(struct request *r, struct queue_list *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (caller_sees(r, queue_vhost(l, &l->items[i]))) l->items[kept++] = l->items[i];
+    l->count = kept;
+}
+
+static bool is_by_name(const struct listing *l)
+{
+    return !l->sort || !*l->sort || !strcmp(l->sort, "vhost,name");
+}
+
+/* By name, which is how pages are read, only what is shown is made into JSON. */
+static void answer_queues(struct request *r, struct listing *listing, struct queue_list *list, struct answer *a)
+{
+    struct members members;
+    size_t from = 0, shown = list->count;
+    bool by_name = is_by_name(listing);
+    if (by_name) queue_list_sort(list, listing->reverse);
+    if (by_name && !listing_cut(listing, list->count, &from, &shown, a)) return;
+    members_open(r->http, &members);
+    json_t *array = json_array();
+    for (size_t i = from; i < from + shown; i++)
+        json_array_append_new(array, queue_json(r->http, &members, list, &list->items[i]));
+    members_close(&members);
+    array = complete(r->http, array);
+    if (by_name) listing_answer_cut(listing, array, list->count, list->total, a);
+    else listing_answer(listing, array, list->total, "", a);
+}
+
 void api_queues_list(struct request *r, struct answer *a)
 {
     struct listing listing;
     struct queue_list list;
-    struct members members;
     struct slice vhost = r->captures[0];
     if ((vhost.data && !vhost_answer(r, vhost, a)) || !listing_open(&listing, r, a)) return;
-    members_open(r->http, &members);
     queue_list_open(&list, r->http, vhost, (struct slice){0}, &listing);
-    json_t *array = json_array();
-    for (size_t i = 0; i < list.count; i++)
-        if (caller_sees(r, queue_vhost(&list, &list.items[i])))
-            json_array_append_new(array, queue_json(r->http, &members, &list, &list.items[i]));
-    listing_answer(&listing, complete(r->http, array), list.total, "vhost,name", a);
+    drop_unseen(r, &list);
+    answer_queues(r, &listing, &list, a);
     queue_list_close(&list);
-    members_close(&members);
+    listing_close(&listing);
 }
 
 /* New; NULL: there is none. */
