@@ -124,9 +124,13 @@ static void compare_effects(struct run *r)
             if (effects->items[i].port && port_index(r, effects->items[i].port) == port) say(r, &effects->items[i]);
         compare(r, &r->model.port_said[port], "port", port);
     }
+    for (size_t i = 0; i < effects->count; i++)
+        if (!effects->items[i].port && !effects->items[i].queue) say(r, &effects->items[i]);
+    compare(r, &r->model.machine_said, "machine", 0);
     for (unsigned queue = 0; queue < MODEL_QUEUES; queue++) {
         for (size_t i = 0; i < effects->count; i++)
-            if (!effects->items[i].port && r->place_of[effects->items[i].queue] == queue) say(r, &effects->items[i]);
+            if (!effects->items[i].port && effects->items[i].queue && r->place_of[effects->items[i].queue] == queue)
+                say(r, &effects->items[i]);
         compare(r, &r->model.queue_said[queue], "queue", queue);
     }
     model_clear_said(&r->model);
@@ -221,11 +225,54 @@ static struct queue_settings random_settings(struct run *r, unsigned queue)
     if (!r->deep && below(r, 4) == 0) s.max_length = (int64_t)below(r, 12);
     if (!r->deep && below(r, 6) == 0) s.max_length_bytes = (int64_t)below(r, 400);
     if (below(r, 4) == 0) s.delivery_limit = (int64_t)below(r, 4);
+    s.deduplicates = below(r, 3) == 0;
+    if (below(r, 2)) s.window_size = (int64_t)below(r, 4);
+    if (below(r, 3) == 0) s.window_ttl_ms = (int64_t)below(r, 100);
     if (below(r, 4) == 0) s.consumer_timeout_ms = (int64_t)below(r, 300);
     s.delayed_retry = below(r, 2) ? DELAYED_RETRY_DISABLED : (uint8_t)below(r, 4);
     s.delayed_retry_min_ms = (int64_t)below(r, 80) - 1;
     s.delayed_retry_max_ms = below(r, 2) ? QUEUE_NO_LIMIT : (int64_t)below(r, 200);
     return s;
+}
+
+static struct model_marks random_marks(struct run *r)
+{
+    struct model_marks m = {0};
+    if (below(r, 2)) m.key = 1 + (unsigned)below(r, MODEL_KEYS);
+    if (m.key && below(r, 2)) m.window = 1 + (unsigned)below(r, MODEL_WINDOWS - 1);
+    if (below(r, 3) == 0) m.producer = 1 + (unsigned)below(r, MODEL_PRODUCERS);
+    m.sequence = (unsigned)below(r, 20);
+    m.window_size = 1 + below(r, 4);
+    m.window_ttl_ms = below(r, 2) * below(r, 200);
+    m.key_ttl_ms = below(r, 3) ? 0 : below(r, 200);
+    return m;
+}
+
+/* A message for queues, or one that an exchange keeps back for a while, or both. */
+static void encode_marked(struct run *r, uint8_t priority, uint64_t ttl_ms, const uint64_t *queues, unsigned count,
+                          const struct model_marks *m, uint64_t delay_ms, const struct content *content)
+{
+    static const char *const windows[MODEL_WINDOWS] = {"", "x1", "x2"};
+    char key[8], producer[8];
+    struct buf stores = {0};
+    snprintf(key, sizeof key, "k%u", m->key);
+    snprintf(producer, sizeof producer, "p%u", m->producer);
+    struct enqueue_marks marks = {.key_ttl_ms = m->key_ttl_ms, .sequence = m->sequence, .vhost = slice_str("/")};
+    if (m->key) marks.key = slice_str(key);
+    if (m->producer) marks.producer = slice_str(producer);
+    if (m->window) {
+        marks.window = slice_str(windows[m->window]);
+        marks.windowed = count;
+        marks.window_size = m->window_size;
+        marks.window_ttl_ms = m->window_ttl_ms;
+    }
+    if (delay_ms) {
+        enqueue_store_put(&stores, &(struct enqueue_store){ENQUEUE_STORE_DELAY, delay_ms, slice_str("later")});
+        marks.store_count = 1;
+        marks.stores = buf_slice(&stores);
+    }
+    command_enqueue_marked_encode(&r->writer, 0, 0, priority, ttl_ms, queues, count, &marks, content);
+    buf_close(&stores);
 }
 
 /* `flood`: plain messages for the first queue, so that pages of it fill up and go out. */
@@ -242,12 +289,19 @@ static void wish_enqueue(struct run *r, unsigned port, bool flood)
     memset(body + 8, 'x', size - 8);
     struct content content = {
         .routing_key = slice_str("key"), .properties = slice_of("\0\0", 2), .body = slice_of(body, size)};
-    command_enqueue_encode(&r->writer, 0, 0, priority, ttl_ms, queues, count, &content);
+    bool marked = !flood && below(r, 3) == 0;
+    struct model_marks marks = {0};
+    uint64_t delay_ms = marked && below(r, 4) == 0 ? 1 + below(r, 200) : 0;
+    if (delay_ms && below(r, 2)) count = 0;
+    if (marked) marks = random_marks(r);
+    if (marked) encode_marked(r, priority, ttl_ms, queues, count, &marks, delay_ms, &content);
+    else command_enqueue_encode(&r->writer, 0, 0, priority, ttl_ms, queues, count, &content);
+    if (delay_ms) model_postpone(&r->model, r->messages_made, delay_ms);
     bool refused = false;
     for (unsigned i = 0; i < count; i++) {
         struct model_queue *q = &r->model.queues[i ? second : first];
         struct model_message m = {.id = r->messages_made, .body = size, .level = priority};
-        refused |= !q->there || !model_put(&r->model, q, m, ttl_ms);
+        refused |= !q->there || !model_put(&r->model, q, m, &marks, ttl_ms);
     }
     if (refused)
         buf_printf(&r->model.port_said[port], "refused %llu; ", (unsigned long long)(r->sent[port] + r->writer.count));

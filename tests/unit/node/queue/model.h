@@ -17,11 +17,30 @@ enum {
     MODEL_QUEUES = 3,
     MODEL_CONSUMERS = 4 /* of a port */,
     MODEL_LEVELS = 10,
-    MODEL_OVERHEAD = 8 /* content beyond body */
+    MODEL_KEYS = 6,      /* 1 .. MODEL_KEYS; 0 is no key */
+    MODEL_WINDOWS = 3,   /* that of the queue itself, and of two exchanges */
+    MODEL_PRODUCERS = 3, /* 1 .. ; 0 is none */
+    MODEL_OVERHEAD = 8   /* content beyond body */
+};
+
+/* What a message brings along. */
+struct model_marks {
+    unsigned key, window; /* window 0: past all exchanges */
+    unsigned producer, sequence;
+    uint64_t window_size, window_ttl_ms, key_ttl_ms;
+};
+
+struct model_window {
+    struct {
+        unsigned key;
+        uint64_t expires_ms;
+    } entries[MODEL_KEYS];
+    unsigned count;
 };
 
 struct model_message {
     uint64_t id; /* its body says so */
+    unsigned key;
     uint64_t expires_ms;
     uint64_t waits_until_ms; /* for its next try; 0: it does not wait */
     uint32_t body, delivery_count;
@@ -41,6 +60,8 @@ struct model_consumer {
 struct model_queue {
     bool there, had_consumers, unused_told;
     uint64_t id, used_ms;
+    struct model_window windows[MODEL_WINDOWS];
+    unsigned heard[MODEL_PRODUCERS + 1]; /* one more than the highest sequence */
     struct queue_settings settings;
     struct model_message *messages; /* highest level first, then as they came */
     size_t count, capacity;
@@ -67,8 +88,16 @@ struct model_port {
     uint32_t limit;
 };
 
+/* Kept back by an exchange. */
+struct model_postponed {
+    uint64_t due_ms, id;
+};
+
 struct model {
     uint64_t now_ms;
+    struct model_postponed *postponed; /* by time, then as they came */
+    size_t postponed_count, postponed_capacity;
+    struct buf machine_said; /* of no queue */
     struct model_queue queues[MODEL_QUEUES];
     struct model_port ports[MODEL_PORTS];
     struct buf port_said[MODEL_PORTS], queue_said[MODEL_QUEUES];
@@ -202,10 +231,24 @@ static inline void model_expire_queue(struct model *m, struct model_queue *q)
     if (due) model_unused(m, q);
 }
 
-/* The queues in the order of their ids. */
+static inline void model_postpone(struct model *m, uint64_t id, uint64_t delay_ms)
+{
+    struct model_postponed p = {m->now_ms + delay_ms, id};
+    m->postponed = mem_grow(m->postponed, &m->postponed_capacity, m->postponed_count + 1, sizeof *m->postponed);
+    size_t at = m->postponed_count++;
+    for (; at && m->postponed[at - 1].due_ms > p.due_ms; at--) m->postponed[at] = m->postponed[at - 1];
+    m->postponed[at] = p;
+}
+
+/* What is due, then the queues in the order of their ids. */
 static inline void model_expire(struct model *m)
 {
     uint64_t last = 0;
+    size_t due = 0;
+    while (due < m->postponed_count && m->postponed[due].due_ms <= m->now_ms)
+        buf_printf(&m->machine_said, "dead %u %llu; ", DEAD_DUE, (unsigned long long)m->postponed[due++].id);
+    m->postponed_count -= due;
+    if (due) memmove(m->postponed, m->postponed + due, m->postponed_count * sizeof *m->postponed);
     for (;;) {
         struct model_queue *next = NULL;
         for (struct model_queue *q = m->queues; q < m->queues + MODEL_QUEUES; q++)
@@ -350,9 +393,62 @@ static inline void model_drop_heads(struct model *m, struct model_queue *q)
     }
 }
 
-static inline bool model_put(struct model *m, struct model_queue *q, struct model_message message, uint64_t ttl_ms)
+static inline bool model_in_window(const struct model *m, const struct model_window *w, unsigned key)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->entries[i].key == key) return w->entries[i].expires_ms > m->now_ms;
+    return false;
+}
+
+static inline bool model_has_own_window(const struct queue_settings *s)
+{
+    return s->deduplicates && (s->window_size > 0 || s->window_ttl_ms > 0);
+}
+
+static inline bool model_knows(const struct model *m, const struct model_queue *q, const struct model_marks *marks)
+{
+    if (marks->producer && marks->sequence < q->heard[marks->producer]) return true;
+    if (!marks->key) return false;
+    if (marks->window && model_in_window(m, &q->windows[marks->window], marks->key)) return true;
+    for (size_t i = 0; q->settings.deduplicates && i < q->count; i++)
+        if (q->messages[i].key == marks->key) return true;
+    return model_has_own_window(&q->settings) && model_in_window(m, &q->windows[0], marks->key);
+}
+
+static inline void model_forget_entry(struct model_window *w, unsigned at)
+{
+    for (w->count--; at < w->count; at++) w->entries[at] = w->entries[at + 1];
+}
+
+static inline void model_remember(const struct model *m, struct model_window *w, unsigned key, uint64_t size,
+                                  uint64_t ttl_ms)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->entries[i].key == key) model_forget_entry(w, i);
+    while (w->count && (w->entries[0].expires_ms <= m->now_ms || (size && w->count >= size))) model_forget_entry(w, 0);
+    w->entries[w->count].key = key;
+    w->entries[w->count++].expires_ms = ttl_ms ? m->now_ms + ttl_ms : UINT64_MAX;
+}
+
+static inline void model_note(const struct model *m, struct model_queue *q, const struct model_marks *marks)
 {
     const struct queue_settings *s = &q->settings;
+    if (marks->producer) q->heard[marks->producer] = marks->sequence + 1;
+    if (!marks->key) return;
+    uint64_t own_ttl = s->window_ttl_ms > 0 ? (uint64_t)s->window_ttl_ms : 0;
+    if (marks->window)
+        model_remember(m, &q->windows[marks->window], marks->key, marks->window_size,
+                       marks->key_ttl_ms ? marks->key_ttl_ms : marks->window_ttl_ms);
+    if (model_has_own_window(s))
+        model_remember(m, &q->windows[0], marks->key, s->window_size > 0 ? (uint64_t)s->window_size : 0,
+                       marks->key_ttl_ms ? marks->key_ttl_ms : own_ttl);
+}
+
+static inline bool model_put(struct model *m, struct model_queue *q, struct model_message message,
+                             const struct model_marks *marks, uint64_t ttl_ms)
+{
+    const struct queue_settings *s = &q->settings;
+    if (model_knows(m, q, marks)) return true;
     uint64_t bytes, ready = model_ready(q, &bytes);
     bool full = (s->max_length >= 0 && ready + 1 > (uint64_t)s->max_length) ||
                 (s->max_length_bytes >= 0 && bytes + message.body > (uint64_t)s->max_length_bytes);
@@ -369,6 +465,8 @@ static inline bool model_put(struct model *m, struct model_queue *q, struct mode
     q->messages = mem_grow(q->messages, &q->capacity, q->count + 1, sizeof *q->messages);
     size_t at = q->count++;
     for (; at && q->messages[at - 1].level < message.level; at--) q->messages[at] = q->messages[at - 1];
+    model_note(m, q, marks);
+    if (s->deduplicates) message.key = marks->key;
     q->messages[at] = message;
     model_pump(m, q);
     model_drop_heads(m, q);
@@ -614,6 +712,7 @@ static inline void model_clear_said(struct model *m)
 {
     for (unsigned i = 0; i < MODEL_PORTS; i++) buf_clear(&m->port_said[i]);
     for (unsigned i = 0; i < MODEL_QUEUES; i++) buf_clear(&m->queue_said[i]);
+    buf_clear(&m->machine_said);
 }
 
 static inline void model_close(struct model *m)
@@ -623,6 +722,8 @@ static inline void model_close(struct model *m)
         mem_free(m->ports[i].sizes);
         buf_close(&m->port_said[i]);
     }
+    mem_free(m->postponed);
+    buf_close(&m->machine_said);
     for (unsigned i = 0; i < MODEL_QUEUES; i++) {
         mem_free(m->queues[i].messages);
         buf_close(&m->queue_said[i]);
