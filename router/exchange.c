@@ -20,9 +20,7 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     x->serial = ++t->serial;
     list_init(&x->from);
     list_init(&x->to);
-    struct table_value v_alternate;
-    if (table_find(x->base.arguments, slice_str("alternate-exchange"), &v_alternate) && v_alternate.type == 'S')
-        x->alternate = v_alternate.bytes;
+    policy_lay_over_exchange(t, x);
     map_str_set(&v->exchanges, x->base.name, x);
     ordered_add(&t->exchanges, x->serial, x);
     t->version++;
@@ -43,6 +41,7 @@ void exchange_remove(struct topology *t, struct exchange_record *x)
     slice_drop(x->base.name);
     slice_drop(x->base.type);
     slice_drop(x->base.arguments);
+    slice_drop(x->alternate);
     mem_free(x);
     t->version++;
 }

@@ -4,6 +4,9 @@
 
 #include "router/table_view.h"
 
+const char *const queue_overflow_names[] = {"drop-head", "reject-publish", "reject-publish-dlx", NULL};
+const char *const queue_retry_names[] = {"disabled", "all", "failed", "returned", NULL};
+
 static bool refuse(struct topology_result *result, const char *key, const char *why)
 {
     if (!result) return false;
@@ -53,8 +56,7 @@ static bool choice(struct slice table, const char *key, const char *const *names
 
 static bool retry_of(struct slice t, struct queue_arguments *a, struct topology_result *result)
 {
-    static const char *const types[] = {"disabled", "all", "failed", "returned", NULL};
-    return choice(t, "x-delayed-retry-type", types, &a->delayed_retry, result) &&
+    return choice(t, "x-delayed-retry-type", queue_retry_names, &a->delayed_retry, result) &&
            limit(t, "x-delayed-retry-min", QUEUE_TIME_MS_MAX, &a->delayed_retry_min_ms, result) &&
            limit(t, "x-delayed-retry-max", QUEUE_TIME_MS_MAX, &a->delayed_retry_max_ms, result) &&
            limit(t, "x-consumer-timeout", QUEUE_TIME_MS_MAX, &a->consumer_timeout_ms, result);
@@ -74,7 +76,6 @@ static bool window_of(struct slice t, struct queue_arguments *a, struct topology
 bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct topology_result *result)
 {
     *a = (struct queue_arguments){0};
-    static const char *const overflows[] = {"drop-head", "reject-publish", "reject-publish-dlx", NULL};
     int64_t priorities;
     struct table_value v;
     if (!limit(t, "x-message-ttl", QUEUE_TIME_MS_MAX, &a->message_ttl_ms, result) ||
@@ -86,7 +87,7 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
         return false;
     if (!text(t, "x-dead-letter-exchange", &a->dead_letter_exchange, result) ||
         !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) ||
-        !choice(t, "x-overflow", overflows, &a->overflow, result) || !retry_of(t, a, result) ||
+        !choice(t, "x-overflow", queue_overflow_names, &a->overflow, result) || !retry_of(t, a, result) ||
         !window_of(t, a, result))
         return false;
     if (!a->expires_ms) return refuse(result, "x-expires", "zero");

@@ -26,6 +26,10 @@ struct queue_arguments {
     struct slice dead_letter_routing_key; /* data NULL: keep the message's */
 };
 
+/* By the numbers above; NULL at the end. */
+extern const char *const queue_overflow_names[];
+extern const char *const queue_retry_names[];
+
 /* False: a value has a type or a range that cannot be meant; `result` (may be NULL) has 406 and the words. */
 bool queue_arguments_decode(struct slice arguments, struct queue_arguments *out, struct topology_result *result);
 

@@ -38,6 +38,11 @@ static bool item_of(const struct topology_command *c, struct registry_item *item
     return true;
 }
 
+static bool is_policy(enum registry_kind kind)
+{
+    return kind == REGISTRY_POLICY || kind == REGISTRY_OPERATOR_POLICY;
+}
+
 void registry_set(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     struct registry_item item;
@@ -47,7 +52,10 @@ void registry_set(struct topology *t, const struct topology_command *c, bool cha
     r->created = !registry_find(t, item.kind, item.vhost, item.name, item.detail);
     if (!change) return;
     if (item.kind == REGISTRY_VHOST && r->created) vhost_create_predeclared(t, item.name);
+    bool new_words =
+        !r->created && !slice_equal(registry_find(t, item.kind, item.vhost, item.name, item.detail)->value, item.value);
     registry_put(t, &item);
+    if ((r->created || new_words) && is_policy(item.kind)) policy_changed(t);
 }
 
 static void not_there(struct topology_result *r, const struct registry_item *item)
@@ -102,6 +110,7 @@ void registry_clear(struct topology *t, const struct topology_command *c, bool c
     if (key.kind == REGISTRY_VHOST) clear_vhost(t, key.name);
     if (key.kind == REGISTRY_USER) clear_user(t, key.name);
     registry_remove(t, &key);
+    if (is_policy(key.kind) || key.kind == REGISTRY_VHOST) policy_changed(t);
 }
 
 void registry_seed(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)

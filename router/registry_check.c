@@ -5,6 +5,7 @@
 
 #include "router/json.h"
 #include "router/pattern.h"
+#include "router/policy.h"
 #include "router/topology_internal.h"
 
 /* --- names --- */
@@ -174,6 +175,7 @@ static bool check_policy(const json_t *v, const struct registry_item *item, stru
     if (!json_is_object(definition)) return failed(r, "definition", "a map", definition);
     if (!json_object_size(definition)) return no(r, "Validation failed\n\nno policy provided\n");
     if (priority && !json_is_integer(priority)) return failed(r, "priority", "a number", priority);
+    if (!policy_check_definition(definition, item->kind == REGISTRY_OPERATOR_POLICY, r)) return false;
     return want_word(v, "apply-to", kinds, 6,
                      "one of [<<\"all\">>,<<\"exchanges\">>,<<\"queues\">>,<<\"classic_queues\">>,"
                      "<<\"quorum_queues\">>,<<\"streams\">>]",

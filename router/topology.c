@@ -71,7 +71,8 @@ struct topology *topology_create(uint32_t group_count)
     t->version = 1;
     t->group_queues = mem_zalloc((t->group_count + 1) * sizeof *t->group_queues);
     list_init(&t->owned);
-    t->registry_version = 1;
+    t->registry_version = t->policy_version = 1;
+    t->policies = policies_create();
     vhost_create_predeclared(t, slice_str("/"));
     registry_put(t, &(struct registry_item){.name = slice_str("/"), .value = slice_str("{}")});
     return t;
@@ -98,6 +99,7 @@ void topology_clear(struct topology *t)
 void topology_destroy(struct topology *t)
 {
     topology_clear(t);
+    policies_destroy(t->policies);
     mem_free(t->group_queues);
     mem_free(t->pending);
     mem_free(t);

@@ -167,6 +167,8 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
         link_owned(fresh);
         if (t->version <= old.version) t->version = old.version + 1;
         if (t->registry_version <= old.registry_version) t->registry_version = old.registry_version + 1;
+        t->policy_version = old.policy_version; /* decoded anew: records of the old contents are gone */
+        policy_changed(t);
     }
     topology_destroy(fresh);
     return ok ? 0

@@ -11,6 +11,7 @@ struct topic_index;
 struct choices;
 struct route;
 struct route_query;
+struct policies;
 
 enum exchange_kind {
     EXCHANGE_DIRECT,
@@ -56,7 +57,7 @@ struct exchange_record {
     struct map_str by_key;      /* direct: routing key -> struct binding_record (chained by same_key) */
     struct topic_index *topics; /* topic */
     struct choices *choices;    /* kinds that choose one binding; else NULL */
-    struct slice alternate;     /* name; data NULL: none */
+    struct slice alternate;     /* name, owned: the argument's or a policy's; data NULL: none */
     uint64_t visited;           /* route.c: the walk that saw it last ... */
     bool windowed;              /* ... and whether a window lay on its way there */
     size_t binding_count;
@@ -101,7 +102,8 @@ struct topology {
     uint32_t *group_queues; /* per group: how many queues */
     struct list owned;      /* exclusive queues */
     struct registry_list registry[REGISTRY_KIND_COUNT];
-    uint64_t registry_version;
+    uint64_t registry_version, policy_version;
+    struct policies *policies; /* decoded; policy.c */
     bool seeded;
     struct exchange_record **pending; /* route.c: found by the walk under way, not visited yet; kept for the next one */
     size_t pending_count, pending_capacity;
@@ -139,6 +141,12 @@ bool vhost_is_protected(const struct registry_item *vhost);
 void registry_set(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
 void registry_clear(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
 void registry_seed(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+
+/* policy.c */
+struct policies *policies_create(void);
+void policies_destroy(struct policies *p);
+void policy_lay_over_exchange(struct topology *t, struct exchange_record *x);
+void policy_changed(struct topology *t); /* an item came, went, or has another value */
 
 /* exchange.c, queue_record.c, binding.c: make and remove records, whatever the rules say */
 struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what);

@@ -40,6 +40,8 @@ struct host {
     uint64_t applied_by[BROKER_NODES_MAX]; /* meta group: topology index each node has applied */
     bool reconcile_wanted;
     bool configure_wanted;
+    uint64_t settings_version; /* policy_version() that queues are looked at with; 0: not yet */
+    uint64_t settings_cursor;  /* of that walk; UINT64_MAX: done */
     uint64_t reconcile_at_ms;
     struct chunk_writer system;   /* commands of the system (port 0) of this turn */
     /* dead_letter.c */
@@ -78,6 +80,12 @@ void meta_wait_abandon(struct host *h);
 /* reap.c */
 void reap_tick(struct host *h);
 void reap_node(struct host *h, uint8_t node);
+struct chunk_writer *host_system_writer(struct host *h); /* commands of the system, proposed with the next turn */
+
+/* settings.c */
+bool queue_record_settings(const struct topology *t, const struct queue_record *record,
+                           struct queue_settings *settings); /* false: arguments that do not parse */
+void settings_tick(struct host *h);
 
 /* seed.c */
 void seed_tick(struct host *h);
@@ -220,7 +228,6 @@ void question_change(struct broker *b, struct backend_channel *c, const struct t
 void question_housekeeping(struct broker *b, const struct topology_command *command);
 void question_ask_again(struct question *q);
 void questions_tick(struct broker *b);
-bool queue_record_settings(const struct queue_record *record, struct queue_settings *settings); /* false: arguments that do not parse */
 void backend_fill(struct backend *backend, struct broker_connection *c);
 
 /* ---------------------------------------------------------------- broker.c */

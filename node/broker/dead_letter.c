@@ -159,7 +159,8 @@ static bool compose(struct broker *b, const struct dead_letter *d, struct death 
     if (!d->content.blob) return false;
     if (d->reason == DEAD_DUE) return death_compose_due(death, buf_slice(&d->names), part_slice(d->content));
     const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
-    return record && death_compose(death, record, part_slice(d->content), d->reason, b->io->clock_ms(b->io->self));
+    return record && death_compose(death, b->params.topology, record, part_slice(d->content), d->reason,
+                                   b->io->clock_ms(b->io->self));
 }
 
 /* False: the targets are not known yet; come back. */

@@ -2,7 +2,7 @@
 
 #include "node/amqp/properties.h"
 #include "node/amqp/table.h"
-#include "router/queue_arguments.h"
+#include "router/policy.h"
 
 static const char *reason_name(uint8_t reason)
 {
@@ -109,13 +109,13 @@ bool death_look_at_headers(struct death *d)
     return true;
 }
 
-bool death_compose(struct death *d, const struct queue_record *queue, struct slice bytes, uint8_t reason, uint64_t clock_ms)
+bool death_compose(struct death *d, const struct topology *t, const struct queue_record *queue, struct slice bytes, uint8_t reason,
+                   uint64_t clock_ms)
 {
     struct queue_arguments arguments;
-    struct topology_result ignored;
     struct content original;
     struct amqp_properties p;
-    if (!queue_arguments_decode(queue->arguments, &arguments, &ignored) || !arguments.has_dead_letter_exchange) return false;
+    if (!policy_queue_arguments(t, queue, &arguments) || !arguments.has_dead_letter_exchange) return false;
     if (!content_decode(bytes, &original) || amqp_properties_decode(original.properties, &p)) return false;
     bool new_key = arguments.dead_letter_routing_key.data != NULL;
     d->vhost = queue->vhost;

@@ -53,6 +53,7 @@ void host_leading(struct host *h, uint64_t term, bool leads)
     h->leads = leads;
     if (!leads) return;
     h->configure_wanted = h->reconcile_wanted = true;
+    h->settings_version = 0;
     h->reconcile_at_ms = h->broker->now_ms + BROKER_RECONCILE_MS;
     dead_letter_start(h);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/check.h"
-#include "router/queue_arguments.h"
 
 struct question *question_new(struct broker *b, struct backend_channel *c, uint8_t kind)
 {
@@ -143,40 +142,6 @@ void question_change(struct broker *b, struct backend_channel *c, const struct t
     question_on(q, p);
 }
 
-static void copy_settings(struct queue_settings *to, const struct queue_arguments *from, bool auto_delete)
-{
-    *to = (struct queue_settings){
-        .auto_delete = auto_delete,
-        .single_active_consumer = from->single_active_consumer,
-        .has_dead_letter_exchange = from->has_dead_letter_exchange,
-        .max_priority = from->max_priority,
-        .overflow = from->overflow,
-        .message_ttl_ms = from->message_ttl_ms,
-        .expires_ms = from->expires_ms,
-        .max_length = from->max_length,
-        .max_length_bytes = from->max_length_bytes,
-        .delivery_limit = from->delivery_limit,
-        .delayed_retry = from->delayed_retry,
-        .delayed_retry_min_ms = from->delayed_retry_min_ms,
-        .delayed_retry_max_ms = from->delayed_retry_max_ms,
-        .consumer_timeout_ms = from->consumer_timeout_ms,
-        .deduplicates = from->deduplicates,
-        .window_size = from->window_size,
-        .window_ttl_ms = from->window_ttl_ms,
-        .dead_letter_exchange = from->dead_letter_exchange,
-        .dead_letter_routing_key = from->dead_letter_routing_key,
-    };
-}
-
-bool queue_record_settings(const struct queue_record *record, struct queue_settings *settings)
-{
-    struct queue_arguments arguments;
-    struct topology_result ignored;
-    if (!queue_arguments_decode(record->arguments, &arguments, &ignored)) return false;
-    copy_settings(settings, &arguments, record->auto_delete);
-    return true;
-}
-
 /* The topology has the queue: now its group makes it. */
 static void configure_queue(struct question *q, struct broker *b, const struct effect *e)
 {
@@ -186,8 +151,11 @@ static void configure_queue(struct question *q, struct broker *b, const struct e
     struct topology_command command;
     struct command_configure configure = {.queue = q->queue_id};
     CHECK(topology_command_decode(buf_slice(&q->command), &command));
-    struct queue_record record = {.auto_delete = command.auto_delete, .arguments = command.arguments};
-    if (!queue_record_settings(&record, &configure.settings) || q->group == 0 || q->group >= b->params.group_count) {
+    struct queue_record record = {.vhost = command.vhost,
+                                  .name = command.name,
+                                  .auto_delete = command.auto_delete,
+                                  .arguments = command.arguments};
+    if (!queue_record_settings(b->params.topology, &record, &configure.settings) || q->group == 0 || q->group >= b->params.group_count) {
         touch_and_answer(q, &(struct backend_reply){.reply_code = 541, .code = REPLY_INVALID});
         return;
     }
@@ -240,7 +208,7 @@ static bool declare_it_here(struct question *q, struct broker *b)
 {
     const struct queue_record *record = q->channel ? topology_queue_by_id(b->params.topology, q->queue_id) : NULL;
     struct command_configure configure = {.queue = q->queue_id};
-    if (!record || !queue_record_settings(record, &configure.settings)) return false;
+    if (!record || !queue_record_settings(b->params.topology, record, &configure.settings)) return false;
     q->kind = QUESTION_CONFIGURE;
     struct port *p = channel_port(q->channel, q->group);
     command_configure_encode(port_write(p), &configure);

@@ -2,7 +2,7 @@
  * that the topology has but whose declarer died before the group heard of it. Each command is safe to repeat. */
 #include "node/broker/broker_internal.h"
 
-static struct chunk_writer *system_writer(struct host *h)
+struct chunk_writer *host_system_writer(struct host *h)
 {
     if (chunk_writer_empty(&h->system)) chunk_writer_begin(&h->system, 0, 0, 0);
     return &h->system;
@@ -22,9 +22,9 @@ static void look_at_node(void *arg, uint8_t node, uint32_t epoch_min, uint32_t e
     struct broker *b = h->broker;
     if (node == PORT_NODE_SYSTEM || node >= BROKER_NODES_MAX) return;
     uint32_t alive = node == b->params.node ? b->epoch : b->io->peer_epoch(b->io->self, node);
-    if (is_down(b, node)) command_node_down_encode(system_writer(h), node, epoch_max);
+    if (is_down(b, node)) command_node_down_encode(host_system_writer(h), node, epoch_max);
     else if (alive && epoch_min < alive) /* its new ports may be here already */
-        command_node_down_encode(system_writer(h), node, alive - 1);
+        command_node_down_encode(host_system_writer(h), node, alive - 1);
     else if (!alive && !b->down_since_ms[node])
         b->down_since_ms[node] = b->now_ms; /* never seen in this life: its time runs from now */
 }
@@ -50,7 +50,7 @@ static void delete_gone(struct host *h)
     while (queue_machine_next(h->queues, &cursor, &stat)) {
         bool unheard =
             stat.id > topology_last_queue_id(t); /* this copy is behind: not declared yet, rather than deleted */
-        if (!unheard && !topology_queue_by_id(t, stat.id)) command_delete_encode(system_writer(h), stat.id, 0);
+        if (!unheard && !topology_queue_by_id(t, stat.id)) command_delete_encode(host_system_writer(h), stat.id, 0);
     }
 }
 
@@ -63,7 +63,7 @@ static void configure_missing(struct host *h)
     while ((record = topology_next_queue(t, &cursor))) {
         if (record->group != h->id || queue_machine_stat(h->queues, record->id, &stat)) continue;
         struct command_configure configure = {.queue = record->id};
-        if (queue_record_settings(record, &configure.settings)) command_configure_encode(system_writer(h), &configure);
+        if (queue_record_settings(t, record, &configure.settings)) command_configure_encode(host_system_writer(h), &configure);
     }
 }
 
@@ -81,6 +81,7 @@ void reap_tick(struct host *h)
     if (!h->leads) return;
     look_at_nodes(h);
     if (h->meta) seed_tick(h);
+    if (h->queues) settings_tick(h);
     if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;
     h->reconcile_wanted = false;
     delete_gone(h);

@@ -370,6 +370,12 @@ bool queue_machine_stat(const struct queue_machine *m, uint64_t id, struct queue
     return q != NULL;
 }
 
+const struct queue_settings *queue_machine_settings(const struct queue_machine *m, uint64_t id)
+{
+    const struct queue *q = map_u64_get(&m->queues, id);
+    return q ? &q->settings : NULL;
+}
+
 bool queue_machine_next(const struct queue_machine *m, uint64_t *cursor, struct queue_stat *s)
 {
     size_t low = 0, high = m->queue_count;

@@ -45,6 +45,8 @@ struct queue_stat {
     uint64_t enqueued, delivered, redelivered, acked; /* since this replica started */
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);
+/* What it was configured with; NULL: no such queue. Borrowed until the next apply. */
+const struct queue_settings *queue_machine_settings(const struct queue_machine *m, uint64_t queue);
 /* Walks the queues in order of id; start with *cursor = 0; false at the end. */
 bool queue_machine_next(const struct queue_machine *m, uint64_t *cursor, struct queue_stat *stat);
 

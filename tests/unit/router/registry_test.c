@@ -213,9 +213,9 @@ static void values_are_checked(void **state)
          "Validation failed\n\nKey \"pattern\" not found in n\n"},
         {REGISTRY_POLICY, "{\"pattern\":\"\"}", "Validation failed\n\nKey \"definition\" not found in n\n"},
         {REGISTRY_POLICY, "{\"definition\":{},\"pattern\":\"\"}", "Validation failed\n\nno policy provided\n"},
-        {REGISTRY_POLICY, "{\"definition\":{\"a\":1},\"pattern\":\"\",\"priority\":\"x\"}",
+        {REGISTRY_POLICY, "{\"definition\":{\"max-length\":1},\"pattern\":\"\",\"priority\":\"x\"}",
          "Validation failed\n\npriority should be a number, actually was <<\"x\">>\n"},
-        {REGISTRY_POLICY, "{\"definition\":{\"a\":1},\"pattern\":\"\",\"colour\":\"x\"}",
+        {REGISTRY_POLICY, "{\"definition\":{\"max-length\":1},\"pattern\":\"\",\"colour\":\"x\"}",
          "Validation failed\n\nUnrecognised terms [colour] in n\n"},
         {REGISTRY_VHOST_LIMIT, "1.5", "Validation failed\n\nlimit should be an integer, actually was 1.5\n"},
     };
