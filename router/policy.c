@@ -153,7 +153,7 @@ void policy_of_exchange(const struct topology *t, const struct exchange *exchang
     match(t, exchange->vhost, exchange->name, EXCHANGES, m);
 }
 
-const json_t *policy_value(const struct policy_match *m, const char *key)
+const json_t *policy_key_value(const struct policy_match *m, const char *key)
 {
     const json_t *own = m->definition ? json_object_get(m->definition, key) : NULL;
     const json_t *operators = m->operator_definition ? json_object_get(m->operator_definition, key) : NULL;
@@ -169,7 +169,8 @@ json_t *policy_effective_definition(const struct policy_match *m)
     const char *key;
     json_t *value;
     for (size_t i = 0; i < 2; i++)
-        json_object_foreach((json_t *)both[i], key, value) json_object_set(all, key, (json_t *)policy_value(m, key));
+        json_object_foreach((json_t *)both[i], key, value)
+            json_object_set(all, key, (json_t *)policy_key_value(m, key));
     return all;
 }
 
@@ -177,7 +178,7 @@ json_t *policy_effective_definition(const struct policy_match *m)
 
 static void at_most(const struct policy_match *m, const char *key, int64_t *value)
 {
-    const json_t *limit = policy_value(m, key);
+    const json_t *limit = policy_key_value(m, key);
     if (!json_is_integer(limit)) return;
     int64_t most = json_integer_value(limit);
     if (*value < 0 || most < *value) *value = most;
@@ -185,7 +186,7 @@ static void at_most(const struct policy_match *m, const char *key, int64_t *valu
 
 static struct slice word(const struct policy_match *m, const char *key)
 {
-    const json_t *value = policy_value(m, key);
+    const json_t *value = policy_key_value(m, key);
     if (!json_is_string(value)) return (struct slice){0};
     return slice_of(json_string_value(value), json_string_length(value));
 }

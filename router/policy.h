@@ -22,7 +22,7 @@ struct policy_match {
 void policy_of_queue(const struct topology *t, const struct queue_record *queue, struct policy_match *m);
 void policy_of_exchange(const struct topology *t, const struct exchange *exchange, struct policy_match *m);
 /* A key's value of the two; NULL: neither has it. */
-const json_t *policy_value(const struct policy_match *m, const char *key);
+const json_t *policy_key_value(const struct policy_match *m, const char *key);
 /* The two definitions as one object; the caller drops the reference. Empty when nothing fits. */
 json_t *policy_effective_definition(const struct policy_match *m);
 
