@@ -14,6 +14,7 @@ void bridge_init(struct bridge *l, const struct bridge_type *type, const struct 
 {
     *l = (struct bridge){.host = host, .host_self = host_self, .type = type, .state = BRIDGE_WAITING, .now_ms = now_ms};
     l->since_ms = l->restart_at_ms = now_ms;
+    l->wake_ms = UINT64_MAX;
     relay_init(&l->relay, RELAY_ON_CONFIRM, now_ms);
 }
 
@@ -119,6 +120,7 @@ static void on_event(struct bridge *l, enum bridge_side side, const struct clien
         l->type->opened(l, side);
         return;
     case CLIENT_EVENT_CLOSED:
+        if (l->type->closed) l->type->closed(l, side, e);
         bridge_fail(l, "%s: %s", side == BRIDGE_SOURCE ? "source" : "destination", client_reason(l->ends[side].client));
         return;
     case CLIENT_EVENT_CONFIRMED:
@@ -205,6 +207,7 @@ uint64_t bridge_deadline_ms(const struct bridge *l)
     }
     if (l->rate && !l->rate_left && l->rate_at_ms + 1000 < at) at = l->rate_at_ms + 1000;
     uint64_t relay_at = relay_deadline_ms(&l->relay);
+    if (l->wake_ms < at) at = l->wake_ms;
     return relay_at < at ? relay_at : at;
 }
 

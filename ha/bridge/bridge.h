@@ -36,6 +36,8 @@ struct bridge_type {
     void (*opened)(struct bridge *l, enum bridge_side side);
     /* What the link does not handle itself: answers, deliveries, returns, closed channels. */
     void (*event)(struct bridge *l, enum bridge_side side, const struct client_event *e);
+    /* May be NULL. A connection is lost, or was closed by its server: a look at the reason before the bridge fails. */
+    void (*closed)(struct bridge *b, enum bridge_side side, const struct client_event *e);
     void (*running)(struct bridge *l); /* both ends are ready: consume */
 };
 
@@ -61,6 +63,7 @@ struct bridge {
     uint64_t rate; /* messages a second; 0: as fast as they come */
     uint64_t rate_at_ms, rate_left;
     uint64_t starts;
+    uint64_t wake_ms; /* when the type wants a turn; UINT64_MAX: whenever */
     char reason[512]; /* of the last failure */
 };
 #define BRIDGE_NEVER UINT64_MAX

@@ -2,24 +2,12 @@
 
 #include "base/mem.h"
 #include "node/amqp/table.h"
-
-/* A value as RabbitMQ prints it in its refusals. */
-static void print_term(struct buf *b, const json_t *value)
-{
-    char *text;
-    if (json_is_string(value)) {
-        buf_printf(b, "<<\"%s\">>", json_string_value(value));
-        return;
-    }
-    text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    buf_printf(b, "%s", text ? text : "?");
-    free(text);
-}
+#include "router/json.h"
 
 static int refuse(struct err *err, const char *name, const char *should, const json_t *value)
 {
     struct buf term = {0};
-    print_term(&term, value);
+    json_print_erlang(value, &term);
     err_set(err, ERR_INVALID, "%s should be %s, actually was %.*s", name, should, (int)term.size,
             (const char *)term.data);
     buf_close(&term);

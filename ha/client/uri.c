@@ -212,6 +212,7 @@ int client_uri_parse(struct slice text, struct client_uri *uri, struct err *err)
         rest = head;
     }
     bool path = cut(&rest, '/', &authority);
+    uri->vhost_given = path;
     if (!path) authority = rest;
     else if (!code && rest.size && memchr(rest.data, '/', rest.size))
         code = bad(err, "a slash in a vhost is written %2F");

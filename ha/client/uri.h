@@ -24,6 +24,7 @@ struct client_uri {
     char *user;          /* NULL: none was given; guest on a socket, nobody in particular when local */
     char *password;      /* NULL: as user */
     char *vhost;         /* "/" when the URI has no path */
+    bool vhost_given;    /* it has one */
     unsigned mechanisms; /* of enum client_mechanism */
     int heartbeat_s;     /* CLIENT_URI_UNSET: as the server likes; 0: none */
     int timeout_ms;      /* connection_timeout */
