@@ -39,8 +39,8 @@ struct exchange_link {
     struct federated federated;
     struct client_uri local;
     char *connection_name;
-    uint8_t step; /* enum exchange_link_step */
-    bool there[3]; /* X, internal A, internal B */
+    uint8_t step;   /* enum exchange_link_step */
+    bool there[3];  /* X, internal A, internal B */
     unsigned looks; /* still unanswered */
     bool fanout;    /* the upstream does not know x-federation-upstream */
     bool again;     /* both suffixes were there: swap once more to be rid of stale bindings */

@@ -116,12 +116,13 @@ static void declare_internal(struct exchange_link *l)
     }
     amqp_table_put_string(&arguments, "x-internal-purpose", slice_str("federation"));
     put_internal_name(&l->internal, l, l->suffix);
-    m.exchange_declare = (struct amqp_exchange_declare){.exchange = buf_slice(&l->internal),
-                                                        .type = slice_str(l->fanout ? "fanout" : "x-federation-upstream"),
-                                                        .durable = true,
-                                                        .auto_delete = true,
-                                                        .internal = true,
-                                                        .arguments = buf_slice(&arguments)};
+    m.exchange_declare =
+        (struct amqp_exchange_declare){.exchange = buf_slice(&l->internal),
+                                       .type = slice_str(l->fanout ? "fanout" : "x-federation-upstream"),
+                                       .durable = true,
+                                       .auto_delete = true,
+                                       .internal = true,
+                                       .arguments = buf_slice(&arguments)};
     send(l, CHANNEL_COMMANDS, &m, TOKEN_INTERNAL);
     buf_close(&arguments);
     m = amqp_method_of(AMQP_QUEUE_BIND);
@@ -130,8 +131,8 @@ static void declare_internal(struct exchange_link *l)
     send(l, CHANNEL_COMMANDS, &m, TOKEN_DECLARED);
 }
 
-/* One is there: the other one is made anew. Both are there, when a start was cut off: nobody knows which has all bindings, so
- * A gets them all, B goes, and then it is done once more with A as the old one. */
+/* One is there: the other one is made anew. Both are there, when a start was cut off: nobody knows which has all
+ * bindings, so A gets them all, B goes, and then it is done once more with A as the old one. */
 static void choose_suffix(struct exchange_link *l)
 {
     bool a = l->there[1], b = l->there[2];

@@ -29,7 +29,8 @@ static char *finish_text(json_t *o, const char *cluster_name, const char *upstre
     return text;
 }
 
-char *federated_exchange_text(const struct exchange *x, const char *cluster_name, const char *upstream, const json_t *value)
+char *federated_exchange_text(const struct exchange *x, const char *cluster_name, const char *upstream,
+                              const json_t *value)
 {
     json_t *o = json_object();
     set_text(o, "vhost", x->vhost);

@@ -1,7 +1,7 @@
 /* What is federated: a downstream exchange or queue, one of its upstreams, and the names that follow from them.
  *
- * A link's whole definition travels as one JSON text, so that a plan can compare it: federated_text() .. federated_read().
- * Pure; any thread. */
+ * A link's whole definition travels as one JSON text, so that a plan can compare it: federated_text() ..
+ * federated_read(). Pure; any thread. */
 #ifndef WARREN_HA_FEDERATION_FEDERATED_H
 #define WARREN_HA_FEDERATION_FEDERATED_H
 
@@ -20,7 +20,8 @@ struct federated {
 };
 
 /* The text of a link; `value` is the upstream's parameter, merged with what a set says. */
-char *federated_exchange_text(const struct exchange *x, const char *cluster_name, const char *upstream, const json_t *value);
+char *federated_exchange_text(const struct exchange *x, const char *cluster_name, const char *upstream,
+                              const json_t *value);
 char *federated_queue_text(const struct queue_record *q, const char *cluster_name, const char *upstream,
                            const json_t *value);
 int federated_read(struct federated *f, const char *text, struct err *err);

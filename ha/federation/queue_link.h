@@ -1,4 +1,5 @@
-/* Queue federation: while consumers here want messages and this queue has none, they are taken from the upstream's queue.
+/* Queue federation: while consumers here want messages and this queue has none, they are taken from the upstream's
+ * queue.
  *
  * The consumer there has priority -1, so the upstream's own consumers go first. Sans I/O, over ha/bridge.
  * Thread: its host's. Lifetime: queue_link_create() .. queue_link_destroy(). */

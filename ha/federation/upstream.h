@@ -1,4 +1,5 @@
-/* Upstreams: the parameter components `federation-upstream` and `federation-upstream-set`, and which of them a policy names.
+/* Upstreams: the parameter components `federation-upstream` and `federation-upstream-set`, and which of them a policy
+ * names.
  *
  * Pure; any thread. Lifetime: upstream_read() .. upstream_close(). */
 #ifndef WARREN_HA_FEDERATION_UPSTREAM_H
@@ -30,8 +31,8 @@ bool upstream_cleans_up(const struct upstream *u);
 /* Checks a federation-upstream-set: a list of maps, each with the name of an upstream and overrides. */
 int upstream_set_check(const char *name, const json_t *value, struct err *err);
 
-/* Calls `found` for each upstream that a policy's definition names in this vhost: by federation-upstream, -set (also `all`) or
- * -pattern. What is named and missing, or unsound, is passed over. `value` is borrowed. */
+/* Calls `found` for each upstream that a policy's definition names in this vhost: by federation-upstream, -set (also
+ * `all`) or -pattern. What is named and missing, or unsound, is passed over. `value` is borrowed. */
 void upstream_find(const struct topology *t, struct slice vhost, const json_t *definition,
                    void (*found)(void *arg, const char *name, const json_t *value), void *arg);
 

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "ha/federation/find.h"
 #include "ha/shovel/definition.h"
 #include "router/registry.h"
 
@@ -12,6 +13,7 @@ void plan_close(struct plan *p)
     for (size_t i = 0; i < p->count; i++) {
         mem_free(p->items[i].vhost);
         mem_free(p->items[i].name);
+        mem_free(p->items[i].upstream);
         mem_free(p->items[i].text);
     }
     mem_free(p->items);
@@ -23,17 +25,43 @@ static char *copy(struct slice s)
     return mem_strndup(s.size ? (const char *)s.data : "", s.size);
 }
 
-void plan_add(struct plan *p, enum plan_kind kind, struct slice vhost, struct slice name, struct slice text)
+void plan_add(struct plan *p, enum plan_kind kind, struct slice vhost, struct slice name, struct slice upstream,
+              struct slice text, uint32_t group)
 {
     p->items = mem_grow(p->items, &p->capacity, p->count + 1, sizeof *p->items);
-    p->items[p->count++] = (struct plan_item){(uint8_t)kind, copy(vhost), copy(name), copy(text)};
+    p->items[p->count++] = (struct plan_item){.kind = (uint8_t)kind,
+                                              .vhost = copy(vhost),
+                                              .name = copy(name),
+                                              .upstream = copy(upstream),
+                                              .text = copy(text),
+                                              .group = group};
 }
 
-void plan_read_topology(struct plan *p, const struct topology *t)
+static void add_federation_link(void *arg, const struct federation_link *link)
+{
+    plan_add(arg, link->is_queue ? PLAN_QUEUE_LINK : PLAN_EXCHANGE_LINK, link->vhost, link->name,
+             slice_str(link->upstream), slice_str(link->text), link->group);
+}
+
+void plan_read_topology(struct plan *p, const struct topology *t, const char *cluster_name)
 {
     const struct registry_item *item;
     for (uint64_t cursor = 0; (item = registry_next(t, REGISTRY_PARAMETER, &cursor));)
-        if (slice_is(item->name, "shovel")) plan_add(p, PLAN_SHOVEL, item->vhost, item->detail, item->value);
+        if (slice_is(item->name, "shovel"))
+            plan_add(p, PLAN_SHOVEL, item->vhost, item->detail, slice_str(""), item->value, 0);
+    federation_find(t, cluster_name, add_federation_link, p);
+}
+
+bool plan_same(const struct plan_item *a, const struct plan_item *b)
+{
+    return a->kind == b->kind && !strcmp(a->name, b->name) && !strcmp(a->vhost, b->vhost) &&
+           !strcmp(a->upstream, b->upstream);
+}
+
+const char *plan_kind_word(const struct plan_item *item)
+{
+    static const char *const words[] = {"shovel", "static-shovel", "exchange-federation", "queue-federation"};
+    return words[item->kind];
 }
 
 /* --- static shovels --- */
@@ -84,7 +112,7 @@ int plan_read_config(struct plan *p, const struct config_pair *pairs, struct err
     if (!code) json_object_foreach(shovels, name, value)
         {
             char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
-            plan_add(p, PLAN_STATIC_SHOVEL, slice_str(""), slice_str(name), slice_str(text));
+            plan_add(p, PLAN_STATIC_SHOVEL, slice_str(""), slice_str(name), slice_str(""), slice_str(text), 0);
             free(text);
         }
     json_decref(shovels);
@@ -98,7 +126,8 @@ uint8_t plan_owner(const struct plan_item *item, uint64_t nodes)
 {
     uint64_t best = 0;
     uint8_t owner = 0;
-    uint64_t key = hash_bytes(item->name, strlen(item->name), hash_bytes(item->vhost, strlen(item->vhost), item->kind));
+    uint64_t key = hash_bytes(item->upstream, strlen(item->upstream), 0);
+    key ^= hash_bytes(item->name, strlen(item->name), hash_bytes(item->vhost, strlen(item->vhost), item->kind));
     for (uint8_t node = 1; node < 64; node++) {
         uint64_t score = hash_u64(key ^ hash_u64(node));
         if (!(nodes >> node & 1) || (owner && score <= best)) continue;

@@ -9,12 +9,14 @@
 #include "config/config.h"
 #include "router/topology.h"
 
-enum plan_kind { PLAN_SHOVEL, PLAN_STATIC_SHOVEL };
+enum plan_kind { PLAN_SHOVEL, PLAN_STATIC_SHOVEL, PLAN_EXCHANGE_LINK, PLAN_QUEUE_LINK };
 
 struct plan_item {
     uint8_t kind; /* enum plan_kind */
     char *vhost, *name;
-    char *text; /* what makes it restart when it changes: JSON */
+    char *upstream; /* of a federation link; else "" */
+    char *text;     /* what makes it restart when it changes: JSON */
+    uint32_t group; /* of a federated queue: only nodes with a replica run its link; else 0 */
 };
 
 struct plan {
@@ -23,9 +25,13 @@ struct plan {
 };
 
 void plan_close(struct plan *p);
-void plan_add(struct plan *p, enum plan_kind kind, struct slice vhost, struct slice name, struct slice text);
-/* The parameters of the registry. */
-void plan_read_topology(struct plan *p, const struct topology *t);
+void plan_add(struct plan *p, enum plan_kind kind, struct slice vhost, struct slice name, struct slice upstream,
+              struct slice text, uint32_t group);
+/* The shovels among the registry's parameters, and what its policies federate. */
+void plan_read_topology(struct plan *p, const struct topology *t, const char *cluster_name);
+/* The same kind and names; the text may differ. */
+bool plan_same(const struct plan_item *a, const struct plan_item *b);
+const char *plan_kind_word(const struct plan_item *item);
 /* The static shovels. ERR_INVALID: what is wrong with one; nothing was added. */
 int plan_read_config(struct plan *p, const struct config_pair *pairs, struct err *err);
 

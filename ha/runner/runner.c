@@ -1,72 +1,13 @@
-#include "ha/runner/runner.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "ha/runner/worker.h"
+#include "ha/runner/runner_internal.h"
 #include "node/shard/logger.h"
 #include "replication/sys/loop.h"
 #include "replication/sys/loop_thread.h"
 #include "router/registry.h"
-
-/* A link that this node does not run yet, though it should: since when. */
-struct candidate {
-    uint64_t key;
-    uint64_t since_ms;
-    bool seen;
-};
-
-struct runner {
-    struct node *node;
-    const struct node_settings *settings;
-    struct worker_host worker_host;
-    struct loop_thread *thread;
-    struct loop_timer *timer;
-    struct plan fixed;   /* static shovels */
-    struct plan dynamic; /* of registry_version */
-    uint64_t registry_version;
-    struct worker **workers;
-    size_t worker_count, worker_capacity;
-    struct candidate *candidates;
-    size_t candidate_count, candidate_capacity;
-    uint16_t next_shard; /* that gets the next local connection */
-    pthread_mutex_t lock;
-    struct buf status;    /* guarded by lock */
-    struct plan restarts; /* guarded by lock */
-};
-
-/* --- what the shards tell --- */
-
-struct look {
-    struct runner *runner;
-    uint64_t nodes; /* that are up, this one included; a bit each */
-    bool stopping;
-};
-
-static void look_at(struct shard *s, void *arg)
-{
-    struct look *look = arg;
-    struct runner *r = look->runner;
-    const struct topology *t = broker_topology(shard_broker(s));
-    look->stopping = shard_stopping(s);
-    for (uint32_t i = 0; i < r->settings->placement.node_count; i++) {
-        uint8_t node = r->settings->placement.nodes[i];
-        if (shard_peer_connected(s, node)) look->nodes |= 1ull << node;
-    }
-    if (registry_version(t) == r->registry_version) return;
-    r->registry_version = registry_version(t);
-    plan_close(&r->dynamic);
-    plan_read_topology(&r->dynamic, t);
-}
-
-static bool is_majority(const struct runner *r, uint64_t nodes)
-{
-    return (unsigned)__builtin_popcountll(nodes) > r->settings->placement.node_count / 2;
-}
 
 /* --- workers --- */
 
@@ -83,17 +24,13 @@ static void on_local(void *self, int fd)
     shard_call_any(node_shard(r->node, to), open_fd, &fd);
 }
 
-static const char *kind_word(const struct plan_item *item)
-{
-    return item->kind == PLAN_STATIC_SHOVEL ? "static-shovel" : "shovel";
-}
-
 static void on_note(void *self, const struct worker *w, const char *line)
 {
     struct runner *r = self;
     const struct plan_item *item = worker_item(w);
-    logger_printf(r->settings->logger, LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\" %s", kind_word(item),
-                  item->vhost, item->name, line);
+    logger_printf(r->settings->logger, LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\"%s%s%s %s", plan_kind_word(item),
+                  item->vhost, item->name, *item->upstream ? " upstream=\"" : "", item->upstream,
+                  *item->upstream ? "\"" : "", line);
 }
 
 static struct worker *find_worker(const struct runner *r, const struct plan_item *item)
@@ -109,18 +46,28 @@ static void start_worker(struct runner *r, const struct plan_item *item)
     struct worker *w = worker_open(item, &r->worker_host, &err);
     if (!w) {
         logger_printf(r->settings->logger, LOG_WARN, -1, "link %s vhost=\"%s\" name=\"%s\" refused reason=\"%s\"",
-                      kind_word(item), item->vhost, item->name, err.text);
+                      plan_kind_word(item), item->vhost, item->name, err.text);
         return;
     }
     r->workers = mem_grow(r->workers, &r->worker_capacity, r->worker_count + 1, sizeof *r->workers);
     r->workers[r->worker_count++] = w;
+    r->bindings_stale = r->bindings_stale || item->kind == PLAN_EXCHANGE_LINK;
 }
 
 static uint64_t item_key(const struct plan_item *item)
 {
-    return hash_bytes(
-        item->text, strlen(item->text),
-        hash_bytes(item->name, strlen(item->name), hash_bytes(item->vhost, strlen(item->vhost), item->kind)));
+    const char *const texts[] = {item->vhost, item->name, item->upstream, item->text};
+    uint64_t key = item->kind;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) key = hash_bytes(texts[i], strlen(texts[i]), key);
+    return key;
+}
+
+/* Federated queues are looked at where they are: their owner is one of the nodes with a replica. */
+static bool is_ours(const struct runner *r, const struct plan_item *item, uint64_t nodes)
+{
+    for (uint8_t node = 1; node < 64 && item->group; node++)
+        if (!placement_holds(&r->settings->placement, item->group, node)) nodes &= ~(1ull << node);
+    return plan_owner(item, nodes) == r->settings->node;
 }
 
 /* True once this node has been the owner for long enough. */
@@ -161,15 +108,19 @@ static void start_missing(struct runner *r, const struct plan *p, uint64_t nodes
 {
     for (size_t i = 0; i < p->count; i++) {
         const struct plan_item *item = &p->items[i];
-        if (plan_owner(item, nodes) != r->settings->node || find_worker(r, item) || is_paused(item)) continue;
+        if (!is_ours(r, item, nodes) || find_worker(r, item) || is_paused(item)) continue;
         if (has_settled(r, item, now_ms)) start_worker(r, item);
     }
 }
 
-static const struct plan_item *find_item(const struct plan *p, const struct worker *w)
+/* Its item in the plan; `same`: with the same text. */
+static const struct plan_item *find_item(const struct runner *r, const struct worker *w, bool same)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (worker_is_unchanged(w, &p->items[i])) return &p->items[i];
+    const struct plan *const plans[] = {&r->fixed, &r->dynamic};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < plans[p]->count; i++)
+            if (same ? worker_is_unchanged(w, &plans[p]->items[i]) : worker_is(w, &plans[p]->items[i]))
+                return &plans[p]->items[i];
     return NULL;
 }
 
@@ -179,16 +130,28 @@ static void stop_others(struct runner *r, uint64_t nodes)
     size_t kept = 0;
     for (size_t i = 0; i < r->worker_count; i++) {
         struct worker *w = r->workers[i];
-        const struct plan_item *item = find_item(&r->fixed, w);
-        if (!item) item = find_item(&r->dynamic, w);
-        if (item && plan_owner(item, nodes) == r->settings->node && !is_paused(item)) {
+        const struct plan_item *item = find_item(r, w, true);
+        if (item && is_ours(r, item, nodes) && !is_paused(item)) {
             r->workers[kept++] = w;
             continue;
         }
         on_note(r, w, "state=stopped");
-        worker_close(w);
+        worker_close(w, nodes && !find_item(r, w, false));
     }
     r->worker_count = kept;
+}
+
+/* A shovel whose delete-after came true takes its parameter with it. */
+static void delete_done(struct runner *r)
+{
+    for (size_t i = 0; i < r->worker_count; i++) {
+        const struct plan_item *item = worker_item(r->workers[i]);
+        struct node_change_result result;
+        if (item->kind != PLAN_SHOVEL || !worker_is_done(r->workers[i])) continue;
+        struct topology_command c = registry_clear_command(REGISTRY_PARAMETER, slice_str(item->vhost),
+                                                           slice_str("shovel"), slice_str(item->name));
+        node_change(r->node, &c, &result); /* a failure is tried again at the next look */
+    }
 }
 
 /* --- status and wishes --- */
@@ -217,25 +180,16 @@ void runner_status_any(struct runner *r, struct buf *json)
     pthread_mutex_unlock(&r->lock);
 }
 
-bool runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name)
+void runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name, const char *upstream)
 {
-    struct buf status = {0};
-    bool here = false;
-    runner_status_any(r, &status);
-    json_t *all = json_loadb((const char *)status.data, status.size, 0, NULL), *one;
-    size_t i;
-    json_array_foreach(all, i, one)
-    {
-        const char *own = json_string_value(json_object_get(one, "vhost"));
-        here = here || (!strcmp(json_string_value(json_object_get(one, "name")), name) && own && !strcmp(own, vhost));
-    }
-    json_decref(all);
-    buf_close(&status);
-    if (!here || strcmp(kind, "shovel")) return false;
+    static const uint8_t kinds[] = {PLAN_SHOVEL, PLAN_EXCHANGE_LINK, PLAN_QUEUE_LINK};
     pthread_mutex_lock(&r->lock);
-    plan_add(&r->restarts, PLAN_SHOVEL, slice_str(vhost), slice_str(name), slice_str(""));
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        if (strcmp(kind, "shovel") ? kinds[i] == PLAN_SHOVEL : kinds[i] != PLAN_SHOVEL) continue;
+        plan_add(&r->restarts, (enum plan_kind)kinds[i], slice_str(vhost), slice_str(name), slice_str(upstream),
+                 slice_str(""), 0);
+    }
     pthread_mutex_unlock(&r->lock);
-    return true;
 }
 
 static void carry_out_restarts(struct runner *r)
@@ -256,15 +210,15 @@ static void carry_out_restarts(struct runner *r)
 static void on_look(void *self)
 {
     struct runner *r = self;
-    struct look look = {.runner = r};
-    uint64_t now_ms = loop_now_ms(r->worker_host.loop);
-    shard_call_any(node_shard(r->node, 0), look_at, &look);
-    uint64_t nodes = is_majority(r, look.nodes) && !look.stopping ? look.nodes : 0;
+    uint64_t now_ms = loop_now_ms(r->worker_host.loop), nodes = look_around(r);
     stop_others(r, nodes);
     start_missing(r, &r->fixed, nodes, now_ms);
     start_missing(r, &r->dynamic, nodes, now_ms);
     forget_candidates(r);
+    look_for_bindings(r);
+    look_at_queues(r);
     carry_out_restarts(r);
+    delete_done(r);
     publish_status(r);
 }
 
@@ -297,7 +251,7 @@ static void close_all(void *arg)
 {
     struct runner *r = arg;
     loop_timer_close(r->timer, NULL, NULL);
-    for (size_t i = 0; i < r->worker_count; i++) worker_close(r->workers[i]);
+    for (size_t i = 0; i < r->worker_count; i++) worker_close(r->workers[i], false);
     r->worker_count = 0;
 }
 

@@ -18,7 +18,7 @@
 struct runner;
 
 enum {
-    RUNNER_LOOK_MS = 500,    /* how often parameters and nodes are looked at */
+    RUNNER_LOOK_MS = 250,    /* how often parameters and nodes are looked at */
     RUNNER_SETTLE_MS = 1500, /* how long a node must be the owner before it starts a link */
 };
 
@@ -27,7 +27,7 @@ void runner_close(struct runner *r);
 
 /* A JSON array with the state of each link that this node runs. */
 void runner_status_any(struct runner *r, struct buf *json);
-/* Restarts a link of this node. False: it is not here. `kind`: "shovel". */
-bool runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name);
+/* Restarts a link if this node runs it. `kind`: "shovel", or "federation" (then with its upstream, else ""). */
+void runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name, const char *upstream);
 
 #endif

@@ -3,14 +3,17 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "ha/shovel/shovel.h"
 #include "replication/sys/loop.h"
 
 struct worker {
     const struct worker_host *host;
-    struct plan plan; /* one item: ours */
-    struct shovel *shovel;
+    struct plan plan;      /* one item: ours */
+    struct shovel *shovel; /* one of the three */
+    struct exchange_link *exchange_link;
+    struct queue_link *queue_link;
     struct bridge *bridge;
     struct transport *transports[BRIDGE_SIDES];
     struct loop_timer *timer;
@@ -90,7 +93,9 @@ static void turn(struct worker *w)
     w->in_turn = true;
     while (w->again) {
         w->again = false;
-        shovel_turn(w->shovel, now_ms);
+        if (w->shovel) shovel_turn(w->shovel, now_ms);
+        else if (w->exchange_link) exchange_link_turn(w->exchange_link, now_ms);
+        else bridge_turn(w->bridge, now_ms);
         for (int side = 0; side < BRIDGE_SIDES; side++)
             if (w->transports[side]) transport_flush(w->transports[side], now_ms);
     }
@@ -119,6 +124,22 @@ static int open_shovel(struct worker *w, const struct plan_item *item, struct er
     return 0;
 }
 
+static int open_federation(struct worker *w, const struct plan_item *item, struct err *err)
+{
+    struct federated f;
+    int code = federated_read(&f, item->text, err);
+    if (code) return code;
+    uint64_t now_ms = loop_now_ms(w->host->loop);
+    if (item->kind == PLAN_EXCHANGE_LINK) {
+        w->exchange_link = exchange_link_create(&f, &bridge_host, w, now_ms);
+        w->bridge = exchange_link_bridge(w->exchange_link);
+    } else {
+        w->queue_link = queue_link_create(&f, &bridge_host, w, now_ms);
+        w->bridge = queue_link_bridge(w->queue_link);
+    }
+    return 0;
+}
+
 static void on_timer(void *self)
 {
     turn(self);
@@ -129,8 +150,9 @@ struct worker *worker_open(const struct plan_item *item, const struct worker_hos
     struct worker *w = mem_zalloc(sizeof *w);
     w->host = host;
     plan_add(&w->plan, (enum plan_kind)item->kind, slice_str(item->vhost), slice_str(item->name),
-             slice_str(item->text));
-    if (open_shovel(w, item, err)) {
+             slice_str(item->upstream), slice_str(item->text), item->group);
+    bool federation = item->kind == PLAN_EXCHANGE_LINK || item->kind == PLAN_QUEUE_LINK;
+    if (federation ? open_federation(w, item, err) : open_shovel(w, item, err)) {
         plan_close(&w->plan);
         mem_free(w);
         return NULL;
@@ -142,9 +164,12 @@ struct worker *worker_open(const struct plan_item *item, const struct worker_hos
     return w;
 }
 
-void worker_close(struct worker *w)
+void worker_close(struct worker *w, bool gone)
 {
-    shovel_destroy(w->shovel);
+    if (w->exchange_link && gone) exchange_link_clean_up(w->exchange_link);
+    if (w->shovel) shovel_destroy(w->shovel);
+    else if (w->exchange_link) exchange_link_destroy(w->exchange_link);
+    else queue_link_destroy(w->queue_link);
     loop_timer_close(w->timer, NULL, NULL);
     plan_close(&w->plan);
     mem_free(w);
@@ -157,8 +182,22 @@ const struct plan_item *worker_item(const struct worker *w)
 
 bool worker_is(const struct worker *w, const struct plan_item *item)
 {
-    const struct plan_item *own = worker_item(w);
-    return own->kind == item->kind && !strcmp(own->name, item->name) && !strcmp(own->vhost, item->vhost);
+    return plan_same(worker_item(w), item);
+}
+
+struct exchange_link *worker_exchange_link(const struct worker *w)
+{
+    return w->exchange_link;
+}
+
+struct queue_link *worker_queue_link(const struct worker *w)
+{
+    return w->queue_link;
+}
+
+void worker_turn(struct worker *w)
+{
+    turn(w);
 }
 
 bool worker_is_unchanged(const struct worker *w, const struct plan_item *item)
@@ -168,7 +207,7 @@ bool worker_is_unchanged(const struct worker *w, const struct plan_item *item)
 
 bool worker_is_done(const struct worker *w)
 {
-    return shovel_is_done(w->shovel);
+    return w->shovel && shovel_is_done(w->shovel);
 }
 
 void worker_restart(struct worker *w)
@@ -202,19 +241,17 @@ static void set_time(json_t *o, uint64_t wall_s)
     set_text(o, "timestamp", text);
 }
 
-json_t *worker_status(const struct worker *w)
+static void shovel_status(json_t *o, const struct worker *w)
 {
     const struct plan_item *item = worker_item(w);
     const struct shovel_definition *d = shovel_definition(w->shovel);
     const struct bridge *l = w->bridge;
-    json_t *o = json_object();
     bool is_static = item->kind == PLAN_STATIC_SHOVEL;
-    set_text(o, "name", item->name);
     if (!is_static) set_text(o, "vhost", item->vhost);
+    set_text(o, "name", item->name);
     set_text(o, "type", is_static ? "static" : "dynamic");
     set_text(o, "state", l->state == BRIDGE_FLOW ? "running" : bridge_state_name(l));
     set_text(o, "blocked_status", l->state == BRIDGE_FLOW ? "flow" : "running");
-    set_time(o, w->since_wall_s);
     if (l->state == BRIDGE_WAITING || l->state == BRIDGE_FINISHED) set_text(o, "reason", l->reason);
     set_uri(o, "src_uri", bridge_uri(l, BRIDGE_SOURCE));
     set_uri(o, "dest_uri", bridge_uri(l, BRIDGE_DEST));
@@ -226,11 +263,47 @@ json_t *worker_status(const struct worker *w)
     set_text(o, "dest_queue", d->dest_queue);
     set_text(o, "dest_exchange", d->dest_exchange);
     set_text(o, "dest_exchange_key", d->dest_exchange_key);
-    json_object_set_new(o, "forwarded", json_integer((json_int_t)l->relay.forwarded));
-    json_object_set_new(o, "pending", json_integer((json_int_t)relay_pending(&l->relay)));
-    if (shovel_remaining(w->shovel) != UINT64_MAX) {
-        json_object_set_new(o, "remaining", json_integer((json_int_t)shovel_remaining(w->shovel)));
-        json_object_set_new(o, "remaining_unacked", json_integer((json_int_t)relay_pending(&l->relay)));
-    }
+    if (shovel_remaining(w->shovel) == UINT64_MAX) return;
+    json_object_set_new(o, "remaining", json_integer((json_int_t)shovel_remaining(w->shovel)));
+    json_object_set_new(o, "remaining_unacked", json_integer((json_int_t)relay_pending(&l->relay)));
+}
+
+static void federation_status(json_t *o, const struct worker *w)
+{
+    const struct plan_item *item = worker_item(w);
+    const struct bridge *l = w->bridge;
+    const struct federated *f =
+        w->queue_link ? queue_link_federated(w->queue_link) : exchange_link_federated(w->exchange_link);
+    const char *kind = w->queue_link ? "queue" : "exchange";
+    struct slice there = federated_upstream_name(f);
+    char id[17], upstream_key[32];
+    bool running = l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW;
+    struct buf key = {0};
+    buf_printf(&key, "%s|%s|%s|%s", kind, item->vhost, item->name, item->upstream);
+    snprintf(id, sizeof id, "%08llx", (unsigned long long)(hash_slice(buf_slice(&key)) & 0xffffffffu));
+    buf_close(&key);
+    snprintf(upstream_key, sizeof upstream_key, "upstream_%s", kind);
+    set_text(o, kind, item->name);
+    json_object_set_new(o, upstream_key, json_stringn((const char *)there.data, there.size));
+    set_text(o, "type", kind);
+    set_text(o, "vhost", item->vhost);
+    set_text(o, "upstream", item->upstream);
+    set_text(o, "id", id);
+    set_text(o, "status", running ? "running" : l->reason[0] ? "error" : "starting");
+    if (!running && l->reason[0]) set_text(o, "error", l->reason);
+    set_uri(o, "uri", bridge_uri(l, BRIDGE_SOURCE));
+    if (running) set_text(o, "local_connection", "amqp://");
+    if (w->queue_link) json_object_set_new(o, "consuming", json_boolean(queue_link_is_consuming(w->queue_link)));
+    else json_object_set_new(o, "bindings", json_integer((json_int_t)exchange_link_binding_count(w->exchange_link)));
+}
+
+json_t *worker_status(const struct worker *w)
+{
+    json_t *o = json_object();
+    if (w->shovel) shovel_status(o, w);
+    else federation_status(o, w);
+    set_time(o, w->since_wall_s);
+    json_object_set_new(o, "forwarded", json_integer((json_int_t)w->bridge->relay.forwarded));
+    json_object_set_new(o, "pending", json_integer((json_int_t)relay_pending(&w->bridge->relay)));
     return o;
 }
