@@ -238,6 +238,16 @@ static void wait_for_signal(struct node *node, sigset_t *signals, struct logger 
     }
 }
 
+static void links_status(void *self, struct buf *json)
+{
+    runner_status_any(self, json);
+}
+
+static bool link_restart(void *self, const char *kind, const char *vhost, const char *name)
+{
+    return runner_restart_any(self, kind, vhost, name);
+}
+
 static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,
                  const struct config *c, struct err *err)
 {
@@ -268,6 +278,8 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     if (*c->management_tcp || http_params.tls) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
+    struct http_links links = {runner, links_status, link_restart};
+    if (http && !code) http_set_links(http, &links);
     if (!code) {
         logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
                       settings->node, settings->name, listeners->addresses[0],

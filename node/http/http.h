@@ -27,4 +27,13 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
 void http_reload(struct http *h, bool all);
 void http_close(struct http *h);
 
+/* What the layer above tells of links between clusters. Any thread. */
+struct http_links {
+    void *self;
+    void (*status)(void *self, struct buf *json); /* appends a JSON array: RabbitMQ's shapes of shovels and links */
+    bool (*restart)(void *self, const char *kind /* "shovel", "federation" */, const char *vhost, const char *name);
+};
+/* `links` is borrowed until http_close(). */
+void http_set_links(struct http *h, const struct http_links *links);
+
 #endif

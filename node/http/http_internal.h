@@ -31,6 +31,7 @@ struct http {
     struct http_params params;
     struct peers *peers;
     struct sampler *sampler;
+    _Atomic(const struct http_links *) links; /* NULL: not told yet */
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
     atomic_ullong amqp_failed_before, amqp_succeeded_before;
@@ -194,6 +195,8 @@ request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exch
 request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
     api_queue_messages_get, api_queue_actions;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
+request_handler api_shovels_list, api_shovel_get, api_shovel_delete, api_shovel_restart;
+request_handler api_federation_links_list, api_federation_links_down, api_federation_link_restart;
 request_handler api_metrics_get, api_health_get;
 request_handler api_vhosts_list, api_vhost_get, api_vhost_put, api_vhost_delete, api_vhost_protect, api_vhost_unprotect,
     api_vhost_start;

@@ -23,6 +23,11 @@ json_t *question_answer(struct http *h, struct slice question)
         if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);
         return json_true();
     }
+    if (slice_is(word, "links")) return links_here(h);
+    if (slice_is(word, "restart")) {
+        struct slice kind = next_line(&rest), vhost = next_line(&rest);
+        return json_boolean(link_restart_here(h, kind, vhost, rest));
+    }
     if (slice_is(word, "close")) {
         struct slice name = next_line(&rest);
         return json_boolean(connection_close_here(h, name, rest));

@@ -188,6 +188,11 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     return 0;
 }
 
+void http_set_links(struct http *h, const struct http_links *links)
+{
+    atomic_store(&h->links, links);
+}
+
 void http_close(struct http *h)
 {
     if (h->daemon) MHD_stop_daemon(h->daemon);

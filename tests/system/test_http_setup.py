@@ -207,3 +207,27 @@ def test_odds():
             raise AssertionError("a wrong password was taken")
         except (amqp.Closed, OSError):
             pass
+
+
+def test_shovels():
+    """A shovel is set up, shown by every node, restarted and deleted over HTTP"""
+    with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as connection:
+        api, other = Api(cluster.nodes[0]), Api(cluster.nodes[1])
+        uri = f"amqp://{cluster.nodes[0].host}:{cluster.nodes[0].amqp_port}"
+        kit.declare(connection, "here")
+        kit.declare(connection, "there")
+        api.put("/parameters/shovel/%2F/mover", {"value": {"src-uri": uri, "src-queue": "here", "dest-uri": uri,
+                                                           "dest-queue": "there"}})
+        for each in (api, other):
+            kit.wait_for("a running shovel", lambda each=each: [
+                (s["name"], s["vhost"], s["type"], s["state"]) for s in each.get("/shovels/%2F")]
+                == [("mover", "/", "dynamic", "running")], timeout=20)
+        kit.publish(connection, "here", kit.numbered(10))
+        kit.wait_for("moved messages", lambda: other.get("/queues/%2F/there")["messages"] == 10)
+        kit.check(other.get("/shovels/vhost/%2F/mover")["node"] in [node.name for node in cluster.nodes], "node")
+        other.delete("/shovels/vhost/%2F/mover/restart")
+        kit.wait_for("a restarted shovel", lambda: [s["state"] for s in api.get("/shovels")] == ["running"], timeout=20)
+        other.delete("/shovels/vhost/%2F/mover")
+        kit.wait_for("no shovel", lambda: other.get("/shovels") == [], timeout=20)
+        other.delete("/shovels/vhost/%2F/mover", expect=404)
+        kit.check_equal(api.get("/federation-links"), [], "federation links")
