@@ -243,9 +243,9 @@ static void links_status(void *self, struct buf *json)
     runner_status_any(self, json);
 }
 
-static bool link_restart(void *self, const char *kind, const char *vhost, const char *name)
+static void link_restart(void *self, const char *kind, const char *vhost, const char *name, const char *upstream)
 {
-    return runner_restart_any(self, kind, vhost, name);
+    runner_restart_any(self, kind, vhost, name, upstream);
 }
 
 static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,

@@ -31,7 +31,8 @@ void http_close(struct http *h);
 struct http_links {
     void *self;
     void (*status)(void *self, struct buf *json); /* appends a JSON array: RabbitMQ's shapes of shovels and links */
-    bool (*restart)(void *self, const char *kind /* "shovel", "federation" */, const char *vhost, const char *name);
+    /* If it runs here. kind: "shovel", or "federation": then with its upstream, else "". */
+    void (*restart)(void *self, const char *kind, const char *vhost, const char *name, const char *upstream);
 };
 /* `links` is borrowed until http_close(). */
 void http_set_links(struct http *h, const struct http_links *links);

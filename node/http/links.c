@@ -27,14 +27,15 @@ json_t *links_here(struct http *h)
     return array;
 }
 
-bool link_restart_here(struct http *h, struct slice kind, struct slice vhost, struct slice name)
+void link_restart_here(struct http *h, struct slice kind, struct slice vhost, struct slice name, struct slice upstream)
 {
     const struct http_links *links = links_of(h);
-    char *words[] = {mem_strndup((const char *)kind.data, kind.size), mem_strndup((const char *)vhost.data, vhost.size),
-                     mem_strndup((const char *)name.data, name.size)};
-    bool restarted = links && links->restart(links->self, words[0], words[1], words[2]);
-    for (size_t i = 0; i < 3; i++) mem_free(words[i]);
-    return restarted;
+    const struct slice given[] = {kind, vhost, name, upstream};
+    char *words[4];
+    for (size_t i = 0; i < 4; i++)
+        words[i] = mem_strndup(given[i].data ? (const char *)given[i].data : "", given[i].size);
+    if (links) links->restart(links->self, words[0], words[1], words[2], words[3]);
+    for (size_t i = 0; i < 4; i++) mem_free(words[i]);
 }
 
 /* A federation link says which upstream it has. */
@@ -95,12 +96,13 @@ void api_shovel_delete(struct request *r, struct answer *a)
 
 /* --- both --- */
 
-static void restart(struct request *r, const char *kind, struct slice vhost, struct slice name)
+/* On all nodes: the one that runs it heeds. */
+static void restart(struct request *r, const char *kind, struct slice vhost, struct slice name, struct slice upstream)
 {
-    if (link_restart_here(r->http, slice_str(kind), vhost, name)) return;
     struct buf question = {0};
-    buf_printf(&question, "restart\n%s\n%.*s\n%.*s", kind, (int)vhost.size, (const char *)vhost.data, (int)name.size,
-               (const char *)name.data);
+    link_restart_here(r->http, slice_str(kind), vhost, name, upstream);
+    buf_printf(&question, "restart\n%s\n%.*s\n%.*s\n%.*s", kind, (int)vhost.size, (const char *)vhost.data,
+               (int)name.size, (const char *)name.data, (int)upstream.size, (const char *)upstream.data);
     buf_put_u8(&question, 0);
     json_decref(peers_ask(r->http->peers, (const char *)question.data));
     buf_close(&question);
@@ -110,7 +112,7 @@ void api_shovel_restart(struct request *r, struct answer *a)
 {
     json_t *found = keep(keep(links_seen(r, false), "vhost", r->captures[0]), "name", r->captures[1]);
     if (json_array_size(found)) {
-        restart(r, "shovel", r->captures[0], r->captures[1]);
+        restart(r, "shovel", r->captures[0], r->captures[1], (struct slice){0});
         answer_done(a, false);
     } else {
         answer_not_found(a);
@@ -141,7 +143,11 @@ void api_federation_link_restart(struct request *r, struct answer *a)
 {
     json_t *found = keep(keep(links_seen(r, true), "vhost", r->captures[0]), "id", r->captures[1]);
     if (json_array_size(found)) {
-        restart(r, "federation", r->captures[0], r->captures[1]);
+        const json_t *link = json_array_get(found, 0);
+        const char *type =
+            json_string_value(json_object_get(link, "type")); /* and the name is the member of that name */
+        restart(r, "federation", r->captures[0], slice_json(json_object_get(link, type ? type : "name")),
+                slice_json(json_object_get(link, "upstream")));
         answer_done(a, false);
     } else {
         answer_not_found(a);

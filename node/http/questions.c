@@ -25,8 +25,9 @@ json_t *question_answer(struct http *h, struct slice question)
     }
     if (slice_is(word, "links")) return links_here(h);
     if (slice_is(word, "restart")) {
-        struct slice kind = next_line(&rest), vhost = next_line(&rest);
-        return json_boolean(link_restart_here(h, kind, vhost, rest));
+        struct slice kind = next_line(&rest), vhost = next_line(&rest), name = next_line(&rest);
+        link_restart_here(h, kind, vhost, name, rest);
+        return json_true();
     }
     if (slice_is(word, "close")) {
         struct slice name = next_line(&rest);
