@@ -9,6 +9,10 @@ import importlib
 # Which module has which command: only that one is loaded to run it. A test holds this against the modules.
 FAMILIES = {
     "help": "autocomplete help version",
+    "nodes": "await_online_nodes await_startup ping shutdown start_app status stop stop_app wait",
+    "cluster": (
+        "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot forget_cluster_node "
+        "join_cluster rename_cluster_node reset set_cluster_name update_cluster_nodes"),
     "users": (
         "add_user authenticate_user change_password clear_password clear_user_limits delete_user hash_password "
         "list_user_limits list_users set_user_limits set_user_tags"),
@@ -27,6 +31,15 @@ FAMILIES = {
     "policies": (
         "clear_operator_policy clear_policy list_operator_policies list_policies list_policies_that_match "
         "remove_classic_queue_mirroring_from_policies set_operator_policy set_policy"),
+    "runtime": (
+        "activate_free_disk_space_monitoring close_all_connections close_all_user_connections close_connection "
+        "deactivate_free_disk_space_monitoring force_gc list_node_auth_attempt_stats reset_node_auth_attempt_metrics "
+        "reset_stats_db rotate_logs set_disk_free_limit set_log_level set_vm_memory_high_watermark"),
+    "definitions": "export_definitions import_definitions",
+    "flags": (
+        "check_if_any_deprecated_features_are_used check_if_cluster_has_classic_queue_mirroring_policy enable_feature_flag "
+        "list_deprecated_features list_feature_flags"),
+    "links": "delete_shovel federation_status restart_federation_link restart_shovel shovel_status",
 }
 
 CTL, DIAGNOSTICS, QUEUES = "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues"
