@@ -36,10 +36,36 @@ FAMILIES = {
         "deactivate_free_disk_space_monitoring force_gc list_node_auth_attempt_stats reset_node_auth_attempt_metrics "
         "reset_stats_db rotate_logs set_disk_free_limit set_log_level set_vm_memory_high_watermark"),
     "definitions": "export_definitions import_definitions",
+    "crypto": "decode decrypt_conf_value encode encrypt_conf_value list_ciphers list_hashes",
     "flags": (
         "check_if_any_deprecated_features_are_used check_if_cluster_has_classic_queue_mirroring_policy enable_feature_flag "
         "list_deprecated_features list_feature_flags"),
     "links": "delete_shovel federation_status restart_federation_link restart_shovel shovel_status",
+    "checks": (
+        "alarms check_alarms check_certificate_expiration check_for_quorum_queues_without_an_elected_leader "
+        "check_if_metadata_store_is_initialized check_if_metadata_store_is_initialized_with_data "
+        "check_if_node_is_in_service check_if_node_is_mirror_sync_critical check_if_node_is_quorum_critical "
+        "check_local_alarms check_port_connectivity check_port_listener check_protocol_listener check_running "
+        "check_virtual_hosts is_booting is_running listeners node_health_check"),
+    "diagnostics": (
+        "certificates cipher_suites command_line_arguments consume_event_stream discover_peers environment "
+        "erlang_cookie_hash erlang_cookie_sources erlang_version list_network_interfaces log_location log_tail "
+        "log_tail_stream maybe_stuck memory_breakdown message_size_stats metadata_store_status observer os_env "
+        "remote_shell report resolve_hostname resolver_info runtime_thread_stats schema_info server_version tls_versions"),
+    "replicas": (
+        "add_member check_if_new_quorum_queue_replicas_have_finished_initial_sync delete_member force_checkpoint grow "
+        "grow_to_count peek quorum_status rebalance reclaim_quorum_memory shrink transfer_leadership"),
+    "upgrade": (
+        "await_online_quorum_plus_one await_online_synchronized_mirror drain has_reached_target_cluster_size post_upgrade "
+        "revive"),
+    "plugins": "directories disable enable is_enabled list set",
+    "streams": (
+        "activate_stream_consumer add_replica add_super_stream coordinator_status delete_replica delete_super_stream "
+        "list_stream_connections list_stream_consumer_groups list_stream_consumers list_stream_group_consumers "
+        "list_stream_publishers list_stream_tracking reset_offset restart_stream set_stream_retention_policy stream_status"),
+    "unsupported": (
+        "disable_auth_attempt_source_tracking enable_auth_attempt_source_tracking eval eval_file exec hipe_compile "
+        "resume_listeners suspend_listeners"),
 }
 
 CTL, DIAGNOSTICS, QUEUES = "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues"

@@ -1,0 +1,85 @@
+"""rabbitmq-upgrade: maintenance of a node."""
+
+from . import facts
+from .api import path_of
+from .cluster import members_of, number_of
+from .commands import UPGRADE, command
+from .formatters import Message
+from .outcome import Failure, Refused
+from .progress import Progress
+from .replicas import rebalance
+
+SECTION = "Upgrade"
+DRAIN_TIMEOUT = 300.0
+
+
+@command("drain", "", "Puts the node in maintenance mode. Such nodes lead no queues, and HAProxy sends them no clients", SECTION, (UPGRADE,),
+         default_timeout=DRAIN_TIMEOUT,
+         banner=lambda call: f"Will put node {call.node_or_url()} into maintenance mode. The node will no longer serve any client traffic!",
+         examples=[("drain -n warren@a", "then stop it, replace what is to be replaced, start it, and revive it"),
+                   ("drain -n warren@a -t 60", "exit code 75 when it still leads something after a minute")])
+def drain(call):
+    number = number_of(call, call.node)
+    call.api.post(path_of("cluster", "members", number, "drain"))
+    progress = Progress("waiting for leaders to move", call.quiet)
+
+    def question():
+        led = facts.node_of(call).get("groups_led", 0)
+        return not led, f"{led} groups are led here"
+    if len(facts.running_nodes(call)) > 1:
+        call.wait(question, progress)
+
+
+@command("revive", "", "Puts the node out of maintenance and into regular operating mode. Such nodes will again serve client traffic and "
+         "host primary queue replicas", SECTION, (UPGRADE,),
+         banner=lambda call: (f"Will put node {call.node_or_url()} back into regular operating mode. The node will again serve client "
+                              "traffic and host primary queue replicas."))
+def revive(call):
+    call.api.post(path_of("cluster", "members", number_of(call, call.node), "revive"))
+
+
+@command("await_online_quorum_plus_one", "[--timeout <timeout>]", "Waits for all queues to have an above minimum online quorum. This makes "
+         "sure that no queues would lose their quorum if the target node is shut down", SECTION, (UPGRADE,), default_timeout=120.0,
+         banner=lambda call: (f"Will wait for a quorum + 1 of nodes to be online for all quorum queues for {int(call.timeout)} "
+                              "seconds..."),
+         examples=[("await_online_quorum_plus_one -t 300", "between two nodes of a rolling restart")])
+def await_online_quorum_plus_one(call):
+    if len(call.api.get("/api/nodes")) == 1:
+        return Message("Target node seems to be the only one in a single node cluster, the command does not apply", "message")
+
+    def question():
+        try:
+            call.api.get("/api/health/checks/node-is-quorum-critical")
+        except Refused as refused:
+            if refused.status == 503:
+                return False, "stopping the node would cost a majority"
+            raise Failure(refused.text) from None
+        return True, ""
+    call.wait(question, Progress("waiting for a spare node", call.quiet))
+    return None
+
+
+@command("await_online_synchronized_mirror", "[--timeout <timeout>]", "The same as await_online_quorum_plus_one: every queue is mirrored "
+         "in the same way", SECTION, (UPGRADE,), default_timeout=120.0,
+         banner=lambda call: (f"Will wait for a synchronised mirror be online for all classic mirrored queues for {int(call.timeout)} "
+                              "seconds..."))
+def await_online_synchronized_mirror(call):
+    return await_online_quorum_plus_one(call)
+
+
+@command("post_upgrade", "", "Runs post-upgrade tasks: spreads the leaders", SECTION, (UPGRADE,),
+         banner=lambda call: "Executing post upgrade tasks...\nRebalancing queue masters...")
+def post_upgrade(call):
+    return rebalance(call)
+
+
+@command("has_reached_target_cluster_size", "", "Health check that exits with a non-zero code while nodes of the cluster are down",
+         SECTION, (UPGRADE, "rabbitmq-diagnostics"),
+         banner=lambda call: f"Checking if the cluster of node {call.node_or_url()} has all its nodes ...")
+def has_reached_target_cluster_size(call):
+    members = members_of(call)
+    nodes = call.api.get("/api/nodes")
+    down = [node["name"] for node in nodes if not node.get("running", True)]
+    if down or (members is not None and len(members) > len(nodes)):
+        raise Failure(f"these nodes are down: {', '.join(down)}", bare=True)
+    return Message(f"All {len(nodes)} nodes of the cluster are up", "message")
