@@ -59,6 +59,15 @@ void broker_add_group(struct broker *b, struct group *group, struct store *store
     b->hosts[id] = h;
 }
 
+void broker_remove_group(struct broker *b, uint32_t group)
+{
+    struct host *h = b->hosts[group];
+    CHECK(h);
+    if (b->leaders[group].node == b->params.node) leaders_set(b, group, 0, b->leaders[group].term);
+    host_close(h);
+    b->hosts[group] = NULL;
+}
+
 void broker_note(struct broker *b, int level, const char *format, ...)
 {
     char line[512];

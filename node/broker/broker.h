@@ -61,6 +61,9 @@ void broker_destroy(struct broker *b);
 void broker_add_group(struct broker *b, struct group *group, struct store *store, struct queue_machine *queues, struct meta_machine *meta,
                       struct effects *effects);
 
+/* Before the group is closed; it does not lead. */
+void broker_remove_group(struct broker *b, uint32_t group);
+
 /* --- from the group's shell --- */
 void broker_leading(struct broker *b, uint32_t group, uint64_t term, bool leads);
 void broker_effects(struct broker *b, uint32_t group);

@@ -63,8 +63,9 @@ void carry_effect(struct host *h, const struct effect *e)
     bool own = node == b->params.node;
     if (own && shard >= b->params.shard_count) return;
     if (own && shard == b->params.shard && !h->meta) {
-        struct port *p = port_id_node(e->port) == PORT_NODE_GROUP ? b->hosts[port_id_counter(e->port)]->dead_letter_ports[h->id]
-                                                                 : broker_port(b, e->port);
+        bool of_group = port_id_node(e->port) == PORT_NODE_GROUP;
+        struct host *source = of_group ? b->hosts[port_id_counter(e->port)] : NULL;
+        struct port *p = !of_group ? broker_port(b, e->port) : source ? source->dead_letter_ports[h->id] : NULL;
         if (p) port_effect(p, e);
         return;
     }

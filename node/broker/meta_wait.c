@@ -10,11 +10,14 @@ struct held {
     uint64_t until_ms;
 };
 
-static bool everywhere(struct host *h, uint64_t index)
+/* `asker`: the node that waits for the reply; 0: this one. */
+static bool everywhere(struct host *h, uint64_t index, uint8_t asker)
 {
     struct broker *b = h->broker;
     for (unsigned node = 1; node < BROKER_NODES_MAX; node++) {
-        bool counts = node == b->params.node || b->io->connected(b->io->self, (uint8_t)node);
+        /* A replica that is being filled keeps nobody waiting but its own clients. */
+        bool awaited = node == asker || group_has_voter(h->group, (uint8_t)node);
+        bool counts = node == b->params.node || (awaited && b->io->connected(b->io->self, (uint8_t)node));
         if (counts && h->applied_by[node] < index) return false;
     }
     return true;
@@ -42,7 +45,7 @@ static void release(struct host *h, struct held *held)
 bool meta_wait_hold(struct host *h, struct mail *m, uint8_t node)
 {
     uint64_t index = topology_index(h->broker->params.topology);
-    if (list_empty(&h->held) && everywhere(h, index)) return false;
+    if (list_empty(&h->held) && everywhere(h, index, node)) return false;
     struct held *held = mem_zalloc(sizeof *held);
     *held = (struct held){.mail = m, .node = node, .index = index, .until_ms = h->broker->now_ms + BROKER_TOPOLOGY_WAIT_MS};
     list_init(&held->link);
@@ -52,10 +55,14 @@ bool meta_wait_hold(struct host *h, struct mail *m, uint8_t node)
 
 static void release_due(struct host *h)
 {
-    while (!list_empty(&h->held)) {
-        struct held *held = LIST_ITEM(h->held.next, struct held, link);
-        if (held->until_ms > h->broker->now_ms && !everywhere(h, held->index)) return;
-        release(h, held);
+    uint64_t waiting = 0; /* bit per node: what follows for it stays behind */
+    LIST_FOR_SAFE(&h->held, link)
+    {
+        struct held *held = LIST_ITEM(link, struct held, link);
+        uint64_t bit = UINT64_C(1) << held->node;
+        if (waiting & bit) continue;
+        if (held->until_ms > h->broker->now_ms && !everywhere(h, held->index, held->node)) waiting |= bit;
+        else release(h, held);
     }
 }
 

@@ -209,6 +209,11 @@ static void group_io_effects(void *self, uint32_t group)
     broker_effects(s->broker, group);
 }
 
+static void group_io_dropped(void *self, uint32_t group, struct group_floor floor)
+{
+    replica_dropped(self, group, floor);
+}
+
 /* --- links --- */
 
 static void on_up(void *self, uint8_t node, uint32_t epoch, const char *name)
@@ -254,7 +259,10 @@ static void on_frame(void *self, uint8_t node, uint8_t type, struct blob *blob, 
     if (type == LINK_FRAME_ALARM && size == 1) alarm_set(s, node, blob->data[offset]);
     uint32_t group = UINT32_MAX;
     if (type == LINK_FRAME_GROUP && size >= 5) memcpy(&group, blob->data + offset, 4);
-    if (group >= s->settings->placement.group_count || !s->groups[group].group) return;
+    if (group >= s->settings->placement.group_count || group % s->settings->shard_count != s->id) return;
+    struct slice bytes = slice_of(blob->data + offset + 5, size - 5);
+    if (!s->groups[group].group && group_message_opens(blob->data[offset + 4], bytes)) replica_open(s, group);
+    if (!s->groups[group].group) return;
     group_receive(s->groups[group].group, node, blob->data[offset + 4], blob, offset + 5, size - 5,
                   uv_hrtime() / 1000000);
 }
@@ -336,6 +344,7 @@ void carrier_setup(struct shard *s)
         .congestion = group_io_congestion,
         .leading = group_io_leading,
         .effects = group_io_effects,
+        .dropped = group_io_dropped,
         .note = io_note,
     };
 }

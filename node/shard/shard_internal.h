@@ -11,6 +11,7 @@
 #include "node/net/net.h"
 #include "node/shard/node.h"
 #include "node/shard/shard.h"
+#include "replication/cluster/replicas.h"
 #include "replication/link/link.h"
 
 enum {
@@ -19,7 +20,7 @@ enum {
     LINK_FRAME_ALARM = MAIL_FRAME + 2,    /* u8 enum alarm */
     LINK_FRAME_QUESTION = MAIL_FRAME + 3, /* docs/formats/mail.md */
     LINK_FRAME_ANSWER = MAIL_FRAME + 4,
-};                                    /* GROUP: le32 group, u8 kind, bytes */
+}; /* GROUP: le32 group, u8 kind, bytes */
 
 enum {
     MAIL_SHARD_CLIENT = 64 /* a: descriptor, b: listener */,
@@ -34,6 +35,9 @@ struct shard_group {
     struct queue_machine *queues;
     struct meta_machine *meta;
     struct effects effects;
+    bool leaving; /* the leader has dropped it: closed when nothing is under way */
+    struct group_floor floor;
+    uint64_t forget_lsn; /* not opened again before this is durable */
 };
 
 struct call {
@@ -64,6 +68,7 @@ struct shard {
     struct group_io group_io;
     struct log *log;
     struct executor *log_executor, *store_executor, *read_executor;
+    struct replica *replicas;   /* by group id, as on the disk */
     struct shard_group *groups; /* by group id; .group NULL when not here */
     struct links *links;
     struct random random;
@@ -131,6 +136,14 @@ void alarm_node_down(struct shard *s, uint8_t node);
 /* question.c */
 void question_frame(struct shard *s, uint8_t node, uint8_t type, struct slice bytes);
 void question_node_down(struct shard *s, uint8_t node);
+
+/* replica.c */
+int replicas_open(struct shard *s, struct err *err);
+void replica_open(struct shard *s, uint32_t group); /* empty; the leader fills it */
+void replica_close(struct shard *s, uint32_t group);
+void replica_dropped(struct shard *s, uint32_t group, struct group_floor floor);
+void replicas_turn(struct shard *s);
+void replicas_ask(struct shard *s); /* once a second: those that hear no leader */
 
 /* recover.c */
 int recover_groups(struct shard *s, uint32_t epoch, struct err *err);

@@ -60,6 +60,7 @@ static void timers(struct shard *s)
     alarm_second(s);
     relieve_log(s);
     spread_leaders(s);
+    replicas_ask(s);
 }
 
 static uint64_t next_deadline(struct shard *s)
@@ -97,6 +98,7 @@ static void turn(struct shard *s)
         connections_turn(s);
         if (!broker_has_work(s->broker)) break;
     }
+    replicas_turn(s);
     log_flush(s->log);
     if (s->links && !s->links_closed) link_flush(s->links);
     connections_write(s);

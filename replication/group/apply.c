@@ -8,12 +8,16 @@ static void apply_change(struct group *g, const struct entry *e)
     struct slice conf = e->part_count ? part_slice(e->parts[0]) : slice_of(NULL, 0);
     uint32_t count = core_configuration_decode(conf, members);
     CHECK(count > 0);
+    struct group_member before[GROUP_MEMBERS_MAX];
+    uint32_t before_count = g->member_count;
+    memcpy(before, g->members, sizeof before);
     memcpy(g->members, members, sizeof members);
     g->member_count = count;
     g->conf_index = e->index;
     buf_clear(&g->conf);
     buf_put_slice(&g->conf, conf);
     core_configuration(g->core, e->index, conf, g->now_ms);
+    change_applied(g, before, before_count);
 }
 
 static void apply_command(struct group *g, const struct entry *e)

@@ -27,6 +27,7 @@ void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
     g->answered &= ~(UINT64_C(1) << (node & 63));
+    if (g->dropped) return;
     if (core_leader(g->core) != node || core_state(g->core) != CORE_FOLLOWER || !votes(g)) return;
     g->takeover = (struct takeover){.wanted = true,
                                     .leader = node,

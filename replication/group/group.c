@@ -70,8 +70,17 @@ static void on_commit(void *arg, uint64_t index)
     if (index > g->commit) g->commit = index;
 }
 
-static const struct core_out core_out = {
-    .vote = on_vote, .append = on_append, .snapshot = on_snapshot, .message = on_message, .commit = on_commit};
+static void on_settle(void *arg)
+{
+    apply_committed(arg);
+}
+
+static const struct core_out core_out = {.vote = on_vote,
+                                         .append = on_append,
+                                         .snapshot = on_snapshot,
+                                         .message = on_message,
+                                         .commit = on_commit,
+                                         .settle = on_settle};
 
 /* --- opening --- */
 
@@ -106,9 +115,39 @@ static void bootstrap(struct group *g)
     buf_close(&conf);
 }
 
-static bool sole_voter(const struct group *g)
+/* What the core will take for the configuration: the newest in the log, else the checkpoint's. */
+static bool sole_voter(const struct group *g, const struct log_group_state *state)
 {
-    return g->member_count == 1 && g->members[0].node == g->params.node;
+    struct group_member members[GROUP_MEMBERS_MAX];
+    uint32_t count = g->member_count, voters = 0;
+    struct err err;
+    memcpy(members, g->members, sizeof members);
+    for (uint64_t i = state->last_index; i > g->applied && i >= state->first_index; i--) {
+        if (log_entry_type(g->params.log, g->params.id, i) != ENTRY_CHANGE) continue;
+        struct entry *e = log_entry(g->params.log, g->params.id, i, &err);
+        CHECK(e != NULL);
+        count = core_configuration_decode(part_slice(e->parts[0]), members);
+        entry_unref(e);
+        break;
+    }
+    bool own = false;
+    for (uint32_t i = 0; i < count; i++) {
+        voters += members[i].role == GROUP_VOTER;
+        own |= members[i].node == g->params.node && members[i].role == GROUP_VOTER;
+    }
+    return own && voters == 1;
+}
+
+/* Without a checkpoint the first entry is the configuration that the group began with. */
+static void first_configuration(struct group *g, const struct log_group_state *state)
+{
+    struct err err;
+    if (state->first_index != 1 || !state->last_index) return;
+    struct entry *e = log_entry(g->params.log, g->params.id, 1, &err);
+    CHECK(e != NULL && e->type == ENTRY_CHANGE && e->part_count);
+    g->member_count = core_configuration_decode(part_slice(e->parts[0]), g->members);
+    CHECK(g->member_count > 0);
+    entry_unref(e);
 }
 
 static int restore_from_manifest(struct group *g, struct core_start *start, struct err *err)
@@ -148,6 +187,21 @@ static int reconcile_log(struct group *g, struct log_group_state *state, uint64_
     return 0;
 }
 
+bool group_below_floor(struct log *log, struct store *store, uint32_t id, struct group_floor floor)
+{
+    struct log_group_state state;
+    struct store_manifest m;
+    if (!floor.index) return false;
+    log_group_state(log, id, &state);
+    store_manifest(store, &m);
+    uint64_t index = m.index, term = m.term;
+    if (state.last_index >= state.first_index && state.last_index > index) {
+        index = state.last_index;
+        term = log_entry_term(log, id, index);
+    }
+    return index && change_is_below(term, index, floor);
+}
+
 int group_open(struct group **out, const struct group_params *params, uint64_t now_ms, struct err *err)
 {
     struct group *g = mem_zalloc(sizeof *g);
@@ -170,15 +224,12 @@ int group_open(struct group **out, const struct group_params *params, uint64_t n
         mem_free(g);
         return code;
     }
-    if (!start.snapshot_index && state.last_index < state.first_index) bootstrap(g);
-    if (!start.snapshot_index) {
-        memcpy(g->members, params->members, sizeof g->members);
-        g->member_count = params->member_count;
-    }
+    if (!start.snapshot_index && state.last_index < state.first_index && params->member_count) bootstrap(g);
     log_group_state(params->log, params->id, &state);
+    if (!start.snapshot_index) first_configuration(g, &state);
     start.term = state.term;
     start.voted_for = state.voted_for;
-    if (sole_voter(g)) { /* it leads at once, and must not lead twice in one term */
+    if (sole_voter(g, &state)) { /* it leads at once, and must not lead twice in one term */
         start.term++;
         start.voted_for = 0;
         log_append_vote(params->log, params->id, start.term, 0);
@@ -192,8 +243,9 @@ int group_open(struct group **out, const struct group_params *params, uint64_t n
     g->core = core_open(&start, now_ms);
     buf_clear(&g->conf);
     if (kept_conf.size) buf_put_slice(&g->conf, buf_slice(&kept_conf));
-    else core_configuration_encode(g->members, g->member_count, &g->conf);
-    if (!g->conf_index) g->conf_index = 1;
+    else if (g->member_count) core_configuration_encode(g->members, g->member_count, &g->conf);
+    if (!g->conf_index && g->member_count) g->conf_index = 1;
+    g->heard_ms = now_ms;
     buf_close(&kept_conf);
     *out = g;
     return 0;
@@ -249,7 +301,8 @@ static void leadership_turn(struct group *g)
 void group_turn(struct group *g, uint64_t now_ms, uint64_t clock_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
-    core_timeout(g->core, g->now_ms);
+    if (g->dropped) return;
+    if (!change_below_floor(g)) core_timeout(g->core, g->now_ms);
     election_turn(g);
     leadership_turn(g);
     batch_seal(g, clock_ms);
@@ -263,6 +316,7 @@ void group_turn(struct group *g, uint64_t now_ms, uint64_t clock_ms)
 void group_durable(struct group *g, uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
+    if (g->dropped) return;
     writes_durable(g);
     send_held(g);
 }
@@ -271,8 +325,13 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
                    uint64_t now_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
+    if (g->dropped) return;
     if (kind == GROUP_MESSAGE_TRANSFER) {
         snapshot_receive(g, from, slice_of(blob->data + offset, size));
+        return;
+    }
+    if (kind == GROUP_MESSAGE_MEMBERSHIP) {
+        change_receive(g, from, slice_of(blob->data + offset, size));
         return;
     }
     struct core_message m;
@@ -281,9 +340,17 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
         return;
     }
     m.peer = from;
+    if (m.type == CORE_REQUEST_VOTE && change_is_below(m.last_log_term, m.last_log_index, g->params.floor)) {
+        message_close(&m);
+        return;
+    }
     if (m.type == CORE_APPEND_ENTRIES_RESULT && m.term == g->lead_term) g->answered |= UINT64_C(1) << (from & 63);
     if (!(m.type == CORE_APPEND_ENTRIES && (core_installing(g->core) || snapshot_installing(g))))
         core_receive(g->core, &m, g->now_ms);
+    if (m.type == CORE_APPEND_ENTRIES && m.term >= core_term(g->core)) {
+        g->heard_ms = g->now_ms;
+        g->heard_term = m.term;
+    }
     message_close(&m);
     uint8_t lost = core_take_lost_data(g->core);
     if (!lost) return;
@@ -295,7 +362,8 @@ void group_receive(struct group *g, uint8_t from, uint8_t kind, struct blob *blo
 
 uint64_t group_deadline_ms(const struct group *g)
 {
-    uint64_t at = core_deadline_ms(g->core);
+    if (g->dropped) return UINT64_MAX;
+    uint64_t at = change_below_floor(g) ? g->now_ms + g->params.heartbeat_ms : core_deadline_ms(g->core);
     if (g->takeover.wanted && g->takeover.at_ms < at) at = g->takeover.at_ms;
     if (snapshot_receiving(g) && g->now_ms + 100 < at) at = g->now_ms + 100;
     if (at <= g->now_ms) at = g->now_ms + 1;
@@ -331,7 +399,10 @@ void group_status(const struct group *g, struct group_status *s)
                                .last_index = core_last_index(g->core),
                                .durable_index = core_last_stored(g->core),
                                .snapshot_index = g->snapshot_index,
-                               .member_count = g->member_count};
+                               .member_count = g->member_count,
+                               .configuration_index = g->conf_index,
+                               .changing = core_changing(g->core),
+                               .dropped = g->dropped};
     for (uint32_t i = 0; i < g->member_count; i++) {
         s->members[i] = g->members[i];
         s->match_index[i] = core_match_index(g->core, g->members[i].node);

@@ -31,7 +31,14 @@ struct group_member {
 };
 
 /* What kind of bytes group_io.send carries; the receiving side hands them to group_receive() unchanged. */
-enum group_message_kind { GROUP_MESSAGE_RAFT = 1, GROUP_MESSAGE_TRANSFER = 2 };
+enum group_message_kind { GROUP_MESSAGE_RAFT = 1, GROUP_MESSAGE_TRANSFER = 2, GROUP_MESSAGE_MEMBERSHIP = 3 };
+
+/* A replica that was dropped and is opened again has forgotten what it had acknowledged. Until it is past the entry
+ * that dropped it (a committed one), it neither votes nor stands for election: with its help, and without its memory, a
+ * member that missed that entry could be elected. */
+struct group_floor {
+    uint64_t term, index; /* 0: none */
+};
 
 struct group_io {
     void *self;
@@ -48,6 +55,10 @@ struct group_io {
     /* Effects were appended to params.effects by an apply; carry them out (and clear) before the next apply. Leader
      * only. */
     void (*effects)(void *self, uint32_t group);
+    /* The leader says that the committed configuration has no place for this replica: nobody will miss it. The owner
+     * closes the group (later, not from inside of this call) and removes its log and files; it keeps the floor. Called
+     * once. */
+    void (*dropped)(void *self, uint32_t group, struct group_floor floor);
     /* WARN/INFO lines: one event per line, "room event key=value". */
     void (*note)(void *self, int level, const char *line);
 };
@@ -57,15 +68,16 @@ struct group_faults {
     bool persist_before_durable; /* report entries as persisted when submitted ("confirm before sync") */
     bool send_before_vote_durable;
     bool stale_completion_counts; /* a completion of replaced entries counts for their successors */
-    bool repair_off[9];           /* [n]: repair Rn of raft-notes is off */
+    bool repair_off[11];          /* [n]: repair Rn of raft-notes is off */
 };
 
 struct group_params {
     uint32_t id;
     uint8_t node;
     struct group_member members[GROUP_MEMBERS_MAX]; /* initial configuration, the same on all of them; used when log and
-                                                       store are empty */
+                                                       store are empty. None: a replica that the leader fills */
     uint32_t member_count;
+    struct group_floor floor;
     struct log *log;
     struct store *store;
     struct machine machine;
@@ -85,6 +97,8 @@ struct group_params {
 /* Once per process, before any group is opened: gives the Raft library its heap. */
 void group_library_init(void);
 
+/* True: what is here of a replica is below its floor. It must be opened empty: remove log and files first. */
+bool group_below_floor(struct log *log, struct store *store, uint32_t id, struct group_floor floor);
 /* Opens the replica. The log must have been opened (its state is taken from it). ERR_CORRUPT and its kin say what and
  * where. */
 int group_open(struct group **group, const struct group_params *params, uint64_t now_ms, struct err *err);
@@ -114,6 +128,18 @@ void group_node_dead(struct group *g, uint8_t node, uint64_t now_ms);
 /* Hands leadership over (0: to the best follower). ERR_NOT_LEADER; ERR_BUSY when no follower is connected and caught
  * up. */
 int group_transfer(struct group *g, uint8_t node, uint64_t now_ms);
+/* Membership, one server and one step at a time; the change is made when group_status() shows it as committed.
+ *   ERR_NOT_LEADER
+ *   ERR_BUSY      not now: another change or a handover is under way, the new configuration has no majority in touch, a
+ *                 standby has not caught up
+ *   ERR_INVALID   there is no such member, or it is one already; the leader itself (hand over first); too many */
+enum group_change { GROUP_CHANGE_ADD /* as a standby */, GROUP_CHANGE_PROMOTE, GROUP_CHANGE_REMOVE };
+int group_change(struct group *g, enum group_change change, uint8_t node, uint64_t now_ms);
+/* Asks the node that is known to lead whether this replica is still wanted, if no leader was heard for a while. Cheap;
+ * call every second or so. */
+void group_ask_place(struct group *g, uint8_t leader, uint64_t now_ms);
+/* For a node that has no replica of the group: is this message a leader's, who counts on one? Then open it, empty. */
+bool group_message_opens(uint8_t kind, struct slice bytes);
 /* The log is long because of this group's old entries: a checkpoint that leaves none behind, as soon as one is
  * possible. */
 void group_relieve(struct group *g);
@@ -126,9 +152,13 @@ struct group_status {
     uint32_t member_count;
     struct group_member members[GROUP_MEMBERS_MAX];
     uint64_t match_index[GROUP_MEMBERS_MAX]; /* leader only */
+    uint64_t configuration_index;            /* of `members`, the committed one; 0: none */
+    bool changing;                           /* a newer one is on its way */
+    bool dropped;                            /* see group_io.dropped */
     bool online[GROUP_MEMBERS_MAX];
 };
 void group_status(const struct group *g, struct group_status *status);
+bool group_has_voter(const struct group *g, uint8_t node); /* in the committed configuration */
 uint32_t group_id(const struct group *g);
 /* The machine's digest at `applied_index` (for comparing replicas). */
 uint64_t group_digest(const struct group *g);

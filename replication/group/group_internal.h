@@ -72,6 +72,8 @@ struct group {
     uint32_t member_count;
     uint64_t conf_index;
     struct buf conf;
+    uint64_t heard_ms, heard_term; /* the last leader: when, and its term */
+    bool dropped;
 
     struct takeover takeover;
 
@@ -91,6 +93,12 @@ void push_commit(struct group *g);
 
 /* apply.c */
 void apply_committed(struct group *g);
+
+/* change.c */
+void change_applied(struct group *g, const struct group_member *before, uint32_t before_count);
+bool change_is_below(uint64_t term, uint64_t index, struct group_floor floor);
+bool change_below_floor(const struct group *g); /* see struct group_floor */
+void change_receive(struct group *g, uint8_t from, struct slice bytes);
 
 /* batch.c */
 void batch_seal(struct group *g, uint64_t clock_ms);

@@ -1,4 +1,4 @@
-/* All calls of the Raft library. The package has no assertions: what it expects is checked here. R1 .. R8 are the
+/* All calls of the Raft library. The package has no assertions: what it expects is checked here. R1 .. R10 are the
  * repairs that README.md lists; each can be switched off for the test that shows what it is good for. */
 #include "replication/group/raft_core.h"
 
@@ -20,6 +20,7 @@ struct raft_core {
     uint64_t now_ms;
     uint8_t leader; /* R8: who sent the last accepted AppendEntries */
     uint64_t leader_term;
+    uint64_t leader_heard_ms;
     struct raft_entry *entries; /* of the step at hand */
     struct entry **received;    /* their sources, or NULL */
     size_t entry_count, entry_capacity;
@@ -312,6 +313,14 @@ void core_close(struct raft_core *c)
 
 /* --- received messages --- */
 
+static bool votes_by_its_own_word(const struct raft_core *c)
+{
+    for (unsigned i = 0; i < c->raft.configuration.n; i++)
+        if (c->raft.configuration.servers[i].id == c->raft.id)
+            return c->raft.configuration.servers[i].role == RAFT_VOTER;
+    return false;
+}
+
 static void receive(struct raft_core *c, struct raft_message *m, uint64_t now_ms)
 {
     char address[8];
@@ -320,6 +329,32 @@ static void receive(struct raft_core *c, struct raft_message *m, uint64_t now_ms
     struct raft_event event = {.type = RAFT_RECEIVE};
     event.receive.message = m;
     must_step(c, &event, now_ms, "receive");
+}
+
+/* A voter forgets its leader when its own timer makes it a candidate; who never becomes one would refuse for ever. */
+static void forget_silent_leader(struct raft_core *c, uint64_t now_ms)
+{
+    if (c->raft.state != RAFT_FOLLOWER || now_ms < c->leader_heard_ms + c->raft.election_timeout) return;
+    raft_free(c->raft.follower_state.current_leader.address);
+    c->raft.follower_state.current_leader.address = NULL;
+    c->raft.follower_state.current_leader.id = 0;
+}
+
+/* R9: the library refuses its vote when its own configuration has it as no voter. But that may be the older one: who
+ * asks counts on us, and may be the only one who can lead. Votes are given by the log and the term alone (Ongaro, 4.1).
+ */
+static void receive_request_vote(struct raft_core *c, struct raft_message *m, uint64_t now_ms)
+{
+    if (c->faults->repair_off[9] || votes_by_its_own_word(c)) {
+        receive(c, m, now_ms);
+        return;
+    }
+    forget_silent_leader(c, now_ms);
+    struct raft_server own = {.id = c->raft.id, .address = c->raft.address, .role = RAFT_VOTER};
+    struct raft_configuration kept = c->raft.configuration;
+    c->raft.configuration = (struct raft_configuration){.servers = &own, .n = 1};
+    receive(c, m, now_ms);
+    c->raft.configuration = kept;
 }
 
 static void receive_part(struct raft_core *c, const struct core_message *m, uint64_t prev_index, uint64_t prev_term,
@@ -375,6 +410,7 @@ static void receive_append(struct raft_core *c, const struct core_message *m, ui
         }
         receive_part(c, m, prev_index, prev_term, from, to, now_ms);
         if (to == m->entry_count) return;
+        if (c->out->settle && !c->faults->repair_off[4]) c->out->settle(c->arg);
         prev_index += to - from;
         prev_term = to > from ? m->entries[to - 1]->term : prev_term;
         from = to;
@@ -403,8 +439,11 @@ static void receive_other(struct raft_core *c, const struct core_message *m, uin
     case CORE_REQUEST_VOTE:
         o.request_vote = (struct raft_request_vote){
             m->version, m->term, m->candidate, m->last_log_index, m->last_log_term, m->disrupt_leader, m->pre_vote};
-        break;
+        receive_request_vote(c, &o, now_ms);
+        return;
     case CORE_REQUEST_VOTE_RESULT:
+        /* R10: the library looks into a candidate's state before it looks whether there is one. */
+        if (raft_state(&c->raft) != RAFT_CANDIDATE && !c->faults->repair_off[10]) return;
         o.request_vote_result =
             (struct raft_request_vote_result){m->version, m->term, m->granted, m->pre_vote, m->features, m->capacity};
         break;
@@ -432,6 +471,7 @@ void core_receive(struct raft_core *c, const struct core_message *m, uint64_t no
     if (from_leader && !c->stale_sender) {
         c->leader = m->peer;
         c->leader_term = m->term;
+        c->leader_heard_ms = now_ms;
     }
     if (m->type == CORE_APPEND_ENTRIES) receive_append(c, m, now_ms);
     else receive_other(c, m, now_ms);
@@ -447,12 +487,11 @@ void core_timeout(struct raft_core *c, uint64_t now_ms)
     must_step(c, &event, now_ms, "timeout");
 }
 
-int core_submit(struct raft_core *c, uint8_t type, uint64_t now_ms)
+static int submit(struct raft_core *c, uint8_t type, struct slice data, uint64_t now_ms)
 {
-    static const uint64_t zero = 0;
     if (raft_state(&c->raft) != RAFT_LEADER) return ERR_NOT_LEADER;
     begin_entries(c);
-    add_entry(c, raft_current_term(&c->raft), type, slice_of(&zero, sizeof zero), NULL);
+    add_entry(c, raft_current_term(&c->raft), type, data, NULL);
     struct raft_event event = {.type = RAFT_SUBMIT};
     event.submit.entries = c->entries;
     event.submit.n = 1;
@@ -461,6 +500,18 @@ int core_submit(struct raft_core *c, uint8_t type, uint64_t now_ms)
     if (code == RAFT_NOTLEADER) return ERR_NOT_LEADER;
     if (code) fatal("submit", c, code);
     return 0;
+}
+
+int core_submit(struct raft_core *c, uint8_t type, uint64_t now_ms)
+{
+    static const uint64_t zero = 0;
+    return submit(c, type, slice_of(&zero, sizeof zero), now_ms);
+}
+
+int core_submit_change(struct raft_core *c, struct slice conf, uint64_t now_ms)
+{
+    if (raft_state(&c->raft) == RAFT_LEADER && (core_changing(c) || core_transferring(c))) return ERR_BUSY;
+    return submit(c, ENTRY_CHANGE, conf, now_ms);
 }
 
 void core_persisted(struct raft_core *c, uint64_t index, uint64_t now_ms)
@@ -553,6 +604,11 @@ uint64_t core_deadline_ms(const struct raft_core *c)
 bool core_installing(const struct raft_core *c)
 {
     return c->raft.snapshot.installing;
+}
+
+bool core_changing(const struct raft_core *c)
+{
+    return c->raft.configuration_uncommitted_index != 0;
 }
 
 bool core_transferring(const struct raft_core *c)

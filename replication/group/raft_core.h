@@ -55,6 +55,9 @@ struct core_out {
     void (*snapshot)(void *arg, uint64_t index, uint64_t term);
     void (*message)(void *arg, const struct core_message *m);
     void (*commit)(void *arg, uint64_t index);
+    /* Between the parts of a message that has CHANGE entries: apply what is committed, so that the core knows of each
+     * configuration before the next one comes. The one call that may call back into the core. */
+    void (*settle)(void *arg);
 };
 
 enum core_state { CORE_FOLLOWER, CORE_CANDIDATE, CORE_LEADER };
@@ -84,6 +87,9 @@ void core_receive(struct raft_core *c, const struct core_message *m, uint64_t no
 void core_timeout(struct raft_core *c, uint64_t now_ms); /* if due */
 /* One entry; its append comes with received == NULL. ERR_NOT_LEADER: nothing happened. */
 int core_submit(struct raft_core *c, uint8_t type, uint64_t now_ms);
+/* A new configuration as an entry of its own. ERR_NOT_LEADER; ERR_BUSY: another one is not committed, or a transfer of
+ * leadership runs. */
+int core_submit_change(struct raft_core *c, struct slice conf, uint64_t now_ms);
 void core_persisted(struct raft_core *c, uint64_t index, uint64_t now_ms);
 void core_snapshot_persisted(struct raft_core *c, uint64_t index, uint64_t term, uint64_t conf_index, struct slice conf,
                              uint64_t now_ms);
@@ -105,6 +111,7 @@ bool core_transferring(const struct raft_core *c);
 uint8_t core_take_lost_data(struct raft_core *c);
 uint8_t core_leader(const struct raft_core *c);                     /* of the current term; 0: unknown (R8) */
 uint64_t core_match_index(const struct raft_core *c, uint8_t node); /* leader only; 0 otherwise */
+bool core_changing(const struct raft_core *c); /* a configuration is in the log and not known to be committed */
 
 /* The bytes of a configuration, as CHANGE entries and manifests carry them. */
 void core_configuration_encode(const struct group_member *members, uint32_t count, struct buf *b);

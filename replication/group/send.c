@@ -94,6 +94,7 @@ static void send_append(struct group *g, const struct core_message *given)
 void send_core_message(struct group *g, const struct core_message *m)
 {
     if (!io(g)->connected(io(g)->self, m->peer)) return; /* the next heartbeat repairs it */
+    if (m->type == CORE_REQUEST_VOTE && change_below_floor(g)) return;
     if (m->type == CORE_INSTALL_SNAPSHOT) {
         snapshot_offer(g, m->peer);
         return;

@@ -107,6 +107,11 @@ uint64_t log_append_snapshot(struct log *l, uint32_t group, uint64_t index, uint
     return l->next_lsn;
 }
 
+uint64_t log_forget_group(struct log *l, uint32_t group)
+{
+    return log_append_snapshot(l, group, 0, 0); /* "everything up to nothing is in a snapshot" */
+}
+
 void log_trim(struct log *l, uint32_t group, uint64_t snapshot_index, uint64_t snapshot_term, uint64_t keep_from)
 {
     struct trail *t = &l->trails[group];

@@ -57,6 +57,9 @@ uint64_t log_append_entry(struct log *log, uint32_t group, struct entry *entry);
 /* Everything of the group is replaced by a snapshot at this index. */
 uint64_t log_append_snapshot(struct log *log, uint32_t group, uint64_t index, uint64_t term);
 
+/* The replica is gone: nothing of the group is left but its vote. Entries begin at 1 again if it ever comes back. */
+uint64_t log_forget_group(struct log *log, uint32_t group);
+
 /* Starts writing what was appended, if the writer is free (else it starts by itself when it is). */
 void log_flush(struct log *log);
 uint64_t log_durable(const struct log *log); /* every position <= this is on stable storage */

@@ -111,8 +111,9 @@ static void touched(void *arg)
 
 static void dial(struct client *c)
 {
-    uint8_t node = (uint8_t)(1 + random_below(&c->w->random, SIM_NODES));
-    if (!node_alive(c->w->nodes[node])) return;
+    uint8_t node = (uint8_t)(1 + random_below(&c->w->random, c->w->node_count));
+    struct group *meta = node_alive(c->w->nodes[node]) ? node_group(c->w->nodes[node], 0) : NULL;
+    if (!meta || !group_has_voter(meta, node)) return; /* the node does not serve clients yet */
     c->node = node;
     c->connection = broker_connection_open(c->w->nodes[node]->broker);
     c->session = session_create(&c->w->session, broker_connection_backend(c->connection), "sim", true, c->w->now_ms);

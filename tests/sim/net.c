@@ -18,8 +18,8 @@ static int direction(const struct net_pair *p, uint8_t from)
 
 void net_open(struct world *w)
 {
-    for (uint8_t a = 1; a <= SIM_NODES; a++)
-        for (uint8_t b = (uint8_t)(a + 1); b <= SIM_NODES; b++) {
+    for (uint8_t a = 1; a <= w->node_count; a++)
+        for (uint8_t b = (uint8_t)(a + 1); b <= w->node_count; b++) {
             struct net_pair *p = &w->pairs[w->pair_count++];
             p->a = a;
             p->b = b;

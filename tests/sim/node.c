@@ -3,7 +3,16 @@
 
 #include "tests/sim/sim.h"
 
-enum { FRAME_MAIL = 1, FRAME_GROUP = 2, SYNC_MS = 6, SLOW_SYNC_MS = 900, CLOCK_BASE_MS = 1700000000 };
+enum {
+    FRAME_MAIL = 1,
+    FRAME_GROUP = 2,
+    SYNC_MS = 6,
+    SLOW_SYNC_MS = 900,
+    ASK_EVERY_MS = 500,
+    CLOCK_BASE_MS = 1700000000
+};
+
+static const char replicas_path[] = "/node/replicas";
 
 bool node_alive(const struct sim_node *n)
 {
@@ -34,7 +43,7 @@ static bool io_connected(void *self, uint8_t peer)
 static uint32_t io_peer_epoch(void *self, uint8_t peer)
 {
     struct sim_node *n = self;
-    return peer && peer <= SIM_NODES ? n->w->nodes[peer]->epoch : 0;
+    return peer && peer <= n->w->node_count ? n->w->nodes[peer]->epoch : 0;
 }
 
 static void io_epoch_gone(void *self, uint32_t epoch)
@@ -91,6 +100,13 @@ static void io_effects(void *self, uint32_t group)
 {
     struct sim_node *n = self;
     broker_effects(n->broker, group);
+}
+
+static void io_dropped(void *self, uint32_t group, struct group_floor floor)
+{
+    struct sim_node *n = self;
+    n->groups[group].floor = floor;
+    n->groups[group].leaving = true;
 }
 
 static void on_disk_failed(void *arg, const struct err *err)
@@ -189,13 +205,37 @@ static const struct machine_ops watched = {.apply = watched_apply,
 
 /* --- life --- */
 
+static bool write_replicas(struct sim_node *n)
+{
+    struct err err;
+    if (!replicas_write(disk_fs(n->disk), replicas_path, n->replicas, SIM_GROUPS, &err)) return true;
+    on_disk_failed(n, &err);
+    return false;
+}
+
+static void group_directory(uint32_t id, char *directory, size_t size)
+{
+    snprintf(directory, size, "/groups/%u", id);
+}
+
+static void forget_rests(struct sim_node *n, uint32_t id)
+{
+    char directory[32];
+    struct err err;
+    struct log_group_state state;
+    log_group_state(n->log, id, &state);
+    if (state.last_index || state.snapshot_index) n->groups[id].forget_lsn = log_forget_group(n->log, id);
+    group_directory(id, directory, sizeof directory);
+    if (replica_remove_files(disk_fs(n->disk), directory, &err)) on_disk_failed(n, &err);
+}
+
 static bool start_group(struct sim_node *n, uint32_t id, struct err *err)
 {
     struct sim_group *g = &n->groups[id];
     const struct sim_bugs *bugs = &n->w->options.bugs;
     char directory[32];
     snprintf(directory, sizeof directory, "/groups/%u", id);
-    *g = (struct sim_group){.node = n, .id = id};
+    *g = (struct sim_group){.node = n, .id = id, .forget_lsn = g->forget_lsn};
     struct store_params store = {.fs = disk_fs(n->disk),
                                  .executor = n->executors[1],
                                  .read_executor = n->executors[2],
@@ -203,6 +243,13 @@ static bool start_group(struct sim_node *n, uint32_t id, struct err *err)
                                  .failed = on_disk_failed,
                                  .arg = n};
     if (store_open(&g->store, &store, err)) return false;
+    if (group_below_floor(n->log, g->store, id, n->replicas[id].floor)) { /* a leader fills it anew */
+        store_close(g->store);
+        n->replicas[id].kind = REPLICA_DROPPED;
+        if (!write_replicas(n)) return true;
+        forget_rests(n, id);
+        return true;
+    }
     effects_init(&g->effects);
     if (id) g->queues = queue_machine_create(id, g->store);
     else g->meta = meta_machine_create(n->topology, on_topology, n);
@@ -226,7 +273,9 @@ static bool start_group(struct sim_node *n, uint32_t id, struct err *err)
                    .send_before_vote_durable = bugs->send_before_vote},
     };
     if (bugs->repair_off) params.faults.repair_off[bugs->repair_off] = true;
-    params.member_count = placement_members(&n->w->placement, id, params.members);
+    params.floor = n->replicas[id].floor;
+    if (n->replicas[id].kind == REPLICA_FOUNDER)
+        params.member_count = placement_members(&n->w->placement, id, params.members);
     if (group_open(&g->group, &params, n->w->now_ms, err)) return false;
     broker_add_group(n->broker, g->group, g->store, g->queues, g->meta, &g->effects);
     return true;
@@ -249,7 +298,64 @@ static void fill_io(struct sim_node *n)
                                     .congestion = io_congestion,
                                     .leading = io_leading,
                                     .effects = io_effects,
+                                    .dropped = io_dropped,
                                     .note = io_note};
+}
+
+struct group *node_group(const struct sim_node *n, uint32_t group)
+{
+    return n->running && !n->groups[group].leaving ? n->groups[group].group : NULL;
+}
+
+/* --- replicas that come and go --- */
+
+/* What the disk says; the first start founds what placement gives it. */
+static bool read_replicas(struct sim_node *n, struct err *err)
+{
+    int code = replicas_read(disk_fs(n->disk), replicas_path, n->replicas, SIM_GROUPS, err);
+    if (code != ERR_NOT_FOUND) return code == 0;
+    for (uint32_t g = 0; g < SIM_GROUPS; g++)
+        n->replicas[g].kind = placement_holds(&n->w->placement, g, n->id) ? REPLICA_FOUNDER : REPLICA_NONE;
+    return write_replicas(n);
+}
+
+static void open_replica(struct sim_node *n, uint32_t id)
+{
+    char directory[32];
+    struct err err;
+    if (log_durable(n->log) < n->groups[id].forget_lsn) return;
+    group_directory(id, directory, sizeof directory);
+    if (replica_remove_files(disk_fs(n->disk), directory, &err)) return;
+    n->replicas[id].kind = REPLICA_JOINED;
+    if (!write_replicas(n)) return;
+    world_say(n->w, "node %u opens a replica of group %u", n->id, id);
+    if (!start_group(n, id, &err)) world_fail(n->w, "node %u: group %u does not open: %s", n->id, id, err.text);
+}
+
+static void close_group(struct sim_group *g)
+{
+    group_close(g->group);
+    if (g->queues) queue_machine_destroy(g->queues);
+    if (g->meta) meta_machine_destroy(g->meta);
+    effects_close(&g->effects);
+    store_close(g->store);
+    g->group = NULL;
+    g->leaving = false;
+}
+
+static void close_leaving(struct sim_node *n)
+{
+    for (uint32_t id = 0; id < SIM_GROUPS; id++) {
+        struct sim_group *g = &n->groups[id];
+        if (!g->leaving || !group_idle(g->group) || !store_idle(g->store)) continue;
+        n->replicas[id] = (struct replica){REPLICA_DROPPED, g->floor};
+        if (!write_replicas(n)) return;
+        world_say(n->w, "node %u drops its replica of group %u", n->id, id);
+        n->w->dropped++;
+        broker_remove_group(n->broker, id);
+        close_group(g);
+        forget_rests(n, id);
+    }
 }
 
 struct sim_node *node_create(struct world *w, uint8_t id)
@@ -294,7 +400,12 @@ void node_start(struct sim_node *n)
     n->broker = broker_create(&params);
     bool fine = log_open(&n->log, &log, &err) == 0;
     if (fine) log_on_durable(n->log, on_durable, n);
-    for (uint32_t g = 0; fine && g < SIM_GROUPS; g++) fine = start_group(n, g, &err);
+    if (fine) fine = read_replicas(n, &err);
+    memset(n->groups, 0, sizeof n->groups);
+    for (uint32_t g = 0; fine && g < SIM_GROUPS; g++) {
+        if (replica_is_here(&n->replicas[g])) fine = start_group(n, g, &err);
+        else forget_rests(n, g);
+    }
     if (!fine) {
         world_fail(n->w, "node %u does not start: %s", n->id, err.text);
         return;
@@ -321,16 +432,8 @@ static void tear_down(struct sim_node *n)
 {
     drain_executors(n);
     broker_destroy(n->broker);
-    for (uint32_t id = 0; id < SIM_GROUPS; id++) {
-        struct sim_group *g = &n->groups[id];
-        if (!g->group) continue;
-        group_close(g->group);
-        if (g->queues) queue_machine_destroy(g->queues);
-        if (g->meta) meta_machine_destroy(g->meta);
-        effects_close(&g->effects);
-        store_close(g->store);
-        g->group = NULL;
-    }
+    for (uint32_t id = 0; id < SIM_GROUPS; id++)
+        if (n->groups[id].group) close_group(&n->groups[id]);
     log_close(n->log);
     topology_destroy(n->topology);
     for (int i = 0; i < 3; i++) jobs_destroy(n->executors[i]);
@@ -375,7 +478,8 @@ void node_down(struct sim_node *n, uint8_t peer, bool dead)
 {
     if (!n->running) return;
     broker_node_down(n->broker, peer, dead);
-    for (uint32_t g = 0; dead && g < SIM_GROUPS; g++) group_node_dead(n->groups[g].group, peer, n->w->now_ms);
+    for (uint32_t g = 0; dead && g < SIM_GROUPS; g++)
+        if (n->groups[g].group) group_node_dead(n->groups[g].group, peer, n->w->now_ms);
 }
 
 void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blob)
@@ -386,7 +490,17 @@ void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blo
     }
     uint32_t group;
     memcpy(&group, blob->data, 4);
+    if (!n->groups[group].group && group_message_opens(blob->data[4], slice_of(blob->data + 5, blob->size - 5)))
+        open_replica(n, group);
+    if (!n->groups[group].group) return;
     group_receive(n->groups[group].group, from, blob->data[4], blob, 5, blob->size - 5, n->w->now_ms);
+}
+
+static void ask_places(struct sim_node *n)
+{
+    if (n->w->now_ms % ASK_EVERY_MS) return;
+    for (uint32_t g = 0; g < SIM_GROUPS; g++)
+        if (n->groups[g].group) group_ask_place(n->groups[g].group, broker_leader(n->broker, g), n->w->now_ms);
 }
 
 static void run_jobs(struct sim_node *n)
@@ -427,8 +541,11 @@ void node_tick(struct sim_node *n)
     new_epoch(n);
     for (int round = 0; round < 4; round++) {
         broker_turn(n->broker, n->w->now_ms);
-        for (uint32_t g = 0; g < SIM_GROUPS; g++) group_turn(n->groups[g].group, n->w->now_ms, io_clock_ms(n));
+        for (uint32_t g = 0; g < SIM_GROUPS; g++)
+            if (n->groups[g].group) group_turn(n->groups[g].group, n->w->now_ms, io_clock_ms(n));
         if (!broker_has_work(n->broker)) break;
     }
+    ask_places(n);
+    close_leaving(n);
     log_flush(n->log);
 }

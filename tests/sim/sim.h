@@ -13,10 +13,12 @@
 #include "base/random.h"
 #include "node/broker/broker.h"
 #include "replication/cluster/placement.h"
+#include "replication/cluster/replicas.h"
 #include "tests/sim/disk.h"
 
 enum {
-    SIM_NODES = 3,
+    SIM_NODES = 3,     /* that the cluster begins with */
+    SIM_NODES_MAX = 5, /* with those that may come in */
     SIM_QUEUE_GROUPS = 3,
     SIM_GROUPS = SIM_QUEUE_GROUPS + 1,
     SIM_QUEUES = 4,
@@ -31,7 +33,7 @@ struct world;
 /* What may be broken on purpose. */
 struct sim_bugs {
     bool confirm_before_sync, skip_sync, drop_acks, stale_completion, send_before_vote;
-    unsigned repair_off; /* 1..8; 0: none */
+    unsigned repair_off; /* 1..10; 0: none */
 };
 
 struct sim_options {
@@ -39,6 +41,7 @@ struct sim_options {
     uint64_t run_ms;    /* of faults; then everything heals */
     uint64_t settle_ms; /* patience afterwards */
     bool calm;          /* no faults at all */
+    bool membership;    /* replicas come and go, too */
     bool verbose;
     struct sim_bugs bugs;
 };
@@ -78,6 +81,9 @@ struct sim_group {
     struct meta_machine *meta;
     struct effects effects;
     struct machine inner;
+    struct group_floor floor;
+    bool leaving;        /* the leader said so: it is closed when nothing is under way */
+    uint64_t forget_lsn; /* not opened again before this is durable */
     struct sim_node *node;
     uint32_t id;
 };
@@ -87,6 +93,7 @@ struct sim_node {
     bool running;
     bool ghost; /* crashed: what it still does has no effect */
     bool stop_wanted;
+    struct replica replicas[SIM_GROUPS]; /* as on the disk */
     uint32_t epoch, epoch_wanted;
     uint64_t paused_until_ms, slow_until_ms, start_at_ms, started_ms;
     struct disk *disk;
@@ -104,7 +111,8 @@ void node_destroy(struct sim_node *n);
 void node_start(struct sim_node *n);
 void node_crash(struct sim_node *n); /* kill -9 and the loss of all that was not synced */
 void node_tick(struct sim_node *n);
-bool node_alive(const struct sim_node *n); /* runs and is not paused */
+struct group *node_group(const struct sim_node *n, uint32_t group); /* NULL: no replica here */
+bool node_alive(const struct sim_node *n);                          /* runs and is not paused */
 void node_up(struct sim_node *n, uint8_t peer);
 void node_down(struct sim_node *n, uint8_t peer, bool dead);
 void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blob);
@@ -147,8 +155,9 @@ struct world {
     struct sim_options options;
     struct random random;
     uint64_t now_ms;
-    struct sim_node *nodes[SIM_NODES + 1];
-    struct net_pair pairs[SIM_NODES * (SIM_NODES - 1) / 2];
+    struct sim_node *nodes[SIM_NODES_MAX + 1];
+    uint8_t node_count;
+    struct net_pair pairs[SIM_NODES_MAX * (SIM_NODES_MAX - 1) / 2];
     unsigned pair_count;
     struct client *clients[SIM_CLIENTS];
     struct ledger *ledger;
@@ -157,7 +166,7 @@ struct world {
     struct session_settings session;
     bool failed;
     char why[512];
-    unsigned crashes, transfers, elections;
+    unsigned crashes, transfers, elections, changes, dropped;
 };
 
 /* True: all promises were kept; else w->why says which was not. */

@@ -34,7 +34,7 @@ void world_say(struct world *w, const char *format, ...)
 
 static uint8_t some_node(struct world *w)
 {
-    return (uint8_t)(1 + random_below(&w->random, SIM_NODES));
+    return (uint8_t)(1 + random_below(&w->random, w->node_count));
 }
 
 static void crash(struct world *w, uint8_t node)
@@ -47,7 +47,7 @@ static void crash(struct world *w, uint8_t node)
 static void crash_all(struct world *w)
 {
     world_say(w, "power cut");
-    for (uint8_t node = 1; node <= SIM_NODES; node++)
+    for (uint8_t node = 1; node <= w->node_count; node++)
         if (w->nodes[node]->running) crash(w, node);
 }
 
@@ -75,15 +75,15 @@ static void cut_off(struct world *w, uint8_t node, bool one_way)
 {
     world_say(w, "node %u is cut off%s", node, one_way ? ", one way" : "");
     bool outward = random_percent(&w->random, 50);
-    for (uint8_t other = 1; other <= SIM_NODES; other++)
+    for (uint8_t other = 1; other <= w->node_count; other++)
         if (other != node) net_cut(w, outward ? node : other, outward ? other : node, one_way, true);
 }
 
 static void heal(struct world *w)
 {
     world_say(w, "the network heals");
-    for (uint8_t a = 1; a <= SIM_NODES; a++)
-        for (uint8_t b = (uint8_t)(a + 1); b <= SIM_NODES; b++) net_cut(w, a, b, false, false);
+    for (uint8_t a = 1; a <= w->node_count; a++)
+        for (uint8_t b = (uint8_t)(a + 1); b <= w->node_count; b++) net_cut(w, a, b, false, false);
 }
 
 static void fates(struct world *w)
@@ -126,13 +126,53 @@ static void fates(struct world *w)
     default:
         world_say(w, "node %u hands its leaderships over", a);
         for (uint32_t g = 0; node_alive(w->nodes[a]) && g < SIM_GROUPS; g++)
-            group_transfer(w->nodes[a]->groups[g].group, 0, w->now_ms);
+            if (node_group(w->nodes[a], g)) group_transfer(w->nodes[a]->groups[g].group, 0, w->now_ms);
     }
+}
+
+/* The node that leads a group, as it believes itself; 0: none. Of two, the one with the newer term. */
+static uint8_t leader_of(const struct world *w, uint32_t group, struct group_status *status)
+{
+    uint8_t leader = 0;
+    for (uint8_t node = 1; node <= w->node_count; node++) {
+        struct group_status s;
+        if (!node_alive(w->nodes[node]) || !node_group(w->nodes[node], group)) continue;
+        group_status(node_group(w->nodes[node], group), &s);
+        if (!s.leads || (leader && s.term < status->term)) continue;
+        leader = node;
+        *status = s;
+    }
+    return leader;
+}
+
+static bool is_member(const struct group_status *s, uint8_t node)
+{
+    for (uint32_t i = 0; i < s->member_count; i++)
+        if (s->members[i].node == node) return true;
+    return false;
+}
+
+/* Replicas of queue groups come and go at random; the meta group only grows: a node without it serves nobody. */
+static void change_members(struct world *w)
+{
+    if (!w->options.membership || w->now_ms < CALM_UNTIL_MS || random_below(&w->random, 60)) return;
+    uint32_t id = (uint32_t)random_below(&w->random, SIM_GROUPS);
+    struct group_status s;
+    uint8_t leader = leader_of(w, id, &s), node = some_node(w);
+    if (!leader) return;
+    enum group_change change = GROUP_CHANGE_ADD;
+    uint32_t voters = 0;
+    for (uint32_t i = 0; i < s.member_count; i++) voters += s.members[i].role == GROUP_VOTER;
+    if (is_member(&s, node)) change = random_percent(&w->random, 50) ? GROUP_CHANGE_PROMOTE : GROUP_CHANGE_REMOVE;
+    if (change == GROUP_CHANGE_REMOVE && (id == 0 || voters < 3)) return;
+    if (group_change(node_group(w->nodes[leader], id), change, node, w->now_ms)) return;
+    world_say(w, "group %u: change %d of node %u", id, change, node);
+    w->changes++;
 }
 
 static void start_what_is_due(struct world *w)
 {
-    for (uint8_t node = 1; node <= SIM_NODES; node++) {
+    for (uint8_t node = 1; node <= w->node_count; node++) {
         struct sim_node *n = w->nodes[node];
         if (!n->running && !w->failed && w->now_ms >= n->start_at_ms) node_start(n);
     }
@@ -146,24 +186,26 @@ static void tick(struct world *w)
     start_what_is_due(w);
     net_tick(w);
     for (unsigned i = 0; i < SIM_CLIENTS && !w->failed; i++) client_tick(w->clients[i]);
-    for (uint8_t node = 1; node <= SIM_NODES && !w->failed; node++) node_tick(w->nodes[node]);
+    for (uint8_t node = 1; node <= w->node_count && !w->failed; node++) node_tick(w->nodes[node]);
 }
 
 static bool still(const struct world *w)
 {
     for (unsigned i = 0; i < SIM_CLIENTS; i++)
         if (!client_content(w->clients[i])) return false;
-    for (uint8_t node = 1; node <= SIM_NODES; node++) {
+    for (uint8_t node = 1; node <= w->node_count; node++) {
         const struct sim_node *n = w->nodes[node];
         if (!node_alive(n)) return false;
         for (uint32_t g = 0; g < SIM_GROUPS; g++) {
-            struct group_status status;
+            struct group_status status, leads;
             uint64_t cursor = 0;
             struct queue_stat stat;
+            if (!leader_of(w, g, &leads)) return false;
+            bool here = n->groups[g].group != NULL;
+            if (here != is_member(&leads, node)) return false;
+            if (!here) continue;
             group_status(n->groups[g].group, &status);
-            struct group_status first;
-            group_status(w->nodes[1]->groups[g].group, &first);
-            if (status.applied_index != status.commit_index || status.applied_index != first.applied_index)
+            if (status.applied_index != status.commit_index || status.applied_index != leads.applied_index)
                 return false;
             while (g && queue_machine_next(n->groups[g].queues, &cursor, &stat))
                 if (stat.ready || stat.unacked) return false;
@@ -180,16 +222,17 @@ static const char *what_moves(const struct world *w)
     for (unsigned i = 0; i < SIM_CLIENTS; i++)
         if (!client_content(w->clients[i]))
             return i < SIM_PUBLISHERS ? "a publisher waits for confirms" : "a consumer is not at rest";
-    for (uint8_t node = 1; node <= SIM_NODES; node++)
+    for (uint8_t node = 1; node <= w->node_count; node++)
         if (!node_alive(w->nodes[node])) return "a node is down";
     return "queues are not empty, or not the same, on every replica";
 }
 
 static void tell_groups(struct world *w)
 {
-    for (uint8_t node = 1; node <= SIM_NODES; node++)
+    for (uint8_t node = 1; node <= w->node_count; node++)
         for (uint32_t g = 0; w->nodes[node]->running && g < SIM_GROUPS; g++) {
             struct group_status s;
+            if (!w->nodes[node]->groups[g].group) continue;
             group_status(w->nodes[node]->groups[g].group, &s);
             world_say(w,
                       "node %u group %u: leads %d leader %u term %llu commit %llu applied %llu last %llu durable %llu "
@@ -224,14 +267,15 @@ static void compare_at_rest(struct world *w)
 {
     for (uint32_t g = 0; g < SIM_GROUPS && !w->failed; g++) {
         struct group_status a, b;
-        for (uint8_t node = 2; node <= SIM_NODES; node++) {
-            group_status(w->nodes[1]->groups[g].group, &a);
+        uint8_t leader = leader_of(w, g, &a);
+        for (uint8_t node = 1; node <= w->node_count && leader; node++) {
+            if (!w->nodes[node]->groups[g].group) continue;
             group_status(w->nodes[node]->groups[g].group, &b);
             if (a.applied_index != b.applied_index)
-                world_fail(w, "at rest, group %u: node 1 applied %llu, node %u %llu", g,
+                world_fail(w, "at rest, group %u: node %u applied %llu, node %u %llu", g, leader,
                            (unsigned long long)a.applied_index, node, (unsigned long long)b.applied_index);
-            else if (group_digest(w->nodes[1]->groups[g].group) != group_digest(w->nodes[node]->groups[g].group))
-                world_fail(w, "at rest, group %u: nodes 1 and %u differ", g, node);
+            else if (group_digest(w->nodes[leader]->groups[g].group) != group_digest(w->nodes[node]->groups[g].group))
+                world_fail(w, "at rest, group %u: nodes %u and %u differ", g, leader, node);
         }
     }
 }
@@ -240,6 +284,7 @@ static void setup(struct world *w)
 {
     w->random.state = w->options.seed * 0x9e3779b97f4a7c15u + 1;
     w->now_ms = 1000;
+    w->node_count = w->options.membership ? SIM_NODES_MAX : SIM_NODES;
     w->placement = (struct placement){.node_count = SIM_NODES, .group_count = SIM_GROUPS, .replicas = SIM_NODES};
     for (uint8_t i = 0; i < SIM_NODES; i++) w->placement.nodes[i] = (uint8_t)(i + 1);
     w->session = (struct session_settings){.channel_max = 16,
@@ -255,14 +300,14 @@ static void setup(struct world *w)
     w->ledger = ledger_create(w);
     w->agreement = agreement_create(w);
     net_open(w);
-    for (uint8_t node = 1; node <= SIM_NODES; node++) w->nodes[node] = node_create(w, node);
+    for (uint8_t node = 1; node <= w->node_count; node++) w->nodes[node] = node_create(w, node);
     for (unsigned i = 0; i < SIM_CLIENTS; i++) w->clients[i] = client_create(w, i);
 }
 
 static void tear_down(struct world *w)
 {
     for (unsigned i = 0; i < SIM_CLIENTS; i++) client_destroy(w->clients[i]);
-    for (uint8_t node = 1; node <= SIM_NODES; node++) node_destroy(w->nodes[node]);
+    for (uint8_t node = 1; node <= w->node_count; node++) node_destroy(w->nodes[node]);
     net_close(w);
     ledger_destroy(w->ledger);
     agreement_destroy(w->agreement);
@@ -276,6 +321,7 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
     uint64_t end = w->now_ms + options->run_ms;
     while (!w->failed && w->now_ms < end) {
         fates(w);
+        change_members(w);
         tick(w);
     }
     if (!w->failed) settle(w);
@@ -283,9 +329,11 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
     bool kept = !w->failed;
     snprintf(why, why_size, "%s", kept ? "" : w->why);
     if (kept)
-        snprintf(why, why_size, "%llu messages, %llu confirmed, %u crashes, %u elections, %u transfers, %llu s",
+        snprintf(why, why_size,
+                 "%llu messages, %llu confirmed, %u crashes, %u elections, %u transfers, %u changes, %u replicas "
+                 "dropped, %llu s",
                  (unsigned long long)ledger_count(w->ledger), (unsigned long long)ledger_confirmed_count(w->ledger),
-                 w->crashes, w->elections, w->transfers, (unsigned long long)w->now_ms / 1000);
+                 w->crashes, w->elections, w->transfers, w->changes, w->dropped, (unsigned long long)w->now_ms / 1000);
     tear_down(w);
     mem_free(w);
     return kept;

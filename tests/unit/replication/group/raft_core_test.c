@@ -340,7 +340,95 @@ static void the_leader_of_a_term_is_known_in_that_term_only(void **state)
     end(&b);
 }
 
+/* --- R9 --- */
+
+/* A standby by its own word; PEER's configuration counts on it. */
+static bool standby_votes(struct bench *b)
+{
+    static const struct group_member members[] = {{NODE, GROUP_STANDBY}, {PEER, GROUP_VOTER}, {THIRD, GROUP_VOTER}};
+    start(b, (struct history){.term = 3, .first_index = 1, .last_index = 10, .entry_term = 3});
+    struct buf conf = {0};
+    core_configuration_encode(members, 3, &conf);
+    struct entry *change = entry(ENTRY_CHANGE, 11, 3, buf_slice(&conf));
+    receive(b, (struct core_message){.type = CORE_APPEND_ENTRIES,
+                                     .peer = PEER,
+                                     .term = 3,
+                                     .prev_index = 10,
+                                     .prev_term = 3,
+                                     .commit = 10,
+                                     .entry_count = 1,
+                                     .entries = &change});
+    entry_unref(change);
+    buf_close(&conf);
+    b->now_ms += 5000; /* its leader is silent */
+    receive(b, (struct core_message){.type = CORE_REQUEST_VOTE,
+                                     .version = 2,
+                                     .peer = THIRD,
+                                     .term = 4,
+                                     .candidate = THIRD,
+                                     .last_log_index = 12,
+                                     .last_log_term = 3});
+    struct core_message *result = answer(b, CORE_REQUEST_VOTE_RESULT);
+    assert_non_null(result);
+    return result->granted;
+}
+
+static void who_knows_itself_as_no_voter_votes_for_who_counts_on_it(void **state)
+{
+    (void)state;
+    struct bench b = {0}, without = {.faults.repair_off[9] = true};
+    assert_true(standby_votes(&b));
+    end(&b);
+    assert_false(standby_votes(&without)); /* and nobody can lead */
+    end(&without);
+}
+
+/* --- R10 --- */
+
+static void a_late_vote_changes_nothing(void **state)
+{
+    (void)state;
+    struct bench b = {0};
+    start(&b, (struct history){.term = 3, .first_index = 1, .last_index = 10, .entry_term = 3});
+    lead(&b);
+    uint64_t term = core_term(b.core);
+    receive(&b, (struct core_message){.type = CORE_REQUEST_VOTE_RESULT,
+                                      .peer = THIRD,
+                                      .version = 2,
+                                      .term = term + 1,
+                                      .granted = true,
+                                      .pre_vote = true});
+    assert_int_equal(core_term(b.core), term);
+    assert_int_equal(core_state(b.core), CORE_LEADER);
+    end(&b);
+}
+
 /* --- what is not a repair but a contract --- */
+
+static void one_change_at_a_time(void **state)
+{
+    (void)state;
+    static const struct group_member more[] = {
+        {NODE, GROUP_VOTER}, {PEER, GROUP_VOTER}, {THIRD, GROUP_VOTER}, {4, GROUP_STANDBY}};
+    struct bench b = {0};
+    struct buf conf = {0};
+    start(&b, (struct history){.term = 3, .first_index = 1, .last_index = 10, .entry_term = 3});
+    core_configuration_encode(more, 4, &conf);
+    assert_int_equal(core_submit_change(b.core, buf_slice(&conf), b.now_ms), ERR_NOT_LEADER);
+    lead(&b);
+    receive(&b, (struct core_message){.type = CORE_APPEND_ENTRIES_RESULT,
+                                      .peer = PEER,
+                                      .term = core_term(b.core),
+                                      .last_log_index = core_last_index(b.core)});
+    assert_int_equal(core_submit_change(b.core, buf_slice(&conf), b.now_ms), 0);
+    assert_int_equal(b.appends[b.append_count - 1].type, ENTRY_CHANGE);
+    assert_true(core_changing(b.core));
+    assert_int_equal(core_submit_change(b.core, buf_slice(&conf), b.now_ms), ERR_BUSY);
+    core_configuration(b.core, core_last_index(b.core), buf_slice(&conf), b.now_ms); /* it is committed */
+    assert_false(core_changing(b.core));
+    buf_close(&conf);
+    end(&b);
+}
 
 static void own_entries_come_with_their_index_and_commit_with_a_majority(void **state)
 {
@@ -393,6 +481,9 @@ int main(void)
         cmocka_unit_test(a_member_that_lost_what_it_acknowledged_is_named),
         cmocka_unit_test(a_change_amid_other_entries_is_handled_alone),
         cmocka_unit_test(a_refused_pre_vote_tells_our_term),
+        cmocka_unit_test(who_knows_itself_as_no_voter_votes_for_who_counts_on_it),
+        cmocka_unit_test(a_late_vote_changes_nothing),
+        cmocka_unit_test(one_change_at_a_time),
         cmocka_unit_test(the_leader_of_a_term_is_known_in_that_term_only),
         cmocka_unit_test(own_entries_come_with_their_index_and_commit_with_a_majority),
         cmocka_unit_test(a_follower_submits_nothing),
