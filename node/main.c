@@ -248,6 +248,12 @@ static void link_restart(void *self, const char *kind, const char *vhost, const 
     runner_restart_any(self, kind, vhost, name, upstream);
 }
 
+static int links_check(void *self, const char *component, const char *name, struct slice value, struct err *err)
+{
+    (void)self;
+    return runner_check_parameter(component, name, value, err);
+}
+
 static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,
                  const struct config *c, struct err *err)
 {
@@ -278,7 +284,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     if (*c->management_tcp || http_params.tls) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
-    struct http_links links = {runner, links_status, link_restart};
+    struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);
     if (!code) {
         logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",

@@ -16,7 +16,8 @@
 
 struct exchange_link;
 
-enum { EXCHANGE_LINK_PROBE_MS = 30000 /* how often the upstream is asked whether its internal exchange is there */ };
+/* How often the upstream is asked whether its internal exchange is there, and how much waits in its queue. */
+enum { EXCHANGE_LINK_PROBE_MS = 5000 };
 
 /* `federated` moves into the link. */
 struct exchange_link *exchange_link_create(struct federated *federated, const struct bridge_host *host, void *host_self,
@@ -35,6 +36,8 @@ void exchange_link_clean_up(struct exchange_link *l);
 void exchange_link_bindings_begin(struct exchange_link *l);
 void exchange_link_binding(struct exchange_link *l, struct slice routing_key, struct slice arguments);
 void exchange_link_bindings_end(struct exchange_link *l);
+uint64_t
+exchange_link_lag(const struct exchange_link *l); /* messages that wait at the upstream, as of the last probe */
 size_t exchange_link_binding_count(const struct exchange_link *l); /* distinct ones */
 
 #endif

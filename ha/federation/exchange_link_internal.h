@@ -24,6 +24,7 @@ enum exchange_link_token {
     TOKEN_INTERNAL,
     TOKEN_DECLARED,
     TOKEN_BOUND,
+    TOKEN_PROBED,
 };
 
 /* A binding of the downstream exchange: `text` is the length of the key (one byte), the key, the arguments. */
@@ -46,6 +47,7 @@ struct exchange_link {
     bool again;     /* both suffixes were there: swap once more to be rid of stale bindings */
     char suffix;    /* of the internal exchange in use */
     bool bindings_told;
+    uint64_t lag;            /* messages in the upstream's queue */
     struct map_str bindings; /* struct mirrored by its text */
     struct buf queue, internal, properties, uri;
 };

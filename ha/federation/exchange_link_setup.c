@@ -237,6 +237,15 @@ void exchange_link_probe(struct exchange_link *l)
     m.exchange_declare.type = slice_str("direct"); /* passive: not compared */
     m.exchange_declare.passive = true;
     send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    m.queue_declare.queue = buf_slice(&l->queue);
+    m.queue_declare.passive = true;
+    send(l, CHANNEL_COMMANDS, &m, TOKEN_PROBED);
+}
+
+uint64_t exchange_link_lag(const struct exchange_link *l)
+{
+    return l->lag + relay_pending(&l->bridge.relay);
 }
 
 void exchange_link_clean_up(struct exchange_link *l)
@@ -276,6 +285,9 @@ static void on_answer(struct exchange_link *l, enum bridge_side side, const stru
         break;
     case TOKEN_BOUND:
         after_bind(l);
+        break;
+    case TOKEN_PROBED:
+        l->lag = e->method->queue_declare_ok.message_count;
         break;
     case TOKEN_NONE:
     case TOKEN_INTERNAL:

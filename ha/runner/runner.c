@@ -4,9 +4,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "ha/runner/runner_internal.h"
+#include "ha/shovel/definition.h"
 #include "node/shard/logger.h"
 #include "replication/sys/loop.h"
 #include "replication/sys/loop_thread.h"
+#include "router/json.h"
 #include "router/registry.h"
 
 /* --- workers --- */
@@ -182,14 +184,18 @@ void runner_status_any(struct runner *r, struct buf *json)
 
 void runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name, const char *upstream)
 {
-    static const uint8_t kinds[] = {PLAN_SHOVEL, PLAN_EXCHANGE_LINK, PLAN_QUEUE_LINK};
     pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < sizeof kinds; i++) {
-        if (strcmp(kind, "shovel") ? kinds[i] == PLAN_SHOVEL : kinds[i] != PLAN_SHOVEL) continue;
-        plan_add(&r->restarts, (enum plan_kind)kinds[i], slice_str(vhost), slice_str(name), slice_str(upstream),
-                 slice_str(""), 0);
-    }
+    plan_add(&r->restarts, PLAN_SHOVEL, slice_str(vhost), slice_str(name), slice_str(upstream), slice_str(kind), 0);
     pthread_mutex_unlock(&r->lock);
+}
+
+/* `wish` has names, and in its text whether a shovel or a federation link is meant. */
+static bool is_meant(const struct worker *w, const struct plan_item *wish)
+{
+    const struct plan_item *item = worker_item(w);
+    bool shovel = item->kind == PLAN_SHOVEL || item->kind == PLAN_STATIC_SHOVEL;
+    return shovel == !strcmp(wish->text, "shovel") && !strcmp(item->vhost, wish->vhost) &&
+           !strcmp(item->name, wish->name) && !strcmp(item->upstream, wish->upstream);
 }
 
 static void carry_out_restarts(struct runner *r)
@@ -199,10 +205,31 @@ static void carry_out_restarts(struct runner *r)
     r->restarts = (struct plan){0};
     pthread_mutex_unlock(&r->lock);
     for (size_t i = 0; i < wishes.count; i++) {
-        struct worker *w = find_worker(r, &wishes.items[i]);
-        if (w) worker_restart(w);
+        const struct plan_item *wish = &wishes.items[i];
+        for (size_t w = 0; w < r->worker_count; w++)
+            if (is_meant(r->workers[w], wish)) worker_restart(r->workers[w]);
     }
     plan_close(&wishes);
+}
+
+int runner_check_parameter(const char *component, const char *name, struct slice value, struct err *err)
+{
+    struct shovel_definition shovel;
+    struct upstream upstream;
+    int code = 0;
+    json_t *json = json_of(value, err);
+    if (!json) return ERR_INVALID;
+    if (!strcmp(component, "shovel")) {
+        code = shovel_definition_read(&shovel, name, json, err);
+        if (!code) shovel_definition_close(&shovel);
+    } else if (!strcmp(component, "federation-upstream")) {
+        code = upstream_read(&upstream, name, json, err);
+        if (!code) upstream_close(&upstream);
+    } else if (!strcmp(component, "federation-upstream-set")) {
+        code = upstream_set_check(name, json, err);
+    }
+    json_decref(json);
+    return code;
 }
 
 /* --- the look around --- */

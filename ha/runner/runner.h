@@ -27,7 +27,9 @@ void runner_close(struct runner *r);
 
 /* A JSON array with the state of each link that this node runs. */
 void runner_status_any(struct runner *r, struct buf *json);
-/* Restarts a link if this node runs it. `kind`: "shovel", or "federation" (then with its upstream, else ""). */
+/* Restarts a link if this node runs it. `kind`: "shovel", or "federation": then with its upstream, else "". */
 void runner_restart_any(struct runner *r, const char *kind, const char *vhost, const char *name, const char *upstream);
+/* Is this a sound value for a parameter? Components that are not ours are. ERR_INVALID, and RabbitMQ's sentence. */
+int runner_check_parameter(const char *component, const char *name, struct slice value, struct err *err);
 
 #endif

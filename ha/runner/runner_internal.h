@@ -31,7 +31,7 @@ struct runner {
     uint16_t next_shard; /* that gets the next local connection */
     pthread_mutex_t lock;
     struct buf status;    /* guarded by lock */
-    struct plan restarts; /* guarded by lock */
+    struct plan restarts; /* guarded by lock: text is the kind that was asked for */
 };
 
 /* look.c: what the shards know. From the runner's thread; each waits for a shard. */

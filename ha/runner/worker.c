@@ -268,6 +268,17 @@ static void shovel_status(json_t *o, const struct worker *w)
     json_object_set_new(o, "remaining_unacked", json_integer((json_int_t)relay_pending(&l->relay)));
 }
 
+enum { WORKER_ID_SIZE = 9 };
+
+/* The same on every node and after every restart. */
+static void put_id(const struct plan_item *item, char id[static WORKER_ID_SIZE])
+{
+    struct buf key = {0};
+    buf_printf(&key, "%u|%s|%s|%s", item->kind, item->vhost, item->name, item->upstream);
+    snprintf(id, WORKER_ID_SIZE, "%08x", (unsigned)hash_slice(buf_slice(&key)));
+    buf_close(&key);
+}
+
 static void federation_status(json_t *o, const struct worker *w)
 {
     const struct plan_item *item = worker_item(w);
@@ -276,12 +287,9 @@ static void federation_status(json_t *o, const struct worker *w)
         w->queue_link ? queue_link_federated(w->queue_link) : exchange_link_federated(w->exchange_link);
     const char *kind = w->queue_link ? "queue" : "exchange";
     struct slice there = federated_upstream_name(f);
-    char id[17], upstream_key[32];
+    char id[WORKER_ID_SIZE], upstream_key[32];
     bool running = l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW;
-    struct buf key = {0};
-    buf_printf(&key, "%s|%s|%s|%s", kind, item->vhost, item->name, item->upstream);
-    snprintf(id, sizeof id, "%08llx", (unsigned long long)(hash_slice(buf_slice(&key)) & 0xffffffffu));
-    buf_close(&key);
+    put_id(item, id);
     snprintf(upstream_key, sizeof upstream_key, "upstream_%s", kind);
     set_text(o, kind, item->name);
     json_object_set_new(o, upstream_key, json_stringn((const char *)there.data, there.size));
@@ -294,7 +302,10 @@ static void federation_status(json_t *o, const struct worker *w)
     set_uri(o, "uri", bridge_uri(l, BRIDGE_SOURCE));
     if (running) set_text(o, "local_connection", "amqp://");
     if (w->queue_link) json_object_set_new(o, "consuming", json_boolean(queue_link_is_consuming(w->queue_link)));
-    else json_object_set_new(o, "bindings", json_integer((json_int_t)exchange_link_binding_count(w->exchange_link)));
+    if (w->exchange_link)
+        json_object_set_new(o, "lag_messages", json_integer((json_int_t)exchange_link_lag(w->exchange_link)));
+    if (w->exchange_link)
+        json_object_set_new(o, "bindings", json_integer((json_int_t)exchange_link_binding_count(w->exchange_link)));
 }
 
 json_t *worker_status(const struct worker *w)

@@ -33,6 +33,8 @@ struct http_links {
     void (*status)(void *self, struct buf *json); /* appends a JSON array: RabbitMQ's shapes of shovels and links */
     /* If it runs here. kind: "shovel", or "federation": then with its upstream, else "". */
     void (*restart)(void *self, const char *kind, const char *vhost, const char *name, const char *upstream);
+    /* Is the value of a parameter sound? 0, or `err` has the sentence that RabbitMQ's validation would say. */
+    int (*check)(void *self, const char *component, const char *name, struct slice value, struct err *err);
 };
 /* `links` is borrowed until http_close(). */
 void http_set_links(struct http *h, const struct http_links *links);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "node/http/conversation.h"
 
 /* --- reading --- */
@@ -77,16 +78,35 @@ static bool change(struct http *h, const struct topology_command *c, struct refu
     return false;
 }
 
+/* Shovels and upstreams are the layer above's: it knows what a sound one is. */
+static bool check_parameter(struct http *h, struct item_name n, struct slice value, struct refusal *why)
+{
+    const struct http_links *links = atomic_load(&h->links);
+    struct err err;
+    if (n.kind != REGISTRY_PARAMETER || !links) return true;
+    char *component = mem_strndup((const char *)n.name.data, n.name.size);
+    char *name = mem_strndup((const char *)n.detail.data, n.detail.size);
+    bool sound = !links->check(links->self, component, name, value, &err);
+    if (!sound) {
+        *why = (struct refusal){.code = 400};
+        snprintf(why->text, sizeof why->text, "Validation failed\n\n%s\n", err.text);
+    }
+    mem_free(component);
+    mem_free(name);
+    return sound;
+}
+
 bool item_set_quietly(struct http *h, struct item_name n, json_t *value, struct refusal *why)
 {
     struct buf canonical = {0};
     struct err err;
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    bool ok = text && registry_canonical(slice_str(text), &canonical, &err);
+    bool json = text && registry_canonical(slice_str(text), &canonical, &err);
+    bool ok = json && check_parameter(h, n, buf_slice(&canonical), why);
     if (ok) {
         struct topology_command c = registry_set_command(n.kind, n.vhost, n.name, n.detail, buf_slice(&canonical));
         ok = change(h, &c, why);
-    } else {
+    } else if (!json) {
         *why = (struct refusal){.code = 400};
         snprintf(why->text, sizeof why->text, "%s", text ? err.text : "no JSON");
     }
