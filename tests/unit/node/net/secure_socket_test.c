@@ -1,0 +1,232 @@
+/* A socket behind TLS, and behind a proxy's header. */
+#include "replication/sys/tls.h"
+#include "tests/unit/node/net/socket_bench.h"
+#include "tests/unit/replication/sys/certificates.h"
+
+#define LINE "PROXY TCP4 192.0.2.7 198.51.100.9 4711 5671\r\n"
+
+/* A client's end: its engine, and what it has received. */
+struct client {
+    struct tls_context *context;
+    struct tls *tls;
+    struct buf in;
+    struct err err;
+    bool over;
+};
+
+static struct tls_context *context(bool client)
+{
+    const struct test_subject subject = {.names = {{"CN", "server"}}};
+    char directory[] = "/tmp/warren-net-XXXXXX", command[64], paths[2][TEST_PATH_MAX];
+    struct tls_context *c;
+    struct err err;
+    assert_non_null(mkdtemp(directory));
+    struct test_authority authority = test_authority_make("ca");
+    test_write_certificate(&authority, directory, "server", &subject);
+    test_authority_free(&authority);
+    struct tls_settings s = {.key = "ssl_options", .client = client, .depth = 3};
+    if (!client) {
+        s.certfile = test_path(directory, "server", "pem", paths[0]);
+        s.keyfile = test_path(directory, "server", "key", paths[1]);
+    }
+    if (tls_context_open(&c, &s, &err)) fail_msg("%s", err.text);
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    assert_int_equal(system(command), 0);
+    return c;
+}
+
+static struct bench *setup_secure(struct client *c, enum net_proxy proxy)
+{
+    struct bench *b = setup("127.0.0.1:0");
+    b->entrance.tls = context(false);
+    b->entrance.proxy = proxy;
+    b->fd = dial("127.0.0.1", net_listener_address(b->listener));
+    assert_true(b->fd >= 0);
+    fcntl(b->fd, F_SETFL, O_NONBLOCK);
+    *c = (struct client){.context = context(true)};
+    c->tls = tls_connect(c->context, NULL);
+    WAIT_FOR(b, b->socket);
+    return b;
+}
+
+static void teardown_secure(struct bench *b, struct client *c)
+{
+    struct tls_context *server = b->entrance.tls;
+    teardown(b);
+    tls_context_close(server);
+    tls_close(c->tls);
+    tls_context_close(c->context);
+    buf_close(&c->in);
+}
+
+static void client_send(struct bench *b, struct client *c)
+{
+    struct buf *out = tls_ciphertext(c->tls);
+    ssize_t n = out->size ? send(b->fd, out->data, out->size, MSG_NOSIGNAL) : 0;
+    if (n > 0) buf_consume(out, (size_t)n);
+}
+
+/* One turn of both ends. */
+static bool turn(struct bench *b, struct client *c)
+{
+    static uint8_t cipher[64 << 10], plain[sizeof cipher + TLS_ROOM];
+    client_send(b, c);
+    run_once(b);
+    ssize_t n;
+    while (!c->over && (n = recv(b->fd, cipher, sizeof cipher, 0)) >= 0) {
+        size_t got = 0;
+        c->over = !n || tls_input(c->tls, slice_of(cipher, (size_t)n), plain, sizeof plain, &got, &c->err);
+        buf_put(&c->in, plain, got);
+    }
+    return true;
+}
+
+static void bytes_cross_both_ways(void **state)
+{
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    struct tls_facts facts;
+    (void)state;
+    b->echo = true;
+    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
+    assert_int_equal(b->opened, 0); /* a handshake alone is no conversation */
+    tls_output(c.tls, slice_str("hello"));
+    WAIT_FOR(b, turn(b, &c) && c.in.size == 5);
+    assert_memory_equal(c.in.data, "hello", 5);
+    assert_int_equal(b->opened, 1);
+    assert_true(net_socket_is_secure(b->socket));
+    tls_facts(net_socket_tls(b->socket), &facts);
+    assert_string_equal(facts.protocol, "tlsv1.3");
+    net_socket_close(b->socket);
+    WAIT_FOR(b, turn(b, &c) && c.over);
+    assert_int_equal(c.err.code, ERR_CLOSED); /* it was told in order */
+    teardown_secure(b, &c);
+}
+
+static void a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_later(void **state)
+{
+    enum { TOTAL = 16 << 20 };
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    (void)state;
+    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
+    tls_output(c.tls, slice_str("go"));
+    WAIT_FOR(b, turn(b, &c) && b->in.size == 2);
+    for (size_t i = 0; i < TOTAL / 4; i++) buf_put_le32(&b->out, (uint32_t)i * 7);
+    net_socket_write(b->socket, &b->out);
+    size_t left = b->out.size;
+    assert_true(left > TOTAL / 4);
+    assert_false(net_socket_flushed(b->socket));
+    for (int i = 0; i < 20; i++) run_once(b);
+    /* Nothing is encrypted before the kernel has taken the rest of what was. */
+    assert_true(left - b->out.size <= 2 * NET_TLS_WRITE_SIZE);
+    assert_int_equal(b->drained, 0);
+    WAIT_FOR(b, turn(b, &c) && c.in.size == TOTAL);
+    for (size_t i = 0; i < TOTAL / 4; i++) {
+        uint32_t number;
+        memcpy(&number, c.in.data + 4 * i, 4);
+        assert_int_equal(number, (uint32_t)i * 7);
+    }
+    WAIT_FOR(b, b->drained == 1);
+    assert_true(net_socket_flushed(b->socket));
+    teardown_secure(b, &c);
+}
+
+static void a_client_that_is_not_read_waits_and_loses_nothing(void **state)
+{
+    enum { TOTAL = 1 << 20 };
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    struct buf text = {0};
+    (void)state;
+    for (size_t i = 0; i < TOTAL; i++) buf_put_u8(&text, (uint8_t)(i * 13));
+    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
+    net_socket_read(b->socket, false);
+    tls_output(c.tls, buf_slice(&text));
+    for (int i = 0; i < 20; i++) turn(b, &c);
+    assert_int_equal(b->data_calls, 0);
+    b->take_max = 70000; /* and what is not used comes again */
+    net_socket_read(b->socket, true);
+    for (int i = 0; i < 2000 && b->in.size < TOTAL; i++) {
+        turn(b, &c);
+        if (b->socket) net_socket_poke(b->socket);
+    }
+    assert_true(slice_equal(buf_slice(&b->in), buf_slice(&text)));
+    buf_close(&text);
+    teardown_secure(b, &c);
+}
+
+static void plain_amqp_is_refused_in_words(void **state)
+{
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    (void)state;
+    assert_int_equal(send(b->fd, "AMQP\0\0\11\1", 8, 0), 8);
+    WAIT_FOR(b, b->ended == 1);
+    assert_string_equal(b->end_words, "plain AMQP on the TLS port, it begins with \"AMQP....\"");
+    assert_int_equal(b->opened, 0);
+    teardown_secure(b, &c);
+}
+
+static void a_header_comes_in_front_of_tls_and_may_come_in_one_piece_with_it(void **state)
+{
+    (void)state;
+    for (int apart = 0; apart < 2; apart++) {
+        struct client c;
+        struct bench *b = setup_secure(&c, NET_PROXY_NEEDED);
+        struct buf first = {0};
+        buf_put_slice(&first, slice_str(LINE));
+        if (!apart) {
+            buf_put_slice(&first, buf_slice(tls_ciphertext(c.tls)));
+            buf_clear(tls_ciphertext(c.tls));
+        }
+        send(b->fd, first.data, 10, 0);
+        for (int i = 0; i < 5; i++) run_once(b);
+        send(b->fd, first.data + 10, first.size - 10, 0);
+        WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
+        tls_output(c.tls, slice_str("x"));
+        WAIT_FOR(b, turn(b, &c) && b->in.size == 1);
+        assert_string_equal(net_socket_peer(b->socket), "192.0.2.7:4711");
+        assert_string_equal(net_socket_local(b->socket), "198.51.100.9:5671");
+        assert_false(net_socket_is_loopback(b->socket));
+        buf_close(&first);
+        teardown_secure(b, &c);
+    }
+}
+
+static void who_is_not_trusted_is_taken_for_a_client_or_refused(void **state)
+{
+    (void)state;
+    for (int needed = 0; needed < 2; needed++) {
+        struct bench *b = setup("127.0.0.1:0");
+        struct net_range elsewhere;
+        assert_int_equal(net_range_parse("10.0.0.0/8", &elsewhere, NULL), 0);
+        b->entrance = (struct net_entrance){
+            .proxy = needed ? NET_PROXY_NEEDED : NET_PROXY_AUTO, .trusted = &elsewhere, .trusted_count = 1};
+        b->fd = dial("127.0.0.1", net_listener_address(b->listener));
+        WAIT_FOR(b, b->socket);
+        send(b->fd, LINE, strlen(LINE), 0);
+        if (needed) {
+            WAIT_FOR(b, b->ended == 1);
+            assert_non_null(strstr(b->end_words, "proxy_protocol.trusted"));
+            assert_int_equal(b->in.size, 0);
+        } else {
+            WAIT_FOR(b, b->in.size == strlen(LINE)); /* its bytes are its own */
+            assert_true(net_socket_is_loopback(b->socket));
+        }
+        teardown(b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_cross_both_ways),
+        cmocka_unit_test(a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_later),
+        cmocka_unit_test(a_client_that_is_not_read_waits_and_loses_nothing),
+        cmocka_unit_test(plain_amqp_is_refused_in_words),
+        cmocka_unit_test(a_header_comes_in_front_of_tls_and_may_come_in_one_piece_with_it),
+        cmocka_unit_test(who_is_not_trusted_is_taken_for_a_client_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
