@@ -20,6 +20,7 @@ struct broker *broker_create(const struct broker_params *params)
     b->hosts = mem_zalloc(params->group_count * sizeof *b->hosts);
     b->ports_of_group = mem_zalloc(params->group_count * sizeof *b->ports_of_group);
     for (uint32_t g = 0; g < params->group_count; g++) list_init(&b->ports_of_group[g]);
+    census_init(&b->census);
     list_init(&b->dirty_ports);
     list_init(&b->questions);
     list_init(&b->connections);
@@ -37,6 +38,7 @@ void broker_destroy(struct broker *b)
     port_free(LIST_ITEM(link, struct port, group_link));
     map_u64_close(&b->ports);
     auth_destroy(b->auth);
+    census_close(&b->census);
     mem_free(b->ports_of_group);
     mem_free(b->hosts);
     mem_free(b->leaders);
@@ -196,6 +198,7 @@ static void take(struct broker *b, struct mail *m, bool from_sibling)
         if (from_sibling) topology_spread_mail(b, m);
         break;
     case MAIL_TOPOLOGY_APPLIED: topology_spread_mail(b, m); break;
+    case MAIL_CENSUS: census_heard(b, m, from_sibling); break;
     case MAIL_EPOCH:
         if (from_sibling) take_epoch(b, (uint32_t)m->a);
         break;
@@ -255,6 +258,7 @@ void broker_node_up(struct broker *b, uint8_t node, uint32_t epoch)
     b->dead[node] = false;
     b->ever_up[node] = true;
     leaders_announce(b, node);
+    b->census.news = true;
     if (b->params.shard == 0) b->topology_told = 0;
     for (uint32_t g = 0; g < b->params.group_count; g++)
         if (b->hosts[g]) reap_node(b->hosts[g], node);
@@ -265,6 +269,7 @@ void broker_node_down(struct broker *b, uint8_t node, bool dead)
     if (node >= BROKER_NODES_MAX) return;
     if (!b->down_since_ms[node]) b->down_since_ms[node] = b->now_ms ? b->now_ms : 1;
     b->dead[node] |= dead;
+    census_node_down(b, node);
     for (uint32_t g = 0; g < b->params.group_count; g++) {
         bool mine = shard_of_group(b, g) == b->params.shard;
         if (mine && b->leaders[g].node == node) leaders_set(b, g, 0, b->leaders[g].term);
@@ -292,6 +297,7 @@ void broker_turn(struct broker *b, uint64_t now_ms)
 {
     b->now_ms = now_ms;
     if (now_ms >= b->tick_at_ms) tick(b);
+    census_turn(b);
     for (uint32_t g = 0; g < b->params.group_count; g++)
         if (b->hosts[g]) host_turn(b->hosts[g]);
     while (!list_empty(&b->dirty_ports)) port_flush(LIST_ITEM(b->dirty_ports.next, struct port, dirty_link));

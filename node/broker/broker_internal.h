@@ -168,6 +168,7 @@ struct broker_connection {
     void *touched_arg;
     uint64_t token;
     uint64_t unanswered_bytes;
+    struct buf user, vhost; /* once it is in */
     bool hidden;
     struct list channels;
     struct list link; /* broker.connections */
@@ -230,6 +231,23 @@ void question_ask_again(struct question *q);
 void questions_tick(struct broker *b);
 void backend_fill(struct backend *backend, struct broker_connection *c);
 
+/* ---------------------------------------------------------------- census.c */
+
+struct census {
+    struct map_str own;   /* struct tally */
+    struct list reports;  /* struct report, of other shards */
+    bool news;            /* a count that a limit names has changed */
+    uint64_t repeat_at_ms;
+};
+
+void census_init(struct census *c);
+void census_close(struct census *c);
+void census_add(struct broker *b, uint8_t what, struct slice name, int difference); /* enum backend_census */
+uint64_t census_count(struct broker *b, uint8_t what, struct slice name);
+void census_turn(struct broker *b);
+void census_heard(struct broker *b, struct mail *m, bool from_sibling);
+void census_node_down(struct broker *b, uint8_t node);
+
 /* ---------------------------------------------------------------- broker.c */
 
 struct broker {
@@ -251,6 +269,7 @@ struct broker {
     struct list connections;
     struct port *meta_port;
     struct auth *auth;
+    struct census census;
     uint64_t registry_seen; /* registry_version() that connections were looked at with */
     bool seeding; /* what a new cluster starts with is on its way */
     uint64_t down_since_ms[BROKER_NODES_MAX]; /* 0: up or never seen */

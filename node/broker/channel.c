@@ -59,6 +59,30 @@ static bool backend_admit(void *self, struct slice user, bool loopback)
     return auth_has_user(b->auth, user) && may_come_from_there(b, user, loopback);
 }
 
+static uint64_t backend_count(void *self, enum backend_census what, struct slice name)
+{
+    return census_count(broker_of(self), (uint8_t)what, name);
+}
+
+static void backend_entered(void *self, struct slice user, struct slice vhost)
+{
+    struct broker_connection *c = self;
+    buf_put_slice(&c->user, user);
+    buf_put_slice(&c->vhost, vhost);
+    census_add(c->broker, BACKEND_CONNECTIONS_OF_USER, user, 1);
+    census_add(c->broker, BACKEND_CONNECTIONS_OF_VHOST, vhost, 1);
+}
+
+static void leave(struct broker_connection *c)
+{
+    if (c->vhost.size) {
+        census_add(c->broker, BACKEND_CONNECTIONS_OF_USER, buf_slice(&c->user), -1);
+        census_add(c->broker, BACKEND_CONNECTIONS_OF_VHOST, buf_slice(&c->vhost), -1);
+    }
+    buf_close(&c->user);
+    buf_close(&c->vhost);
+}
+
 static struct backend_channel *backend_channel_open(void *self, uint16_t number)
 {
     struct broker_connection *connection = self;
@@ -67,6 +91,8 @@ static struct backend_channel *backend_channel_open(void *self, uint16_t number)
     c->number = number;
     c->ports = mem_zalloc(connection->broker->params.group_count * sizeof *c->ports);
     list_append(&connection->channels, &c->link);
+    if (number && connection->user.size)
+        census_add(connection->broker, BACKEND_CHANNELS_OF_USER, buf_slice(&connection->user), 1);
     return c;
 }
 
@@ -77,6 +103,8 @@ static void backend_channel_close(void *self, struct backend_channel *c)
     for (uint32_t group = 1; group < b->params.group_count; group++)
         if (c->ports[group]) port_close(c->ports[group]);
     list_remove(&c->link);
+    if (c->number && c->connection->user.size)
+        census_add(b, BACKEND_CHANNELS_OF_USER, buf_slice(&c->connection->user), -1);
     mem_free(c->ports);
     mem_free(c);
 }
@@ -211,6 +239,8 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .login = backend_login,
         .admit = backend_admit,
         .auth = backend_auth,
+        .count = backend_count,
+        .entered = backend_entered,
         .channel_open = backend_channel_open,
         .channel_close = backend_channel_close,
         .publish = backend_publish,
@@ -280,6 +310,7 @@ void broker_connection_close(struct broker_connection *c)
 {
     CHECK(list_empty(&c->channels));
     delete_owned_queues(c);
+    leave(c);
     list_remove(&c->link);
     mem_free(c);
 }

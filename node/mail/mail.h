@@ -28,6 +28,8 @@ enum mail_type {
     MAIL_TOPOLOGY_APPLIED, /* a: index; on a link: this node has applied up to there on all shards */
     /* node-wide, between shards */
     MAIL_EPOCH,  /* a: the node's new epoch; ports of older ones are gone */
+    /* limits: from every shard to all others of the cluster */
+    MAIL_CENSUS, /* part: its counts; on a ring a: whose shard, b: whose node */
 };
 
 struct mail {

@@ -27,6 +27,9 @@ struct publish {
     const struct amqp_marks *marks; /* NULL: none */
 };
 
+/* What is counted over the whole cluster, as far as this shard has heard. */
+enum backend_census { BACKEND_CONNECTIONS_OF_VHOST, BACKEND_CONNECTIONS_OF_USER, BACKEND_CHANNELS_OF_USER };
+
 struct backend {
     void *self;
 
@@ -38,6 +41,8 @@ struct backend {
     bool (*admit)(void *self, struct slice user, bool loopback);
     /* This shard's; who may do what. */
     struct auth *(*auth)(void *self);
+    uint64_t (*count)(void *self, enum backend_census what, struct slice name);
+    void (*entered)(void *self, struct slice user, struct slice vhost); /* the connection is open, and counts */
 
     /* --- channels --- */
     struct backend_channel *(*channel_open)(void *self, uint16_t channel);

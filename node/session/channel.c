@@ -72,6 +72,20 @@ void channel_send_empty(struct channel *ch, unsigned number)
     channel_send(ch, &m);
 }
 
+/* False: the connection failed. */
+static bool may_open_another(struct session *s)
+{
+    const struct backend *backend = s->backend;
+    struct slice user = buf_slice(&s->user);
+    int64_t limit = auth_user_limit(backend->auth(backend->self), user, "max-channels");
+    if (s->trusted || limit < 0 || backend->count(backend->self, BACKEND_CHANNELS_OF_USER, user) < (uint64_t)limit)
+        return true;
+    session_fail(s, AMQP_NOT_ALLOWED,
+                 "number of channels opened for user '%.*s' has reached the maximum allowed user limit of (%lld)",
+                 SLICE_ARG(user), (long long)limit);
+    return false;
+}
+
 /* A frame for a number that is not open: channel.open, or an error of the connection. */
 static void first_frame(struct session *s, const struct amqp_frame *f)
 {
@@ -87,7 +101,7 @@ static void first_frame(struct session *s, const struct amqp_frame *f)
     else if (f->channel > s->channel_max)
         session_fail(s, AMQP_CHANNEL_ERROR, "channel number %u is above the negotiated channel_max (%u)", f->channel,
                      s->channel_max);
-    else channel_send_empty(channel_open(s, f->channel), AMQP_CHANNEL_OPEN_OK);
+    else if (may_open_another(s)) channel_send_empty(channel_open(s, f->channel), AMQP_CHANNEL_OPEN_OK);
 }
 
 /* After a close was sent only the client's close and close-ok count. */

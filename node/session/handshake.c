@@ -203,6 +203,25 @@ static void tune_ok(struct session *s, const struct amqp_connection_tune *ok)
     s->phase = PHASE_OPEN;
 }
 
+/* False: the connection failed. */
+static bool is_within_limits(struct session *s, struct slice vhost)
+{
+    const struct backend *backend = s->backend;
+    struct auth *auth = backend->auth(backend->self);
+    struct slice user = buf_slice(&s->user);
+    int64_t of_vhost = auth_vhost_limit(auth, vhost, "max-connections");
+    int64_t of_user = auth_user_limit(auth, user, "max-connections");
+    if (of_vhost >= 0 && backend->count(backend->self, BACKEND_CONNECTIONS_OF_VHOST, vhost) >= (uint64_t)of_vhost)
+        session_fail(s, AMQP_NOT_ALLOWED,
+                     "access to vhost '%.*s' refused for user '%.*s': connection limit (%lld) is reached",
+                     SLICE_ARG(vhost), SLICE_ARG(user), (long long)of_vhost);
+    else if (of_user >= 0 && backend->count(backend->self, BACKEND_CONNECTIONS_OF_USER, user) >= (uint64_t)of_user)
+        session_fail(s, AMQP_NOT_ALLOWED, "connection refused for user '%.*s': user connection limit (%lld) is reached",
+                     SLICE_ARG(user), (long long)of_user);
+    else return true;
+    return false;
+}
+
 static bool open_vhost(struct session *s, const struct amqp_connection_open *open)
 {
     const struct backend *backend = s->backend;
@@ -219,7 +238,9 @@ static bool open_vhost(struct session *s, const struct amqp_connection_open *ope
                      SLICE_ARG(user));
         return true;
     }
+    if (!s->trusted && !is_within_limits(s, vhost)) return true;
     buf_put_slice(&s->vhost, vhost);
+    backend->entered(backend->self, user, vhost);
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_OPEN_OK);
     send(s, &m);
     s->phase = PHASE_RUNNING;

@@ -20,6 +20,7 @@ struct harness {
     struct session *session;
     struct topology *topology;
     struct auth *auth; /* open to all, unless a test replaces it */
+    uint64_t counts[3]; /* by enum backend_census */
     uint64_t topology_index;
     uint64_t now_ms;
     bool slow;        /* questions stay open; answer with harness_reply() */
@@ -89,6 +90,19 @@ static inline bool fake_admit(void *self, struct slice user, bool loopback)
 static inline struct auth *fake_auth(void *self)
 {
     return ((struct harness *)self)->auth;
+}
+
+static inline uint64_t fake_count(void *self, enum backend_census what, struct slice name)
+{
+    (void)name;
+    return ((struct harness *)self)->counts[what];
+}
+
+static inline void fake_entered(void *self, struct slice user, struct slice vhost)
+{
+    (void)self;
+    (void)user;
+    (void)vhost;
 }
 
 static inline struct backend_channel *fake_channel_open(void *self, uint16_t channel)
@@ -283,6 +297,8 @@ static inline void harness_init(struct harness *h, bool loopback)
         .login = fake_login,
         .admit = fake_admit,
         .auth = fake_auth,
+        .count = fake_count,
+        .entered = fake_entered,
         .channel_open = fake_channel_open,
         .channel_close = fake_channel_close,
         .publish = fake_publish,

@@ -277,6 +277,47 @@ static void a_vhost_takes_in_who_has_permissions(void **state)
     harness_close(&h);
 }
 
+static void a_full_house_takes_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        enum registry_kind kind;
+        const char *vhost, *name, *detail;
+        enum backend_census what;
+        const char *text;
+    } cases[] = {
+        {REGISTRY_VHOST_LIMIT, "/", "max-connections", "", BACKEND_CONNECTIONS_OF_VHOST,
+         "NOT_ALLOWED - access to vhost '/' refused for user 'guest': connection limit (2) is reached"},
+        {REGISTRY_USER_LIMIT, "", "guest", "max-connections", BACKEND_CONNECTIONS_OF_USER,
+         "NOT_ALLOWED - connection refused for user 'guest': user connection limit (2) is reached"},
+        {REGISTRY_USER_LIMIT, "", "guest", "max-channels", BACKEND_CHANNELS_OF_USER,
+         "NOT_ALLOWED - number of channels opened for user 'guest' has reached the maximum allowed user limit of (2)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (uint64_t count = 1; count <= 2; count++) {
+            struct harness h;
+            struct topology_result r;
+            harness_init(&h, true);
+            guard(&h);
+            permit(&h, "", "", "");
+            struct topology_command seed = registry_seed_command((struct slice){0});
+            harness_apply(&h, &seed, &r);
+            set(&h, cases[i].kind, cases[i].vhost, cases[i].name, cases[i].detail, "2");
+            h.counts[cases[i].what] = count;
+            say_hello(&h, PLAIN_GUEST);
+            say_tune_ok(&h, 2047, 131072, 60);
+            harness_line(&h);
+            say_open(&h, "/");
+            if (cases[i].what == BACKEND_CHANNELS_OF_USER) {
+                hears(&h, "0 connection.open-ok known_hosts=\"\"");
+                say_empty(&h, 1, AMQP_CHANNEL_OPEN);
+            }
+            const char *line = harness_line(&h);
+            if (!!strstr(line, cases[i].text) != (count == 2)) fail_msg("%s", line);
+            harness_close(&h);
+        }
+}
+
 static void who_is_deleted_is_shown_out(void **state)
 {
     (void)state;
@@ -311,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_refusal_of_an_old_copy_is_asked_again),
         cmocka_unit_test(a_login_waits_for_a_cluster_that_is_not_set_up),
         cmocka_unit_test(a_vhost_takes_in_who_has_permissions),
+        cmocka_unit_test(a_full_house_takes_nobody),
         cmocka_unit_test(who_is_deleted_is_shown_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
