@@ -138,10 +138,10 @@ class RabbitNode:
 class Rabbit:
     name = "rabbitmq"
 
-    def __init__(self, directory, base_port):
+    def __init__(self, directory, base_port, nodes=NODES):
         self.dir, self.base_port = pathlib.Path(directory) / "rabbitmq", base_port
         self.epmd_port = base_port + 9
-        self.nodes = [RabbitNode(self, number + 1) for number in range(NODES)]
+        self.nodes = [RabbitNode(self, number + 1) for number in range(nodes)]
         self.epmd = None
 
     def start(self):
@@ -166,7 +166,7 @@ class Rabbit:
             if time.monotonic() > limit:
                 raise warren_cluster.Problem(f"RabbitMQ does not come up; see {self.dir}")
             time.sleep(0.2)
-        self.nodes[0].control("await_online_nodes", str(NODES), timeout=START_TIMEOUT)
+        self.nodes[0].control("await_online_nodes", str(len(self.nodes)), timeout=START_TIMEOUT)
 
     def stop(self):
         """Its state is thrown away: there is nothing to stop gently for."""

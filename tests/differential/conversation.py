@@ -1,0 +1,275 @@
+"""Seeded random conversations: conversation(seed) gives the same steps for ever. Steps are described in player.py.
+
+Each has a theme, which weighs what it does, so that every corner is deep in some conversations and none is missing in the rest.
+"""
+
+import random
+
+THEMES = {
+    "topology": {"exchange": 8, "queue": 8, "bind": 6, "unbind": 3, "delete": 5, "publish": 2, "get": 1, "purge": 1},
+    "routing": {"exchange": 4, "queue": 2, "bind": 9, "unbind": 2, "publish": 12, "get": 3, "delete": 1},
+    "limits": {"queue": 4, "publish": 14, "get": 4, "consume": 2, "settle": 5, "purge": 1, "recover": 1},
+    "consumers": {"queue": 2, "publish": 10, "consume": 6, "cancel": 3, "settle": 10, "qos": 4, "recover": 2, "get": 2,
+                  "channel": 1, "drop": 1, "delete": 1},
+    "confirms": {"queue": 3, "publish": 12, "bind": 2, "confirm": 3, "consume": 2, "settle": 4, "get": 2, "delete": 1},
+    "transactions": {"tx": 10, "publish": 9, "get": 4, "consume": 2, "settle": 6, "queue": 2, "channel": 1, "bind": 1},
+    "errors": {"error": 8, "publish": 4, "queue": 2, "exchange": 1, "consume": 2, "get": 1, "settle": 2, "frames": 3},
+}
+STEPS = range(12, 31)
+QUEUES = ["~q1", "~q2", "~q3"]
+EXCHANGES = ["~x1", "~x2", "~x3"]
+SYSTEM_EXCHANGES = ["", "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"]
+KEYS = ["a", "a.b", "a.b.c", "", "b", "a..b"]
+PATTERNS = ["#", "*", "a.#", "*.b", "a.*.c", "#.c", "a.b", "*.#.b", ""]
+TYPES = ["direct", "fanout", "topic", "headers"]
+
+# Argument: values, the good ones more often. The text is as the wire scripts write it.
+QUEUE_ARGUMENTS = {
+    "x-message-ttl": ["0", "60000", "60000", "-1", '"soon"', "s:500", "1.5", "315360000001"],
+    "x-expires": ["60000", "0", "-5", "true"],
+    "x-max-length": ["0", "1", "2", "3", "-1", '"x"'],
+    "x-max-length-bytes": ["0", "5", "20", "-1"],
+    "x-overflow": ['"drop-head"', '"reject-publish"', '"reject-publish"', '"drop-tail"', "5"],
+    "x-dead-letter-exchange": ['""', '"~x1"', '"~none"', '"amq.fanout"', "5"],
+    "x-dead-letter-routing-key": ['"~q2"', '"~q3"', '"a.b"', "7"],
+    "x-max-priority": ["1", "3", "5", "255", "256", "-1", '"x"'],
+    "x-single-active-consumer": ["true", "false", '"yes"'],
+    "x-queue-mode": ['"lazy"', '"default"', '"eager"'],
+    "x-queue-type": ['"classic"'],
+    "x-something": ["1", '"two"', "true", "[1 2]"],
+}
+# A good queue of one kind each, for themes that want queues that work.
+GOOD_ARGUMENTS = [
+    "", "", "", 'x-max-length=2', 'x-max-length=3 x-overflow="reject-publish"', 'x-max-length=1 x-dead-letter-exchange="" '
+    'x-dead-letter-routing-key="~q3"', 'x-dead-letter-exchange="~x1"', 'x-dead-letter-exchange="" x-dead-letter-routing-key="~q2"',
+    'x-max-length-bytes=6', 'x-max-priority=3', 'x-max-priority=5 x-max-length=3', 'x-message-ttl=0 x-dead-letter-exchange="" '
+    'x-dead-letter-routing-key="~q3"', 'x-message-ttl=60000', 'x-single-active-consumer=true', 'x-message-ttl=0',
+]
+HEADERS = ["k=1", 'k="1"', "k=2", "k=1 l=true", 'l=false m="x"', "", 'k=none', 'k=1.0', 'x-k=1', "k=l:1", "k=s:1"]
+PRIORITIES = ["1", "5", "-1", '"x"']
+COPIES = ['CC=["~q1" "~q2"]', 'BCC=["~q3"]', "CC=5"]
+
+
+class Writer:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.theme = self.random.choice(sorted(THEMES))
+        self.bodies = 0
+        self.steps = []
+
+    def pick(self, values):
+        return self.random.choice(values)
+
+    def chance(self, percent):
+        return self.random.random() * 100 < percent
+
+    def bits(self, **chances):
+        return "".join(f" {name.replace('_', '-')}" for name, percent in chances.items() if self.chance(percent))
+
+    def place(self):
+        """A connection and a channel."""
+        return "B" if self.chance(15) else "A", self.pick([1, 1, 1, 2])
+
+    def send(self, words, place=None):
+        connection, channel = place or self.place()
+        self.steps.append(f"{connection}: send {channel} {words}")
+
+    # Names
+
+    def queue(self):
+        return "" if self.chance(4) else "~none" if self.chance(4) else self.pick(QUEUES)
+
+    def exchange(self):
+        return self.pick(SYSTEM_EXCHANGES) if self.chance(25) else "~none" if self.chance(4) else self.pick(EXCHANGES)
+
+    def key(self):
+        return self.pick(QUEUES) if self.chance(30) else self.pick(KEYS)
+
+    # What a conversation is made of
+
+    def write(self):
+        self.prologue()
+        verbs = THEMES[self.theme]
+        for _ in range(self.pick(STEPS)):
+            verb = self.random.choices(list(verbs), verbs.values())[0]
+            getattr(self, "do_" + verb)()
+        return self.steps
+
+    def prologue(self):
+        if self.theme in ("topology",):
+            return
+        for name in QUEUES if self.theme != "errors" else QUEUES[:2]:
+            arguments = self.pick(GOOD_ARGUMENTS)
+            self.send(f'queue.declare queue="{name}" arguments={{{arguments}}}' + self.bits(durable=50), ("A", 1))
+        if self.theme in ("routing", "limits"):
+            for name in EXCHANGES:
+                kind = self.pick(TYPES)
+                alternate = f' arguments={{alternate-exchange="{self.pick(EXCHANGES)}"}}' if self.chance(20) else ""
+                self.send(f'exchange.declare exchange="{name}" type="{kind}"{alternate}', ("A", 1))
+        if self.theme == "confirms":
+            self.send("confirm.select", ("A", 1))
+        if self.theme == "transactions":
+            self.send("tx.select", ("A", 1))
+
+    def do_exchange(self):
+        kind = self.pick(TYPES) if self.chance(93) else self.pick(["unknown", "", "x-none"])
+        arguments = ""
+        if self.chance(25):
+            arguments = " arguments={" + self.pick(['alternate-exchange="~x2"', 'alternate-exchange="~none"', "alternate-exchange=5",
+                                                    "anything=1", 'alternate-exchange="amq.fanout"']) + "}"
+        name = self.pick(["amq.direct", "amq.mine", "", "amq.topic"]) if self.chance(10) else self.pick(EXCHANGES)
+        self.send(f'exchange.declare exchange="{name}" type="{kind}"{arguments}'
+                  + self.bits(passive=12, durable=35, auto_delete=20, internal=12, nowait=6))
+
+    def do_queue(self):
+        arguments = ""
+        if self.theme == "topology" or self.chance(15):
+            chosen = self.random.sample(sorted(QUEUE_ARGUMENTS), self.pick([0, 0, 1, 1, 2, 3]))
+            arguments = " ".join(f"{name}={self.pick(QUEUE_ARGUMENTS[name])}" for name in chosen)
+        elif self.chance(70):
+            arguments = self.pick(GOOD_ARGUMENTS)
+        name = "amq.mine" if self.chance(2) else "" if self.chance(5) else self.pick(QUEUES)
+        self.send(f'queue.declare queue="{name}" arguments={{{arguments}}}'
+                  + self.bits(passive=15, durable=40, exclusive=10, auto_delete=15, nowait=5))
+
+    def do_bind(self):
+        arguments = ""
+        if self.chance(35):
+            match = self.pick(["", 'x-match="all" ', 'x-match="any" ', 'x-match="all-with-x" ', 'x-match="any-with-x" ', 'x-match="some" '])
+            arguments = f" arguments={{{match}{self.pick(HEADERS)}}}"
+        key = self.pick(PATTERNS + KEYS)
+        if self.chance(20):
+            self.send(f'exchange.bind destination="{self.exchange()}" source="{self.exchange()}" routing-key="{key}"{arguments}')
+        else:
+            self.send(f'queue.bind queue="{self.queue()}" exchange="{self.exchange()}" routing-key="{key}"{arguments}'
+                      + self.bits(nowait=5))
+
+    def do_unbind(self):
+        key = self.pick(PATTERNS + KEYS)
+        if self.chance(25):
+            self.send(f'exchange.unbind destination="{self.exchange()}" source="{self.exchange()}" routing-key="{key}"')
+        else:
+            self.send(f'queue.unbind queue="{self.queue()}" exchange="{self.exchange()}" routing-key="{key}"')
+
+    def do_delete(self):
+        if self.chance(40):
+            self.send(f'exchange.delete exchange="{self.exchange()}"' + self.bits(if_unused=50, nowait=8))
+        else:
+            self.send(f'queue.delete queue="{self.queue()}"' + self.bits(if_unused=40, if_empty=40, nowait=8))
+
+    def do_publish(self):
+        connection, channel = self.place()
+        if self.theme in ("limits", "consumers", "transactions", "confirms") and self.chance(75):
+            exchange, key = "", self.pick(QUEUES)
+        else:
+            exchange, key = self.exchange(), self.key()
+        self.bodies += 1
+        properties = ""
+        if self.chance(40):
+            properties += f" .delivery-mode={self.pick([1, 2])}"
+        if self.chance(25 if self.theme != "routing" else 50):
+            properties += f" .headers={{{self.pick(HEADERS + COPIES)}}}"
+        if self.chance(25):
+            properties += f" .priority={self.pick([0, 1, 2, 3, 4, 9, 255])}"
+        if self.chance(12):
+            properties += f' .expiration="{self.pick(["0", "60000", "60000", "abc", "-1", "", "1.5"])}"'
+        if self.chance(10):
+            properties += self.pick([' .user-id="guest"', ' .user-id="mallory"', ' .content-type="text/plain"', ' .message-id="m"',
+                                     ' .reply-to="~q1"', ' .timestamp=1700000000', ' .correlation-id="c" .type="t" .app-id="a"'])
+        body = f"m{self.bodies}" if self.chance(90) else "" if self.chance(30) else f"m{self.bodies}" + "x" * self.pick([3, 10, 300])
+        self.steps.append(f'{connection}: publish {channel} exchange="{exchange}" routing-key="{key}"{properties} body="{body}"'
+                          + self.bits(mandatory=35, immediate=1))
+
+    def do_get(self):
+        self.send(f'basic.get queue="{self.queue()}"' + self.bits(no_ack=40))
+
+    def do_purge(self):
+        self.send(f'queue.purge queue="{self.queue()}"' + self.bits(nowait=10))
+
+    def do_consume(self):
+        tag = self.pick(["c1", "c2", "c3"]) if self.chance(90) else ""
+        arguments = f" arguments={{x-priority={self.pick(PRIORITIES)}}}" if self.chance(15) else ""
+        self.send(f'basic.consume queue="{self.queue()}" consumer-tag="{tag}"{arguments}'
+                  + self.bits(no_ack=25, exclusive=8, nowait=4, no_local=5))
+
+    def do_cancel(self):
+        self.send(f'basic.cancel consumer-tag="{self.pick(["c1", "c2", "c3", "nobody"])}"' + self.bits(nowait=10))
+
+    def do_qos(self):
+        size = " prefetch-size=10" if self.chance(3) else ""
+        self.send(f"basic.qos prefetch-count={self.pick([0, 1, 1, 2, 3])}{size}" + self.bits(**{"global": 25}))
+
+    def do_settle(self):
+        kind, place = self.pick(["ack", "ack", "nack", "reject"]), self.pick([1, 1, 1, 2, 3])
+        if self.chance(3):
+            tag, multiple = self.pick(["0", "99"]), self.chance(50)
+        else:
+            multiple = kind != "reject" and self.chance(30)
+            tag = f"$$-{place}" if multiple else f"$-{place}"
+        requeue = " requeue" if kind != "ack" and self.chance(55) else ""
+        self.send(f"basic.{kind} delivery-tag={tag}{' multiple' if multiple else ''}{requeue}")
+
+    def do_recover(self):
+        self.send(self.pick(["basic.recover requeue", "basic.recover requeue", "basic.recover-async requeue", "basic.recover"]
+                            if self.chance(20) else ["basic.recover requeue"]))
+
+    def do_confirm(self):
+        self.send("confirm.select" + self.bits(nowait=5) if self.chance(95) else "tx.select")
+
+    def do_tx(self):
+        self.send(self.pick(["tx.commit", "tx.commit", "tx.commit", "tx.rollback", "tx.select"]) if self.chance(97)
+                  else "confirm.select", ("A", 1) if self.chance(85) else None)
+
+    def do_channel(self):
+        connection, channel = self.place()
+        self.steps.append(f"{connection}: send {channel} channel.close reply-code=200" if self.chance(70) else
+                          f"{connection}: send {channel} channel.flow active")
+
+    def do_drop(self):
+        self.steps.append(f"{self.pick(['A', 'B'])}: {self.pick(['drop', 'close'])}")
+
+    def do_error(self):
+        connection, channel = self.place()
+        self.send(self.pick([
+            "channel.open", "tx.commit", "tx.rollback", "basic.ack delivery-tag=5", "basic.reject delivery-tag=1",
+            'basic.consume queue="~none"', 'queue.declare queue="~none" passive', 'exchange.declare exchange="~none" passive',
+            'queue.bind queue="~none" exchange="amq.direct"', 'queue.bind queue="~q1" exchange="~none"', 'queue.purge queue="~none"',
+            'queue.bind queue="~q1" exchange=""', 'exchange.delete exchange="amq.direct"', 'exchange.delete exchange=""',
+            'queue.declare queue="amq.none"', "basic.qos prefetch-size=1", "channel.flow", "basic.recover", "channel.open-ok",
+            "queue.declare-ok queue=x", "connection.tune-ok", 'connection.open virtual-host="/"', "channel.close-ok", "basic.cancel-ok",
+            "exchange.bind destination=amq.direct source=amq.direct", 'exchange.bind destination="" source=amq.direct',
+            'basic.consume queue="~q1" consumer-tag="c1" arguments={x-priority="high"}', "basic.deliver", "confirm.select-ok",
+            'exchange.unbind destination="~none" source="amq.direct"', 'basic.get queue=""', 'queue.unbind queue="~none" exchange="~none"',
+        ]), (connection, self.pick([channel, channel, channel, channel, 9])))
+
+    def do_frames(self):
+        """Content out of order, frames that are none: each of these costs the connection, or nothing."""
+        connection, channel = "B", self.pick([1, 2])
+        self.steps += [f"{connection}: {line}" for line in self.pick([
+            [f"body {channel} \"x\""], [f"header {channel} size=1"], [f"header {channel} size=0", f"send {channel} channel.close"],
+            [f'send {channel} basic.publish routing-key="~q1"', f"body {channel} \"x\""],
+            [f'send {channel} basic.publish routing-key="~q1"', f"send {channel} tx.select"],
+            [f'send {channel} basic.publish routing-key="~q1"', f"header {channel} size=1 class=50"],
+            [f'send {channel} basic.publish routing-key="~q1"', f"header {channel} size=2", f"body {channel} \"a\"",
+             f"body {channel} \"b\""],
+            [f'send {channel} basic.publish routing-key="~q1"', f"header {channel} size=2", f"send {channel} basic.qos"],
+            [f'send {channel} basic.publish routing-key="~q1"', f"header {channel} size=2", f"header {channel} size=2"],
+            ["frame 9 0 \"x\""], ["frame 1 1 hex:0032"], ["raw hex:010000000000040a000a00 7"], ["frame 8 1 \"\""],
+            ["frame 1 1 hex:0032000a0000ff41"], ["frame 1 0 hex:00000000"], [f"frame 3 {channel} \"\""], ["body 0 \"x\""],
+            ["send 0 channel.open"], ["send 0 basic.qos"], [f"send {channel} connection.close"],
+        ])]
+
+
+def epilogue():
+    """What is left in every queue, seen by a new connection: counts, order, headers, the redelivered flag."""
+    steps = ["A: close", "B: close", "wait 0.1"]
+    for name in QUEUES:
+        steps.append(f'Z: send 1 queue.declare queue="{name}" passive')
+        steps.append(f'Z: send 2 basic.consume queue="{name}" consumer-tag="left" no-ack')
+        steps.append("Z: send 2 basic.cancel consumer-tag=\"left\"")
+    return steps
+
+
+def conversation(seed):
+    writer = Writer(seed)
+    return writer.theme, writer.write() + epilogue()
