@@ -107,7 +107,11 @@ static bool find_ends(struct topology *t, const struct topology_command *c, stru
     e->source = map_str_get(&e->vhost->exchanges, c->source);
     if (c->to_exchange) e->to_exchange = map_str_get(&e->vhost->exchanges, c->name);
     else e->to_queue = map_str_get(&e->vhost->queues, c->name);
-    if (!e->to_exchange && !e->to_queue) {
+    if (!c->source.size || (c->to_exchange && !c->name.size)) {
+        refuse(r, 403, "ACCESS_REFUSED - operation not permitted on the default exchange");
+    } else if (!e->source) {
+        refuse_not_found(r, "exchange", c->source, c->vhost);
+    } else if (!e->to_exchange && !e->to_queue) {
         refuse_not_found(r, c->to_exchange ? "exchange" : "queue", c->name, c->vhost);
     } else if (e->to_queue && e->to_queue->base.exclusive && e->to_queue->base.owner != c->connection) {
         refuse(r, 405,
@@ -115,10 +119,6 @@ static bool find_ends(struct topology *t, const struct topology_command *c, stru
                "originally declared on "
                "another connection or the exclusive property value does not match that of the original declaration.",
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost));
-    } else if (!c->source.size || (c->to_exchange && !c->name.size)) {
-        refuse(r, 403, "ACCESS_REFUSED - operation not permitted on the default exchange");
-    } else if (!e->source) {
-        refuse_not_found(r, "exchange", c->source, c->vhost);
     }
     return r->reply_code == 0;
 }

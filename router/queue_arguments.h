@@ -4,7 +4,7 @@
 
 #include "router/topology.h"
 
-#define QUEUE_TIME_MS_MAX INT64_C(4294967295) /* of x-message-ttl and x-expires, as RabbitMQ's */
+#define QUEUE_TIME_MS_MAX INT64_C(315360000000) /* ten years; of x-message-ttl and x-expires, as RabbitMQ's */
 
 /* Limits are -1 when not set. Slices borrow from the arguments. */
 struct queue_arguments {

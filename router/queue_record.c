@@ -53,14 +53,15 @@ static bool others(const struct queue_entry *q, uint64_t connection)
 
 static bool same_queue(const struct queue_entry *q, const struct topology_command *c, struct topology_result *r)
 {
+    /* RabbitMQ's order: the first that differs is named. */
     static const char *const keys[] = {"x-expires",
                                        "x-message-ttl",
+                                       "x-dead-letter-exchange",
+                                       "x-dead-letter-routing-key",
                                        "x-max-length",
                                        "x-max-length-bytes",
                                        "x-max-priority",
                                        "x-overflow",
-                                       "x-dead-letter-exchange",
-                                       "x-dead-letter-routing-key",
                                        "x-single-active-consumer",
                                        "x-delivery-limit",
                                        "x-delayed-retry-type",

@@ -229,8 +229,6 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
     case AMQP_CHANNEL_CLOSE:
         channel_close(ch);
         break;
-    case AMQP_CHANNEL_CLOSE_OK:
-        break; /* the answer to a close that crossed the client's own */
     case AMQP_CHANNEL_FLOW:
         channel_flow(ch, m->channel_flow.active);
         break;
@@ -275,8 +273,6 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
     case AMQP_BASIC_CANCEL:
         channel_basic_cancel(ch, m);
         break;
-    case AMQP_BASIC_CANCEL_OK:
-        break; /* from a client that answers the server's basic.cancel */
     case AMQP_BASIC_GET:
         channel_basic_get(ch, m);
         break;
@@ -297,6 +293,7 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
         channel_tx_rollback(ch);
         break;
     default:
+        /* Among them close-ok that nobody asked for, and cancel-ok: the server cancels with nowait. */
         channel_fail(ch, AMQP_COMMAND_INVALID, "unimplemented method");
         break;
     }

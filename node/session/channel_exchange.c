@@ -1,5 +1,6 @@
 /* exchange.declare, delete, bind and unbind; and how changes of the topology are asked for. */
 #include "node/session/session_internal.h"
+#include "router/table_view.h"
 
 void channel_change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
                            uint8_t delete_flags)
@@ -70,18 +71,18 @@ void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
         return;
     }
     if (!channel_may(ch, m, AUTH_CONFIGURE, "exchange", name)) return;
-    if (session_name_is_reserved(name) && !find(ch, name)) {
+    bool is_new = !find(ch, name);
+    if (session_name_is_reserved(name) && is_new) {
         channel_fail(ch, AMQP_ACCESS_REFUSED, "exchange name '%.*s' contains reserved prefix 'amq.*'", SLICE_ARG(name));
         return;
     }
-    if (amqp_table_find(d->arguments, "alternate-exchange", &v) && v.type != 'S') {
+    if (is_new && amqp_table_find(d->arguments, "alternate-exchange", &v) && v.type != 'S') {
         channel_fail(ch, AMQP_PRECONDITION_FAILED,
-                     "invalid type for arg 'alternate-exchange' in exchange '%.*s' in vhost '%.*s'", SLICE_ARG(name),
-                     SLICE_ARG(ch->session->vhost));
+                     "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%.*s'",
+                     table_type_name(v.type), SLICE_ARG(name), SLICE_ARG(ch->session->vhost));
         return;
     }
-    if (!find(ch, name) && !channel_may_dead_letter(ch, m, "exchange", name, d->arguments, "alternate-exchange"))
-        return;
+    if (is_new && !channel_may_dead_letter(ch, m, "exchange", name, d->arguments, "alternate-exchange")) return;
     struct topology_command c = command_of(ch, TOPOLOGY_EXCHANGE_DECLARE);
     c.name = name;
     c.kind = d->type;

@@ -3,6 +3,7 @@
  * The common message (one body frame, all three frames in one read, the same exchange and key as the last) is never
  * copied here: its slices point into the input until the backend has packed them. */
 #include "node/session/session_internal.h"
+#include "router/queue_arguments.h"
 
 static void complete(struct channel *ch);
 static void reset(struct channel *ch);
@@ -128,14 +129,14 @@ static const char *parse_expiration(struct slice text, uint64_t *ttl_ms, char wh
     size_t at = text.size && (text.data[0] == '-' || text.data[0] == '+'), digits = at;
     uint64_t n = 0;
     for (; at < text.size && text.data[at] >= '0' && text.data[at] <= '9'; at++)
-        if (n <= UINT32_MAX) n = n * 10 + (uint64_t)(text.data[at] - '0');
+        if (n <= QUEUE_TIME_MS_MAX) n = n * 10 + (uint64_t)(text.data[at] - '0');
     if (at == digits) return "no_integer";
     if (at < text.size) {
         snprintf(why, SESSION_TEXT_SIZE, "{leftover_string,\"%.*s\"}", (int)(text.size - at),
                  (const char *)text.data + at);
         return why;
     }
-    const char *what = n && text.data[0] == '-' ? "value_negative" : n > UINT32_MAX ? "value_too_big" : NULL;
+    const char *what = n && text.data[0] == '-' ? "value_negative" : n > QUEUE_TIME_MS_MAX ? "value_too_large" : NULL;
     if (what) {
         snprintf(why, SESSION_TEXT_SIZE, "{%s,%.*s}", what, SLICE_ARG(text));
         return why;
@@ -306,7 +307,7 @@ static void hand_over(struct channel *ch, const struct amqp_properties_brief *br
     };
     struct buf rewritten = {0};
     if (marks) channel_settle_flush(ch); /* a key may be free only because of an ack that came before */
-    if (m.route->count || m.route->store_count)
+    if (m.route->count || m.route->store_count || m.mandatory)
         channel_publish_rewrite_properties(ch, brief, &m.publish.content.properties, &rewritten);
     if (ch->tx.selected) channel_tx_publish(ch, &m);
     else channel_publish_send(ch, &m);

@@ -1,5 +1,6 @@
 /* What in the properties of a message steers where it goes: CC and BCC headers, and direct reply-to. */
 #include "node/session/session_internal.h"
+#include "router/table_view.h"
 
 static const char reply_to[] = "amq.rabbitmq.reply-to";
 
@@ -16,15 +17,17 @@ static bool add_keys(struct channel *ch, const char *header, struct route_query 
     struct amqp_value list, key;
     if (!amqp_table_find(query->headers, header, &list)) return true;
     struct reader r = reader_of(list.bytes);
-    bool wrong = list.type != 'A';
-    while (!wrong && amqp_array_next(&r, &key)) {
-        wrong = key.type != 'S';
-        query->routing_key = key.bytes;
-        if (!wrong && route_find(s->backend->topology(s->backend->self), query, more)) route_merge(route, more);
+    if (list.type != 'A') {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", header,
+                     table_type_name(list.type));
+        return false;
     }
-    if (wrong)
-        channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,<<\"%s\">>}", header);
-    return !wrong;
+    while (amqp_array_next(&r, &key)) {
+        if (key.type != 'S') continue; /* RabbitMQ passes over them, too */
+        query->routing_key = key.bytes;
+        if (route_find(s->backend->topology(s->backend->self), query, more)) route_merge(route, more);
+    }
+    return true;
 }
 
 bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route)

@@ -113,8 +113,9 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
         return;
     }
     if (!channel_may(ch, m, AUTH_CONFIGURE, "queue", name)) return;
-    if (!channel_queue_arguments_check(ch, name, d->arguments)) return;
-    if (!look_up(ch, name) && !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange"))
+    const struct queue_record *q = look_up(ch, name);
+    if (!q && (!channel_queue_arguments_check(ch, name, d->arguments) ||
+               !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange")))
         return;
     struct topology_command c = {
         .type = TOPOLOGY_QUEUE_DECLARE,
@@ -126,7 +127,6 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
         .connection = s->token,
         .arguments = d->arguments,
     };
-    const struct queue_record *q = look_up(ch, name);
     if (q && s->backend->topology_is_fresh(s->backend->self)) {
         struct topology_result result;
         topology_examine(s->backend->topology(s->backend->self), &c, &result);

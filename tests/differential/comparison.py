@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import re
 import threading
 
 import differences
@@ -96,8 +97,7 @@ class Difference:
         for side in (self.rabbit, self.warren):
             found = side.get(stream)
             if kind == "replies" and found:
-                codes = [f"{name} {fields.get('reply_code', '')}".strip() if isinstance(fields, dict) else name
-                         for name, fields in found]
+                codes = [f"{name} {fields.get('reply_code', '')} {short(fields.get('reply_text', ''))}".strip() for name, fields in found]
                 sides.append("+".join(codes))
             else:
                 sides.append("-" if not found else str(len(found)) if isinstance(found, list) else str(found))
@@ -108,6 +108,11 @@ class Difference:
         for stream in self.streams:
             text += [f"  # {stream}", f"  #   RabbitMQ: {self.rabbit.get(stream)}", f"  #   Warren:   {self.warren.get(stream)}"]
         return "\n".join(text)
+
+
+def short(text):
+    """A reply text without what is quoted in it."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|[-\d.]+", "", text.partition(" - ")[2])
 
 
 def shrink(comparison, steps, difference):

@@ -8,7 +8,7 @@ import random
 THEMES = {
     "topology": {"exchange": 8, "queue": 8, "bind": 6, "unbind": 3, "delete": 5, "publish": 2, "get": 1, "purge": 1},
     "routing": {"exchange": 4, "queue": 2, "bind": 9, "unbind": 2, "publish": 12, "get": 3, "delete": 1},
-    "limits": {"queue": 4, "publish": 14, "get": 4, "consume": 2, "settle": 5, "purge": 1, "recover": 1},
+    "limits": {"expire": 2, "queue": 4, "publish": 14, "get": 4, "consume": 2, "settle": 5, "purge": 1, "recover": 1},
     "consumers": {"queue": 2, "publish": 10, "consume": 6, "cancel": 3, "settle": 10, "qos": 4, "recover": 2, "get": 2,
                   "channel": 1, "drop": 1, "delete": 1},
     "confirms": {"queue": 3, "publish": 12, "bind": 2, "confirm": 3, "consume": 2, "settle": 4, "get": 2, "delete": 1},
@@ -112,7 +112,7 @@ class Writer:
             self.send("tx.select", ("A", 1))
 
     def do_exchange(self):
-        kind = self.pick(TYPES) if self.chance(93) else self.pick(["unknown", "", "x-none"])
+        kind = self.pick(TYPES) if self.chance(93) else self.pick(["x-nowhere", "x-none"])
         arguments = ""
         if self.chance(25):
             arguments = " arguments={" + self.pick(['alternate-exchange="~x2"', 'alternate-exchange="~none"', "alternate-exchange=5",
@@ -172,13 +172,22 @@ class Writer:
         if self.chance(25):
             properties += f" .priority={self.pick([0, 1, 2, 3, 4, 9, 255])}"
         if self.chance(12):
-            properties += f' .expiration="{self.pick(["0", "60000", "60000", "abc", "-1", "", "1.5"])}"'
+            properties += f' .expiration="{self.pick(["60000", "60000", "315360000000", "abc", "-1", "", "1.5", "315360000001"])}"'
         if self.chance(10):
             properties += self.pick([' .user-id="guest"', ' .user-id="mallory"', ' .content-type="text/plain"', ' .message-id="m"',
                                      ' .reply-to="~q1"', ' .timestamp=1700000000', ' .correlation-id="c" .type="t" .app-id="a"'])
         body = f"m{self.bodies}" if self.chance(90) else "" if self.chance(30) else f"m{self.bodies}" + "x" * self.pick([3, 10, 300])
         self.steps.append(f'{connection}: publish {channel} exchange="{exchange}" routing-key="{key}"{properties} body="{body}"'
                           + self.bits(mandatory=35, immediate=1))
+
+    def do_expire(self):
+        """A message that is dead when it arrives, in a queue where nothing is before it: behind a head that lives on, RabbitMQ
+        would keep it."""
+        place, name = self.place(), self.pick(QUEUES)
+        self.send(f'queue.purge queue="{name}"', place)
+        self.bodies += 1
+        self.steps.append(f'{place[0]}: publish {place[1]} exchange="" routing-key="{name}" .expiration="0" body="m{self.bodies}"')
+        self.send(f'basic.get queue="{name}" no-ack', place)
 
     def do_get(self):
         self.send(f'basic.get queue="{self.queue()}"' + self.bits(no_ack=40))
@@ -202,7 +211,7 @@ class Writer:
     def do_settle(self):
         kind, place = self.pick(["ack", "ack", "nack", "reject"]), self.pick([1, 1, 1, 2, 3])
         if self.chance(3):
-            tag, multiple = self.pick(["0", "99"]), self.chance(50)
+            tag, multiple = self.pick(["0", "99"]), kind != "reject" and self.chance(50)
         else:
             multiple = kind != "reject" and self.chance(30)
             tag = f"$$-{place}" if multiple else f"$-{place}"
@@ -230,7 +239,7 @@ class Writer:
 
     def do_error(self):
         connection, channel = self.place()
-        self.send(self.pick([
+        words = self.pick([
             "channel.open", "tx.commit", "tx.rollback", "basic.ack delivery-tag=5", "basic.reject delivery-tag=1",
             'basic.consume queue="~none"', 'queue.declare queue="~none" passive', 'exchange.declare exchange="~none" passive',
             'queue.bind queue="~none" exchange="amq.direct"', 'queue.bind queue="~q1" exchange="~none"', 'queue.purge queue="~none"',
@@ -240,7 +249,9 @@ class Writer:
             "exchange.bind destination=amq.direct source=amq.direct", 'exchange.bind destination="" source=amq.direct',
             'basic.consume queue="~q1" consumer-tag="c1" arguments={x-priority="high"}', "basic.deliver", "confirm.select-ok",
             'exchange.unbind destination="~none" source="amq.direct"', 'basic.get queue=""', 'queue.unbind queue="~none" exchange="~none"',
-        ]), (connection, self.pick([channel, channel, channel, channel, 9])))
+        ])
+        # RabbitMQ looks for the last declared queue before it looks whether the channel is open.
+        self.send(words, (connection, 9 if self.chance(20) and not words.endswith('queue=""') else channel))
 
     def do_frames(self):
         """Content out of order, frames that are none: each of these costs the connection, or nothing."""

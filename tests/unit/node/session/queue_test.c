@@ -280,15 +280,36 @@ static void arguments_are_checked(void **state)
         {"x-max-priority",
          {.type = 'I', .integer = 256},
          "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue 'q' in vhost '/': "
-         "{value_too_big,256}\""},
+         "{max_value_exceeded,256}\""},
         {"x-max-length",
          {.type = 't', .boolean = true},
          "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': "
-         "unacceptable_type\""},
+         "\\x22expected integer, got bool\\x22\""},
         {"x-dead-letter-routing-key",
          {.type = 'V'},
          "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-dead-letter-routing-key' for queue 'q' in vhost '/': "
-         "unacceptable_type\""},
+         "{unacceptable_type,void}\""},
+        {"x-dead-letter-exchange",
+         {.type = 'I', .integer = 5},
+         "406 reply_text=\"PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange' in queue "
+         "'q' "
+         "in vhost '/'\""},
+        {"x-overflow",
+         {.type = 'S', .bytes = {(const uint8_t *)"drop", 4}},
+         "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-overflow' for queue 'q' in vhost '/': "
+         "invalid_overflow\""},
+        {"x-queue-mode",
+         {.type = 'S', .bytes = {(const uint8_t *)"eager", 5}},
+         "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-queue-mode' for queue 'q' in vhost '/': "
+         "\\x22unsupported queue mode 'eager'\\x22\""},
+        {"x-queue-version",
+         {.type = 'I', .integer = 3},
+         "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'q' in vhost '/': "
+         "\\x22unsupported queue version '3'\\x22\""},
+        {"x-message-ttl",
+         {.type = 'l', .integer = INT64_C(315360000001)},
+         "406 reply_text=\"PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in vhost '/': "
+         "{value_too_large,315360000001}\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct harness h;
