@@ -137,6 +137,7 @@ static int64_t first_end(struct http *h)
     }
     struct tls_context *links = settings->link_listener_tls;
     if (links && tls_context_not_after(links) < first) first = tls_context_not_after(links);
+    if (h->https && https_not_after(h->https) < first) first = https_not_after(h->https);
     return first;
 }
 

@@ -50,6 +50,7 @@ struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *add
 /* https.c */
 int https_open(struct http *h, struct err *err);
 void https_reload(struct https *s, bool all);
+int64_t https_not_after(struct https *s); /* seconds since 1970 */
 void https_close(struct https *s);
 
 /* What a path needs of its caller. An administrator has them all, and each includes TAG_MANAGEMENT. */

@@ -152,6 +152,11 @@ void https_reload(struct https *s, bool all)
     else logger_printf(logger, LOG_INFO, -1, "http certificates_read key=management.ssl");
 }
 
+int64_t https_not_after(struct https *s)
+{
+    return tls_context_not_after(s->files);
+}
+
 void https_close(struct https *s)
 {
     stop(s);

@@ -326,6 +326,9 @@ def test_https():
         listeners = {(entry["protocol"], entry["port"]) for entry in node.get_json("/api/nodes")[0].get("listeners", [])}
         listeners |= {(entry["protocol"], entry["port"]) for entry in node.get_json("/api/overview").get("listeners", [])}
         kit.check(("https", port) in listeners, f"listeners: {listeners}")
+        check = "/api/health/checks/certificate-expiration"
+        kit.check_equal([https_get(port, context, f"{check}/{within}")[0] for within in ("1/days", "1/weeks")], [200, 503],
+                        "a certificate that ends in two days, within a day and within a week")
         authority.issue("web", "/CN=after")
         kit.wait_for("the new certificate is served", lambda: https_get(port, context)[2] == "after")
         pathlib.Path(certificate).write_text("broken\n")
