@@ -31,6 +31,13 @@ uint32_t topology_home_group(const struct topology *t, struct slice vhost, struc
     return 1 + (uint32_t)(hash % t->group_count);
 }
 
+bool topology_keeps_history(const struct topology *t, struct slice vhost, struct slice exchange)
+{
+    struct vhost *v = vhost_find(t, vhost);
+    const struct exchange_record *x = v ? map_str_get(&v->exchanges, exchange) : NULL;
+    return x && x->traits.history_length;
+}
+
 /* An integer, or, as the plugin has it, a text that begins with one. */
 static bool positive(struct slice arguments, const char *key, uint64_t most, uint64_t *value)
 {

@@ -106,6 +106,7 @@ uint64_t topology_version(const struct topology *t); /* grows whenever a route m
 bool topology_knows_exchange_type(struct slice type);
 /* The queue group that keeps what an exchange keeps: decided by its name, 1 to the number of groups. */
 uint32_t topology_home_group(const struct topology *t, struct slice vhost, struct slice exchange);
+bool topology_keeps_history(const struct topology *t, struct slice vhost, struct slice exchange); /* there is one that does */
 bool topology_has_vhost(const struct topology *t, struct slice vhost);
 const struct exchange *topology_exchange(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);

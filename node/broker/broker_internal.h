@@ -196,6 +196,7 @@ enum question_kind {
     QUESTION_DELETE,        /* first half of a queue delete */
     QUESTION_CHANGE,        /* at the meta group */
     QUESTION_REFRESH,
+    QUESTION_HISTORY,       /* second half of a binding to an exchange that keeps its last messages */
     QUESTION_HOUSEKEEPING,  /* a change nobody waits for */
 };
 

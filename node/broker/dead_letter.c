@@ -15,7 +15,8 @@ struct dead_letter {
     uint64_t number;
     uint64_t queue;
     uint8_t reason;
-    struct buf names;    /* DEAD_DUE: vhost and exchange */
+    struct buf names;    /* DEAD_DUE, DEAD_HISTORY: vhost and exchange */
+    uint64_t target;     /* DEAD_HISTORY: the queue, or 0 */
     struct part content; /* holds a reference once ready */
     bool ready, reading, sent;
     unsigned pending; /* target groups that have not applied it */
@@ -79,6 +80,7 @@ static void take_up(struct host *h, const struct effect *e)
     d->queue = e->queue;
     d->reason = e->code;
     buf_put_slice(&d->names, e->text);
+    d->target = e->a;
     list_append(&h->dead_letters, &d->link);
     h->dead_letter_count++;
     h->dead_letter_cursor = e->number;
@@ -150,17 +152,26 @@ static void send_to_targets(struct dead_letter *d, struct route *route, const st
                         .priority = death->priority,
                         .ttl_ms = death->ttl_ms,
                         .marks = death->marked ? &death->marks : NULL};
-    if (!death->due) leave_out_cycles(d->host->broker->params.topology, death, route);
+    if (d->reason < DEAD_DUE) leave_out_cycles(d->host->broker->params.topology, death, route);
     publish_shares(route, &m, send_share, d);
 }
 
 static bool compose(struct broker *b, const struct dead_letter *d, struct death *death)
 {
     if (!d->content.blob) return false;
-    if (d->reason == DEAD_DUE) return death_compose_due(death, buf_slice(&d->names), part_slice(d->content));
+    if (d->reason >= DEAD_DUE)
+        return death_compose_kept(death, buf_slice(&d->names), part_slice(d->content), d->reason == DEAD_DUE);
     const struct queue_record *record = topology_queue_by_id(b->params.topology, d->queue);
     return record && death_compose(death, b->params.topology, record, part_slice(d->content), d->reason,
                                    b->io->clock_ms(b->io->self));
+}
+
+static bool find_route(struct broker *b, const struct dead_letter *d, const struct death *death, struct route *route)
+{
+    if (!d->target) return death_route(b->params.topology, death, route);
+    const struct queue_record *queue = topology_queue_by_id(b->params.topology, d->target);
+    if (queue) route_add(route, queue->group, queue->id);
+    return queue != NULL;
 }
 
 /* False: the targets are not known yet; come back. */
@@ -170,7 +181,7 @@ static bool send_one(struct host *h, struct dead_letter *d)
     struct route route = {0};
     struct death death = {.random = hash_u64((uint64_t)h->id << 48 ^ d->number)};
     bool sent = true;
-    if (compose(b, d, &death) && death_route(b->params.topology, &death, &route)) {
+    if (compose(b, d, &death) && find_route(b, d, &death, &route)) {
         sent = targets_known(h, &route);
         if (sent) send_to_targets(d, &route, &death);
     }

@@ -28,9 +28,9 @@ struct death {
 /* False: the queue has no dead-letter exchange (any more), or the content does not parse: drop the message. */
 bool death_compose(struct death *d, const struct topology *t, const struct queue_record *queue, struct slice content, uint8_t reason,
                    uint64_t clock_ms);
-/* A message that an x-delayed-message exchange kept back: as it was, but for x-delay, which is negative from now on. False: it does not
- * parse. `names`: counted vhost, counted exchange; borrowed until death_close(). */
-bool death_compose_due(struct death *d, struct slice names, struct slice content);
+/* A message that an exchange kept: as it was; with `due` (x-delayed-message) but for x-delay, which is negative from now on. False: it
+ * does not parse. `names`: counted vhost, counted exchange; borrowed until death_close(). */
+bool death_compose_kept(struct death *d, struct slice names, struct slice content, bool due);
 bool death_look_at_headers(struct death *d); /* after the content is there; false: they do not parse */
 void death_close(struct death *d);
 bool death_route(struct topology *t, const struct death *d, struct route *route);

@@ -1,4 +1,4 @@
-/* A message whose delay is over. */
+/* A message that an exchange kept: its delay is over, or somebody wants to see it once more. */
 #include "node/amqp/properties.h"
 #include "node/amqp/table.h"
 #include "node/broker/death.h"
@@ -9,7 +9,7 @@ static void negate(struct amqp_value *v)
     else *v = (struct amqp_value){.type = 'l', .integer = -v->integer};
 }
 
-static void put_headers(struct buf *b, struct slice headers)
+static void put_headers(struct buf *b, struct slice headers, bool due)
 {
     struct reader r = reader_of(headers);
     struct slice key;
@@ -17,7 +17,7 @@ static void put_headers(struct buf *b, struct slice headers)
     int64_t ignored;
     while (amqp_table_next(&r, &key, &v)) {
         bool number = v.type == 'f' || v.type == 'd' || amqp_value_integer(&v, &ignored);
-        if (slice_is(key, "x-delay") && number) negate(&v);
+        if (due && number && slice_is(key, "x-delay")) negate(&v);
         amqp_table_put_value(b, key, &v);
     }
 }
@@ -33,7 +33,7 @@ static uint64_t ttl_of(struct slice expiration)
     return ttl_ms;
 }
 
-bool death_compose_due(struct death *d, struct slice names, struct slice bytes)
+bool death_compose_kept(struct death *d, struct slice names, struct slice bytes, bool due)
 {
     struct content original;
     struct amqp_properties p;
@@ -42,12 +42,13 @@ bool death_compose_due(struct death *d, struct slice names, struct slice bytes)
     d->exchange = reader_counted(&r);
     if (r.failed || !content_decode(bytes, &original) || amqp_properties_decode(original.properties, &p)) return false;
     struct buf headers = {0};
-    put_headers(&headers, p.headers);
+    put_headers(&headers, p.headers, due);
     amqp_properties_replace_headers(&d->properties, original.properties, buf_slice(&headers), 0);
     buf_close(&headers);
     d->content = original;
     d->content.properties = buf_slice(&d->properties);
-    d->due = d->uses_cc = true;
+    d->due = due;
+    d->uses_cc = true;
     d->persistent = p.delivery_mode == AMQP_DELIVERY_PERSISTENT;
     d->priority = p.priority;
     d->ttl_ms = ttl_of(p.expiration);

@@ -155,7 +155,8 @@ static void configure_queue(struct question *q, struct broker *b, const struct e
                                   .name = command.name,
                                   .auto_delete = command.auto_delete,
                                   .arguments = command.arguments};
-    if (!queue_record_settings(b->params.topology, &record, &configure.settings) || q->group == 0 || q->group >= b->params.group_count) {
+    if (!queue_record_settings(b->params.topology, &record, &configure.settings) || q->group == 0 ||
+        q->group >= b->params.group_count) {
         touch_and_answer(q, &(struct backend_reply){.reply_code = 541, .code = REPLY_INVALID});
         return;
     }
@@ -163,6 +164,24 @@ static void configure_queue(struct question *q, struct broker *b, const struct e
     struct port *p = channel_port(q->channel, q->group);
     command_configure_encode(port_write(p), &configure);
     question_on(q, p);
+}
+
+/* A new binding: the exchange's home group sends what it kept. False: it keeps nothing. */
+static bool bind_history(struct question *q, struct broker *b)
+{
+    struct topology *t = b->params.topology;
+    struct topology_command command;
+    CHECK(topology_command_decode(buf_slice(&q->command), &command));
+    if (command.type != TOPOLOGY_BIND || !topology_keeps_history(t, command.vhost, command.source)) return false;
+    const struct queue_record *queue = command.to_exchange ? NULL : topology_queue(t, command.vhost, command.name);
+    struct command_history bind = {.vhost = command.vhost, .exchange = command.source, .destination = command.name};
+    if (!queue && !command.to_exchange) return false;
+    if (queue) bind.queue = queue->id;
+    q->kind = QUESTION_HISTORY;
+    struct port *p = channel_port(q->channel, topology_home_group(t, command.vhost, command.source));
+    command_history_encode(port_write(p), COMMAND_HISTORY_BIND, &bind);
+    question_on(q, p);
+    return true;
 }
 
 static void change_replied(struct question *q, struct broker *b, const struct effect *e)
@@ -173,6 +192,8 @@ static void change_replied(struct question *q, struct broker *b, const struct ef
         touch_and_answer(q, &reply);
     } else if (e->code == REPLY_OK && q->change_type == TOPOLOGY_QUEUE_DECLARE && q->channel) {
         configure_queue(q, b, e);
+    } else if (e->code == REPLY_OK && (e->b & 1) && q->channel && bind_history(q, b)) {
+        return; /* answered when that is done */
     } else {
         struct backend_reply reply = {.reply_code = e->code == REPLY_OK ? 0 : 541,
                                       .code = e->code,

@@ -54,6 +54,16 @@ static void delete_gone(struct host *h)
     }
 }
 
+/* Histories of exchanges that are gone. */
+static void forget_histories(struct host *h)
+{
+    struct command_history c = {0};
+    size_t cursor = 0;
+    while (queue_machine_next_history(h->queues, &cursor, &c.vhost, &c.exchange))
+        if (!topology_keeps_history(h->broker->params.topology, c.vhost, c.exchange))
+            command_history_encode(host_system_writer(h), COMMAND_HISTORY_FORGET, &c);
+}
+
 static void configure_missing(struct host *h)
 {
     struct topology *t = h->broker->params.topology;
@@ -63,7 +73,8 @@ static void configure_missing(struct host *h)
     while ((record = topology_next_queue(t, &cursor))) {
         if (record->group != h->id || queue_machine_stat(h->queues, record->id, &stat)) continue;
         struct command_configure configure = {.queue = record->id};
-        if (queue_record_settings(t, record, &configure.settings)) command_configure_encode(host_system_writer(h), &configure);
+        if (queue_record_settings(t, record, &configure.settings))
+            command_configure_encode(host_system_writer(h), &configure);
     }
 }
 
@@ -85,6 +96,7 @@ void reap_tick(struct host *h)
     if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;
     h->reconcile_wanted = false;
     delete_gone(h);
+    forget_histories(h);
     if (!h->configure_wanted) return;
     h->configure_wanted = false;
     configure_missing(h);

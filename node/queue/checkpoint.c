@@ -86,6 +86,9 @@ static void store_dead_letters(struct queue_machine *m, struct checkpoint *c)
 {
     LIST_FOR(&m->dead, link) store_dead_letter(m, c, LIST_ITEM(link, struct dead_letter_record, link));
     for (size_t i = 0; i < m->postponed_count; i++) store_dead_letter(m, c, m->postponed[i]);
+    LIST_FOR(&m->histories, at)
+    LIST_FOR(&LIST_ITEM(at, struct history, link)->messages, link)
+    store_dead_letter(m, c, LIST_ITEM(link, struct dead_letter_record, link));
 }
 
 /* --- state --- */
@@ -238,7 +241,9 @@ static void encode_dead_letters(struct buf *b, const struct queue_machine *m)
         buf_put_le64(b, d->queue);
         buf_put_u8(b, d->reason);
         location_encode(b, d->content.where);
-        if (d->reason == DEAD_DUE) encode_names(b, d);
+        if (d->reason < DEAD_DUE) continue;
+        encode_names(b, d);
+        buf_put_le64(b, d->target);
     }
 }
 
@@ -252,6 +257,22 @@ static void encode_postponed(struct buf *b, const struct queue_machine *m)
         buf_put_le64(b, d->serial);
         location_encode(b, d->content.where);
         encode_names(b, d);
+    }
+}
+
+static void encode_histories(struct buf *b, const struct queue_machine *m)
+{
+    uint64_t count = 0;
+    LIST_FOR(&m->histories, link) count++;
+    buf_put_varint(b, count);
+    LIST_FOR(&m->histories, at)
+    {
+        const struct history *h = LIST_ITEM(at, struct history, link);
+        buf_put_counted(b, h->vhost);
+        buf_put_counted(b, h->exchange);
+        buf_put_varint(b, h->count);
+        LIST_FOR(&h->messages, link)
+        location_encode(b, LIST_ITEM(link, struct dead_letter_record, link)->content.where);
     }
 }
 
@@ -272,6 +293,7 @@ void machine_checkpoint(void *self, struct checkpoint *c)
     for (size_t i = 0; i < m->queue_count; i++) encode_queue(b, m->order[i]);
     encode_dead_letters(b, m);
     encode_postponed(b, m);
+    encode_histories(b, m);
 }
 
 /* --- afterwards --- */
@@ -331,6 +353,9 @@ void machine_checkpoint_done(void *self, bool durable)
     for (size_t i = 0; i < m->pending_count; i++) {
         struct pending_content *p = &m->pending[i];
         if (!p->page) settle_dead_letter(m, p, durable);
+        if (!p->page && p->before.segment)
+            map_u64_set(&left, place_key(p->after), p); /* a history's may have been copied */
+        else if (!p->page) continue;
         else if (!settle_slot(m, p, durable)) map_u64_set(&left, place_key(p->after), p);
     }
     if (left.count) settle_buried(m, &left, durable);

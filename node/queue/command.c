@@ -291,6 +291,26 @@ void command_empty_encode(struct chunk_writer *w, uint8_t type)
     begin(w, 0, type, 0);
 }
 
+void command_history_encode(struct chunk_writer *w, uint8_t type, const struct command_history *c)
+{
+    begin(w, 0, type, 4 + c->vhost.size + c->exchange.size + 8 + c->destination.size);
+    put_short(&w->bytes, c->vhost);
+    put_short(&w->bytes, c->exchange);
+    buf_put_le64(&w->bytes, c->queue);
+    buf_put_le16(&w->bytes, (uint16_t)c->destination.size);
+    buf_put_slice(&w->bytes, c->destination);
+}
+
+bool command_history_decode(struct slice payload, struct command_history *c)
+{
+    struct reader r = reader_of(payload);
+    c->vhost = reader_bytes(&r, reader_u8(&r));
+    c->exchange = reader_bytes(&r, reader_u8(&r));
+    c->queue = reader_le64(&r);
+    c->destination = reader_bytes(&r, reader_le16(&r));
+    return !r.failed && !reader_left(&r) && c->destination.size <= UINT8_MAX;
+}
+
 void command_node_down_encode(struct chunk_writer *w, uint8_t node, uint32_t epoch)
 {
     begin(w, 0, COMMAND_NODE_DOWN, 5);

@@ -21,21 +21,23 @@ enum { CHUNK_VERSION = 1, CHUNK_HEADER_SIZE = 36, CHUNK_SPARSE = 1 };
 
 enum command_type {
     /* queue groups */
-    COMMAND_ENQUEUE = 1, /* a message into one or more queues of the group */
-    COMMAND_SETTLE,      /* ack, reject or requeue ranges of dseqs of this port */
-    COMMAND_ATTACH,      /* a consumer; replied */
-    COMMAND_DETACH,      /* replied; what it holds unacked stays with the port */
-    COMMAND_LIMIT,       /* prefetch of the whole port (basic.qos global) */
-    COMMAND_GET,         /* one message; a delivery with consumer 0, or an empty reply; replied either way */
-    COMMAND_PURGE,       /* replied with the count */
-    COMMAND_DELETE,      /* if-unused, if-empty; replied with the count */
-    COMMAND_CONFIGURE,   /* creates the queue or changes its settings; replied with ready count and consumers */
-    COMMAND_STAT,        /* replied with ready count and consumers */
-    COMMAND_CLOSE,       /* the port goes: consumers detach, unacked are requeued */
-    COMMAND_RECEIPT,     /* nothing but the chunk's `received` */
+    COMMAND_ENQUEUE = 1,       /* a message into one or more queues of the group */
+    COMMAND_SETTLE,            /* ack, reject or requeue ranges of dseqs of this port */
+    COMMAND_ATTACH,            /* a consumer; replied */
+    COMMAND_DETACH,            /* replied; what it holds unacked stays with the port */
+    COMMAND_LIMIT,             /* prefetch of the whole port (basic.qos global) */
+    COMMAND_GET,               /* one message; a delivery with consumer 0, or an empty reply; replied either way */
+    COMMAND_PURGE,             /* replied with the count */
+    COMMAND_DELETE,            /* if-unused, if-empty; replied with the count */
+    COMMAND_CONFIGURE,         /* creates the queue or changes its settings; replied with ready count and consumers */
+    COMMAND_STAT,              /* replied with ready count and consumers */
+    COMMAND_CLOSE,             /* the port goes: consumers detach, unacked are requeued */
+    COMMAND_RECEIPT,           /* nothing but the chunk's `received` */
+    COMMAND_HISTORY_BIND = 15, /* a new binding gets what an x-recent-history exchange kept; replied */
     /* from the system */
-    COMMAND_NODE_DOWN,     /* all ports of a node with an epoch up to this one are closed, for ever */
-    COMMAND_DEAD_LETTERED, /* the targets of this dead letter have it: remove the message */
+    COMMAND_NODE_DOWN = 13,      /* all ports of a node with an epoch up to this one are closed, for ever */
+    COMMAND_DEAD_LETTERED,       /* the targets of this dead letter have it: remove the message */
+    COMMAND_HISTORY_FORGET = 16, /* the exchange is gone */
     /* meta group (node/meta): payload is a router/topology_command */
     COMMAND_TOPOLOGY = 64, /* replied */
     COMMAND_NOTHING = 65,  /* a committed round trip ("refresh"); replied */
@@ -180,6 +182,11 @@ struct command_configure {
     uint64_t queue;
     struct queue_settings settings;
 };
+struct command_history {
+    struct slice vhost, exchange;
+    uint64_t queue;           /* BIND: where to; 0: to an exchange */
+    struct slice destination; /* BIND: its name */
+};
 struct command_node_down {
     uint8_t node;
     uint32_t epoch; /* ports of the node with an epoch <= this */
@@ -227,6 +234,7 @@ bool command_limit_decode(struct slice payload, struct command_limit *c);
 bool command_queue_decode(struct slice payload, uint64_t *queue); /* get, purge, stat */
 bool command_delete_decode(struct slice payload, struct command_delete *c);
 bool command_configure_decode(struct slice payload, struct command_configure *c);
+bool command_history_decode(struct slice payload, struct command_history *c);
 bool command_node_down_decode(struct slice payload, struct command_node_down *c);
 bool command_dead_lettered_decode(struct slice payload, struct command_dead_lettered *c);
 
@@ -258,6 +266,7 @@ void command_queue_encode(struct chunk_writer *w, uint8_t type, uint64_t queue);
 void command_delete_encode(struct chunk_writer *w, uint64_t queue, uint8_t flags);
 void command_configure_encode(struct chunk_writer *w, const struct command_configure *c);
 void command_empty_encode(struct chunk_writer *w, uint8_t type); /* close, receipt, nothing */
+void command_history_encode(struct chunk_writer *w, uint8_t type, const struct command_history *c);
 void command_node_down_encode(struct chunk_writer *w, uint8_t node, uint32_t epoch);
 void command_dead_lettered_encode(struct chunk_writer *w, uint64_t first, uint64_t last);
 void command_topology_encode(struct chunk_writer *w, struct slice topology_command);

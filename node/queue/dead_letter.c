@@ -15,9 +15,8 @@ static void emit(const struct dead_letter_record *d, struct effects *effects)
     struct buf names = {0};
     buf_put_counted(&names, d->vhost);
     buf_put_counted(&names, d->exchange);
-    size_t at = effects->count - 1;
-    struct slice text = effects_text(effects, buf_slice(&names));
-    effects->items[at].text = text;
+    e->a = d->target;
+    e->text = effects_text(effects, buf_slice(&names)); /* adds no effect: `e` stays */
     buf_close(&names);
 }
 

@@ -97,6 +97,18 @@ static uint64_t digest_postponed(const struct queue_machine *m)
     return sum;
 }
 
+static void digest_histories(struct buf *b, const struct queue_machine *m)
+{
+    LIST_FOR(&m->histories, at)
+    {
+        const struct history *h = LIST_ITEM(at, struct history, link);
+        buf_put_counted(b, h->vhost);
+        buf_put_counted(b, h->exchange);
+        LIST_FOR(&h->messages, link)
+        buf_put_le32(b, LIST_ITEM(link, struct dead_letter_record, link)->content.size);
+    }
+}
+
 uint64_t machine_digest(void *self)
 {
     struct queue_machine *m = self;
@@ -116,6 +128,7 @@ uint64_t machine_digest(void *self)
     }
     buf_put_le64(&b, m->postponed_serial);
     buf_put_le64(&b, digest_postponed(m));
+    digest_histories(&b, m);
     uint64_t value = hash_slice(buf_slice(&b));
     buf_close(&b);
     return value;

@@ -40,7 +40,9 @@ enum dead_letter_reason {
     DEAD_EXPIRED = 1,
     DEAD_MAXLEN = 2,
     DEAD_DELIVERY_LIMIT = 3,
-    DEAD_DUE = 4, /* not dead: an exchange kept it back, and its delay is over. `text`: counted vhost, counted exchange */
+    /* Not dead. `text`: counted vhost, counted exchange */
+    DEAD_DUE = 4,     /* an exchange kept it back, and its delay is over: it goes on from there */
+    DEAD_HISTORY = 5, /* an earlier message for a new binding: to queue `a`, or, if that is 0, to the exchange */
 };
 
 struct effect {

@@ -96,8 +96,10 @@ static void keep(struct queue_machine *m, const struct command_enqueue *c, const
 {
     struct reader r = reader_of(c->marks.stores);
     struct enqueue_store store;
-    while (enqueue_store_next(&r, &store))
+    while (enqueue_store_next(&r, &store)) {
         if (store.kind == ENQUEUE_STORE_DELAY) postpone(m, c->marks.vhost, &store, content);
+        else history_keep(m, c->marks.vhost, &store, content);
+    }
 }
 
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,

@@ -93,12 +93,20 @@ struct dead_letter_record {
     uint64_t queue;  /* that it left; 0: none */
     uint64_t due_ms; /* kept back: until then; in the order of serials */
     uint64_t serial;
-    struct slice vhost, exchange; /* DEAD_DUE: where it goes on; owned, one block */
+    uint64_t target;              /* DEAD_HISTORY: a queue, or 0 */
+    struct slice vhost, exchange; /* DEAD_DUE, DEAD_HISTORY: where it goes on; owned, one block */
     uint8_t reason;
     bool gone; /* only a running checkpoint still holds it */
     struct stored content;
     uint32_t pending;
     struct list link; /* queue_machine.dead, rising numbers */
+};
+
+struct history {
+    struct slice vhost, exchange; /* owned, one block */
+    struct list messages;         /* struct dead_letter_record, as they came */
+    size_t count;
+    struct list link; /* queue_machine.histories, as they were first used */
 };
 
 struct timer {
@@ -128,6 +136,7 @@ struct queue_machine {
     struct dead_letter_record **postponed; /* heap, the next one that is due on top */
     size_t postponed_count, postponed_capacity;
     uint64_t postponed_serial;
+    struct list histories;
     uint64_t *stirred; /* ids of queues that something came back to, or whose consumers changed, in this command */
     size_t stirred_count, stirred_capacity;
     struct timer *timers; /* heap */
@@ -193,6 +202,15 @@ struct unacked_item *unacked_next(struct machine_port *port, uint64_t *dseq); /*
 struct unacked_item *unacked_at(struct machine_port *port, uint64_t dseq);
 void window_add(struct machine_port *port, uint64_t dseq, uint32_t size);
 void window_received(struct machine_port *port);
+
+/* history.c */
+struct history *history_make(struct queue_machine *m, struct slice vhost, struct slice exchange);
+void history_append(struct history *h, struct dead_letter_record *d);
+void history_keep(struct queue_machine *m, struct slice vhost, const struct enqueue_store *store,
+                  const struct stored *content);
+bool history_bind(struct queue_machine *m, const struct command_history *c, struct effects *effects);
+void history_forget(struct queue_machine *m, const struct command_history *c);
+void histories_clear(struct queue_machine *m);
 
 /* retry.c */
 void retry_push(struct queue *q, struct delayed item);

@@ -142,6 +142,15 @@ static void stat(struct queue_machine *m, struct machine_port *port, const struc
     reply(port, command, q ? REPLY_OK : REPLY_NOT_FOUND, q ? q->ready : 0, q ? q->consumer_count : 0, effects);
 }
 
+static void bind_history(struct queue_machine *m, struct machine_port *port, const struct command *command,
+                         struct effects *effects)
+{
+    struct command_history c;
+    bool sound = command_history_decode(command->payload, &c);
+    if (sound) history_bind(m, &c, effects);
+    reply(port, command, sound ? REPLY_OK : REPLY_INVALID, 0, 0, effects);
+}
+
 static void limit(struct queue_machine *m, struct machine_port *port, const struct command *command,
                   struct effects *effects)
 {
@@ -155,6 +164,7 @@ static void system_command(struct queue_machine *m, const struct command *comman
                            struct effects *effects)
 {
     struct command_node_down down;
+    struct command_history history;
     (void)chunk;
     switch (command->type) {
     case COMMAND_NODE_DOWN:
@@ -163,6 +173,9 @@ static void system_command(struct queue_machine *m, const struct command *comman
         return;
     case COMMAND_DEAD_LETTERED:
         dead_lettered(m, command);
+        return;
+    case COMMAND_HISTORY_FORGET:
+        if (command_history_decode(command->payload, &history)) history_forget(m, &history);
         return;
     case COMMAND_DELETE:
         delete (m, NULL, command, effects);
@@ -215,6 +228,9 @@ static void apply_command(void *machine, struct port_base *base, const struct co
     case COMMAND_STAT:
         stat(m, port, command, effects);
         return;
+    case COMMAND_HISTORY_BIND:
+        bind_history(m, port, command, effects);
+        return;
     case COMMAND_CLOSE:
         port_table_remove(&m->ports, base, effects);
         return;
@@ -265,6 +281,7 @@ struct queue_machine *queue_machine_create(uint32_t group, struct store *store)
     m->group = group;
     m->store = store;
     list_init(&m->dead);
+    list_init(&m->histories);
     port_table_init(&m->ports, &port_ops, m);
     return m;
 }
@@ -285,6 +302,7 @@ void machine_clear(struct queue_machine *m, bool release)
         d->pending = 0; /* no checkpoint comes back to a machine that is cleared */
         dead_letter_free(m, d);
     }
+    histories_clear(m);
     while (m->postponed_count) {
         struct dead_letter_record *d = m->postponed[--m->postponed_count];
         d->pending = 0;

@@ -38,6 +38,9 @@ void queue_machine_unused(struct queue_machine *m, struct effects *effects);
 /* Messages that exchanges keep back in this group until their delay is over. */
 uint64_t queue_machine_postponed(const struct queue_machine *m);
 
+/* Walks the exchanges whose last messages are kept here; start with *cursor = 0; false at the end. */
+bool queue_machine_next_history(const struct queue_machine *m, size_t *cursor, struct slice *vhost, struct slice *exchange);
+
 struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;

@@ -257,7 +257,10 @@ static void restore_dead_letter(struct queue_machine *m, struct reader *r)
     d->reason = reader_u8(r);
     d->content.where = restore_location(m, r);
     d->content.size = d->content.where.size;
-    if (d->reason == DEAD_DUE) restore_names(r, d);
+    if (d->reason >= DEAD_DUE) {
+        restore_names(r, d);
+        d->target = reader_le64(r);
+    }
     struct queue *q = queue_find(m, d->queue);
     if (q) q->dead_pending++;
 }
@@ -273,6 +276,19 @@ static void restore_postponed(struct queue_machine *m, struct reader *r)
     d->content.size = d->content.where.size;
     restore_names(r, d);
     postponed_restore(m, d);
+}
+
+static void restore_history(struct queue_machine *m, struct reader *r)
+{
+    struct slice vhost = reader_counted(r), exchange = reader_counted(r);
+    if (r->failed) return;
+    struct history *h = history_make(m, vhost, exchange);
+    for (uint64_t n = reader_varint(r); n && !r->failed; n--) {
+        struct dead_letter_record *d = mem_zalloc(sizeof *d);
+        d->content.where = restore_location(m, r);
+        d->content.size = d->content.where.size;
+        history_append(h, d);
+    }
 }
 
 int machine_restore(void *self, struct slice manifest, struct err *err)
@@ -292,6 +308,7 @@ int machine_restore(void *self, struct slice manifest, struct err *err)
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_dead_letter(m, &r);
     m->postponed_serial = reader_le64(&r);
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_postponed(m, &r);
+    for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_history(m, &r);
     struct err unsound;
     bool sound = !r.failed && !reader_left(&r) && machine_check(m, &unsound);
     if (sound) return 0;

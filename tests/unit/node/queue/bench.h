@@ -322,7 +322,7 @@ static inline void bench_put_body(struct bench *b, const struct effect *e)
 static inline void bench_put_effect(struct bench *b, const struct effect *e)
 {
     static const char *const codes[] = {"ok", "empty", "not-found", "exclusive", "in-use", "not-empty", "invalid"};
-    static const char *const reasons[] = {"rejected", "expired", "maxlen", "delivery-limit", "due"};
+    static const char *const reasons[] = {"rejected", "expired", "maxlen", "delivery-limit", "due", "history"};
     unsigned long long number = e->number, queue = e->queue;
     if (e->type == EFFECT_APPLIED) return;
     if (b->line.size) buf_printf(&b->line, "; ");
