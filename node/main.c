@@ -275,14 +275,19 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     bool v6 = strchr(c->management_ssl_ip, ':') != NULL;
     snprintf(https, sizeof https, v6 ? "[%s]:%lld" : "%s:%lld", c->management_ssl_ip,
              (long long)c->management_ssl_port);
+    char prometheus[CONFIG_TEXT_MAX + 32] = "";
+    if (c->prometheus_tcp_port)
+        snprintf(prometheus, sizeof prometheus, strchr(c->prometheus_tcp_ip, ':') ? "[%s]:%lld" : "%s:%lld",
+                 c->prometheus_tcp_ip, (long long)c->prometheus_tcp_port);
     struct http_params http_params = {.node = node,
                                       .address = c->management_tcp,
                                       .tls_address = https,
+                                      .metrics_address = prometheus,
                                       .product = c->product_name,
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
-    if (*c->management_tcp || http_params.tls) code = http_open(&http, &http_params, err);
+    if (*c->management_tcp || http_params.tls || *prometheus) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);

@@ -19,6 +19,7 @@ struct http_params {
     const char *address;          /* host:port, or port alone; "": no plain port */
     const struct config_tls *tls; /* NULL: no HTTPS */
     const char *tls_address;
+    const char *metrics_address; /* of /metrics alone, without credentials; "": none */
     const char *product, *version, *cluster_name;
 };
 

@@ -35,8 +35,9 @@ struct http {
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
     atomic_ullong amqp_failed_before, amqp_succeeded_before;
-    struct MHD_Daemon *daemon; /* NULL: no plain port */
-    struct https *https;       /* NULL: no port with TLS */
+    struct MHD_Daemon *daemon;  /* NULL: no plain port */
+    struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
+    struct https *https;        /* NULL: no port with TLS */
     char address[128];
 };
 
@@ -80,6 +81,7 @@ struct request {
     struct buf bytes; /* the body as it came */
     json_t *body;     /* an object; an empty one when there was no body */
     bool too_large;
+    bool metrics_only; /* it came on the port that knows nothing else, and asks nobody who he is */
 };
 
 /* An answer under construction; the server sends and frees it. */
@@ -115,6 +117,8 @@ void json_put(json_t *object, const char *name, json_t *value);
 /* What follows the question mark; `name` must be a constant. NULL: not given. */
 const char *request_query(struct request *r, const char *name);
 bool request_flag(struct request *r, const char *name); /* ?name=true */
+/* All values of an option that may come several times, with commas between. */
+void request_query_all(struct request *r, const char *name, char *text, size_t size);
 
 const char *request_header(const struct request *r, const char *name); /* NULL: not given */
 
@@ -198,7 +202,7 @@ request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete,
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_shovels_list, api_shovel_get, api_shovel_delete, api_shovel_restart;
 request_handler api_federation_links_list, api_federation_links_down, api_federation_link_restart;
-request_handler api_metrics_get, api_health_get;
+request_handler api_metrics_get, api_metrics_per_object, api_metrics_detailed, api_metrics_memory, api_health_get;
 request_handler api_vhosts_list, api_vhost_get, api_vhost_put, api_vhost_delete, api_vhost_protect, api_vhost_unprotect,
     api_vhost_start;
 request_handler api_users_list, api_users_without_permissions, api_users_bulk_delete, api_user_get, api_user_put,
@@ -227,8 +231,10 @@ request_handler page_index_get, page_file_get;
 
 /* Sums over one node; of queues, those of the groups that it leads: so nodes add up to the cluster. */
 struct totals {
+    uint64_t publishers;                      /* channels that have published */
     uint64_t logins_failed, logins_succeeded; /* by AMQP */
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
+    uint64_t queues_led, ready_bytes, unacked_bytes;
     struct session_stats stats; /* of all connections since the node started */
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
     uint64_t groups_led;

@@ -116,6 +116,9 @@ static void put_stats(json_t *o, struct http *h, const struct totals *t)
     json_put_stat(o, STAT_CONNECTION_CLOSED, "connection_closed", &stats, &rates);
     json_put_stat(o, STAT_CHANNEL_CREATED, "channel_created", &stats, &rates);
     json_put_stat(o, STAT_CHANNEL_CLOSED, "channel_closed", &stats, &rates);
+    json_put_stat(o, STAT_QUEUE_DECLARED, "queue_declared", &stats, &rates);
+    json_put_stat(o, STAT_QUEUE_CREATED, "queue_created", &stats, &rates);
+    json_put_stat(o, STAT_QUEUE_DELETED, "queue_deleted", &stats, &rates);
     json_t *queues = json_object();
     stats.values[STAT_READY] = t->ready;
     stats.values[STAT_UNACKED] = t->unacked;

@@ -62,6 +62,9 @@ static void gather(struct shard *s, void *arg)
     for (uint64_t cursor = 0; shard_next_connection(s, &cursor, &info);) {
         t->channels += info.session.channels;
         session_stats_add(&t->stats, &info.session.stats);
+        struct session_channel_info channel;
+        for (uint64_t at = 0; session_next_channel(info.handle, &at, &channel);)
+            t->publishers += channel.stats.publish != 0;
     }
     if (shard_id(s) == 0) {
         t->queues = topology_queue_count(broker_topology(b));
@@ -73,6 +76,9 @@ static void gather(struct shard *s, void *arg)
         struct queue_machine *m = leads ? broker_queues(b, g) : NULL;
         struct queue_stat stat;
         for (uint64_t cursor = 0; m && queue_machine_next(m, &cursor, &stat);) {
+            t->queues_led++;
+            t->ready_bytes += stat.ready_bytes;
+            t->unacked_bytes += stat.unacked_bytes;
             t->ready += stat.ready;
             t->unacked += stat.unacked;
             t->consumers += stat.consumers;

@@ -26,6 +26,9 @@ static const struct route_entry table[] = {
     {"/page/{}", TAG_NONE, GET = page_file_get},
     {"/health/{}", TAG_NONE, GET = api_health_get},
     {"/metrics", TAG_MONITORING, GET = api_metrics_get},
+    {"/metrics/per-object", TAG_MONITORING, GET = api_metrics_per_object},
+    {"/metrics/detailed", TAG_MONITORING, GET = api_metrics_detailed},
+    {"/metrics/memory-breakdown", TAG_MONITORING, GET = api_metrics_memory},
     {"/api/overview", TAG_MANAGEMENT, GET = api_overview_get},
     {"/api/whoami", TAG_MANAGEMENT, GET = api_whoami_get},
     {"/api/version", TAG_MANAGEMENT, GET = api_version_get},
@@ -239,6 +242,7 @@ static enum http_method method_of(const char *name)
 
 static enum http_tag tag_of(const struct request *r, const struct route_entry *e)
 {
+    if (r->metrics_only && !strncmp(e->pattern, "/metrics", 8)) return TAG_NONE;
     return r->method != HTTP_GET && e->changed_by ? e->changed_by : e->tag;
 }
 
@@ -273,6 +277,7 @@ void routes_answer(struct request *r, const char *method, const char *path, stru
     r->path = mem_strdup(path);
     r->method = method_of(method);
     const struct route_entry *e = find(r);
+    if (e && r->metrics_only && strncmp(e->pattern, "/metrics", 8) != 0) e = NULL;
     r->pattern = e ? e->pattern : NULL;
     if (!e) {
         answer_not_found(a);

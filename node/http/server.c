@@ -31,6 +31,31 @@ const char *request_header(const struct request *r, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+struct gathering {
+    const char *name;
+    char *text;
+    size_t size, used;
+};
+
+static enum MHD_Result gather(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct gathering *g = arg;
+    (void)kind;
+    if (strcmp(name, g->name) != 0 || !value) return MHD_YES;
+    int size = snprintf(g->text + g->used, g->size - g->used, "%s%s", g->used ? "," : "", value);
+    if ((size_t)size < g->size - g->used) g->used += (size_t)size;
+    return MHD_YES;
+}
+
+void request_query_all(struct request *r, const char *name, char *text, size_t size)
+{
+    struct gathering g = {name, text, size, 0};
+    *text = '\0';
+    MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, gather, &g);
+    text[g.used] = '\0';
+    text[http_unescape(text, g.used).size] = '\0';
+}
+
 bool request_flag(struct request *r, const char *name)
 {
     const char *value = request_query(r, name);
@@ -96,6 +121,17 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
     return answer_request(r, method, path);
 }
 
+/* The port of metrics alone, without credentials, as RabbitMQ's 15692. */
+static enum MHD_Result on_metrics(void *self, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *data, size_t *data_size, void **state)
+{
+    bool first = !*state;
+    if (first && strncmp(path, "/metrics", 8) != 0) path = "/";
+    enum MHD_Result result = on_request(self, connection, path, method, version, data, data_size, state);
+    if (first && *state) ((struct request *)*state)->metrics_only = true;
+    return result;
+}
+
 static void on_completed(void *self, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
@@ -146,13 +182,14 @@ static int resolve(const char *address, struct sockaddr_storage *out, struct err
     return 0;
 }
 
-struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
-                              struct MHD_OptionItem *more, bool tls)
+static struct MHD_Daemon *start(struct http *h, MHD_AccessHandlerCallback handler,
+                                const struct sockaddr_storage *address, int listener, struct MHD_OptionItem *more,
+                                bool tls)
 {
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
                      (tls ? MHD_USE_TLS : 0) | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, address,
+    return MHD_start_daemon(flags, 0, NULL, NULL, handler, h, MHD_OPTION_SOCK_ADDR, address,
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_THREAD_STACK_SIZE,
@@ -160,14 +197,22 @@ struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *add
                             listener, MHD_OPTION_ARRAY, more ? more : none, MHD_OPTION_END);
 }
 
-static int open_plain(struct http *h, struct err *err)
+struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
+                              struct MHD_OptionItem *more, bool tls)
+{
+    return start(h, on_request, address, listener, more, tls);
+}
+
+static int open_plain(struct http *h, const char *text, MHD_AccessHandlerCallback handler, struct MHD_Daemon **daemon,
+                      struct err *err)
 {
     struct sockaddr_storage address = {0};
-    int code = resolve(h->params.address, &address, err);
+    int code = resolve(text, &address, err);
     if (code) return code;
-    h->daemon = http_start(h, &address, -1, NULL, false);
-    if (h->daemon) return 0;
-    return (int)err_set(err, ERR_IO, "management.tcp: cannot listen on %s: is the port taken?", h->params.address);
+    *daemon = start(h, handler, &address, -1, NULL, false);
+    if (*daemon) return 0;
+    return (int)err_set(err, ERR_IO, "%s: cannot listen on %s: is the port taken?",
+                        handler == on_metrics ? "prometheus.tcp" : "management.tcp", text);
 }
 
 int http_open(struct http **out, const struct http_params *params, struct err *err)
@@ -175,17 +220,14 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
-    int code = *params->address ? open_plain(h, err) : 0;
-    if (!code && params->tls) code = https_open(h, err);
-    if (code) {
-        if (h->daemon) MHD_stop_daemon(h->daemon);
-        mem_free(h);
-        return code;
-    }
-    h->sampler = sampler_open(h);
+    h->sampler = sampler_open(h); /* before requests come */
     h->peers = peers_open(h);
-    *out = h;
-    return 0;
+    int code = *params->address ? open_plain(h, params->address, on_request, &h->daemon, err) : 0;
+    if (!code && params->tls) code = https_open(h, err);
+    if (!code && *params->metrics_address) code = open_plain(h, params->metrics_address, on_metrics, &h->metrics, err);
+    if (code) http_close(h);
+    else *out = h;
+    return code;
 }
 
 void http_set_links(struct http *h, const struct http_links *links)
@@ -196,6 +238,7 @@ void http_set_links(struct http *h, const struct http_links *links)
 void http_close(struct http *h)
 {
     if (h->daemon) MHD_stop_daemon(h->daemon);
+    if (h->metrics) MHD_stop_daemon(h->metrics);
     if (h->https) https_close(h->https);
     peers_close(h->peers);
     sampler_close(h->sampler);

@@ -34,6 +34,9 @@ void stats_of_session(struct stats *to, const struct session_stats *from)
     v[STAT_DELIVER_GET] += from->deliver + from->deliver_no_ack + from->get + from->get_no_ack;
     v[STAT_CHANNEL_CREATED] += from->channels_opened;
     v[STAT_CHANNEL_CLOSED] += from->channels_closed;
+    v[STAT_QUEUE_DECLARED] += from->queues_declared;
+    v[STAT_QUEUE_CREATED] += from->queues_created;
+    v[STAT_QUEUE_DELETED] += from->queues_deleted;
 }
 
 void stats_of_queue(struct stats *to, const struct queue_stat *from)

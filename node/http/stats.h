@@ -29,6 +29,9 @@ enum stat_kind {
     STAT_CONNECTION_CLOSED,
     STAT_CHANNEL_CREATED,
     STAT_CHANNEL_CLOSED,
+    STAT_QUEUE_DECLARED,
+    STAT_QUEUE_CREATED,
+    STAT_QUEUE_DELETED,
     STAT_MESSAGES, /* from here on: they fall, too */
     STAT_READY,
     STAT_UNACKED,

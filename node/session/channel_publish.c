@@ -276,10 +276,22 @@ static void send_return(struct channel *ch, const struct content *content)
     s->counters.sent_frames++;
 }
 
+static void count(struct channel *ch, const struct outgoing *m)
+{
+    static const size_t tops[SESSION_SIZES - 1] = {100, 1000, 10000, 100000, 1000000, 10000000, 50000000, 100000000};
+    unsigned size = 0;
+    while (size < SESSION_SIZES - 1 && m->publish.content.body.size > tops[size]) size++;
+    ch->stats.publish++;
+    ch->stats.publish_to_confirm += ch->confirms.enabled;
+    ch->stats.routed += m->route->count;
+    ch->stats.body_bytes += m->publish.content.body.size;
+    ch->stats.sizes[size]++;
+}
+
 void channel_publish_send(struct channel *ch, const struct outgoing *m)
 {
     struct session *s = ch->session;
-    ch->stats.publish++;
+    count(ch, m);
     uint64_t tag = channel_confirms_push(ch, (uint32_t)m->publish.content.body.size);
     unsigned groups = 0;
     if (m->route->count || m->route->store_count)

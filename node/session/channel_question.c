@@ -106,6 +106,7 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         channel_queue_declared(ch, q, reply);
         break;
     case QUESTION_QUEUE_DELETE:
+        ch->stats.queues_deleted++;
         answer_count(ch, q, AMQP_QUEUE_DELETE_OK, reply->a);
         break;
     case QUESTION_QUEUE_PURGE:

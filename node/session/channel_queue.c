@@ -58,6 +58,8 @@ void channel_queue_declared(struct channel *ch, const struct question *q, const 
 {
     struct slice name = buf_slice(&q->name);
     remember_queue(ch, name);
+    ch->stats.queues_declared++;
+    ch->stats.queues_created += reply->created;
     if (!q->no_wait) send_declare_ok(ch, name, reply->a, reply->b);
 }
 

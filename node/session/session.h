@@ -97,10 +97,14 @@ void session_close(struct session *s, uint16_t reply_code, const char *text, uin
 
 /* --- listings (listing.c) --- */
 /* What a channel did, in RabbitMQ's words: `deliver` and `get` are to be acked, the others not. */
-struct session_stats {
+enum { SESSION_SIZES = 9 /* of messages: up to 100 bytes, 1000, 10^4, 10^5, 10^6, 10^7, 5*10^7, 10^8, and above */ };
+struct session_stats { /* nothing but uint64_t: they are added up as one array */
     uint64_t publish, confirm, return_unroutable, drop_unroutable;
     uint64_t deliver, deliver_no_ack, get, get_no_ack, get_empty, redeliver, ack;
     uint64_t channels_opened, channels_closed;
+    uint64_t publish_to_confirm, routed; /* of `publish`, those in confirm mode; how many queues got them */
+    uint64_t queues_declared, queues_created, queues_deleted;
+    uint64_t body_bytes, sizes[SESSION_SIZES]; /* of published bodies */
 };
 void session_stats_add(struct session_stats *to, const struct session_stats *from);
 struct session_info {
