@@ -110,3 +110,11 @@ class Api:
             if refused.status == 404:
                 return None
             raise
+
+    def find_and_delete(self, path):
+        """Deletes what is at a path; it is no failure that there is nothing."""
+        try:
+            self.delete(path)
+        except Refused as refused:
+            if refused.status != 404:
+                raise

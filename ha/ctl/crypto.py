@@ -15,10 +15,11 @@ from .values import Term
 SECTION = "Configuration and Environment"
 BOTH = (CTL, DIAGNOSTICS)
 SALT_SIZE = IV_SIZE = BLOCK = 16
-ITERATIONS = 1000
+# RabbitMQ's defaults, so that a value of either tool is read by the other.
+ITERATIONS, CIPHER, HASH = 1, "aes_128_cbc", "sha256"
 CIPHERS = {"aes_256_cbc": 32, "aes_192_cbc": 24, "aes_128_cbc": 16}     # name -> bytes of the key
 HASHES = ("sha512", "sha384", "sha256", "sha224", "sha", "md5")
-SWITCHES = {"cipher": str, "hash": str, "iterations": int, "decode": bool, "list-ciphers": bool, "list-hashes": bool}
+SWITCHES = {"cipher": str, "hash": str, "iterations": int, "decode": bool}
 WRONG = ("Failed to decrypt the value. Things to check: is the passphrase correct? Are the cipher and hash algorithms the same as "
          "those used for encryption?")
 BINARY_TERM, TERM_VERSION = 109, 131    # Erlang's external format: a binary, 4 bytes of length
@@ -61,22 +62,22 @@ def cipher_run(encrypting, cipher, key, iv, data):
 
 
 def key_of(call, passphrase, salt, cipher):
-    wanted = call.option("hash", "sha512")
+    wanted = call.option("hash", HASH)
     return hashlib.pbkdf2_hmac("sha1" if wanted == "sha" else wanted, passphrase.encode(), salt, call.option("iterations", ITERATIONS),
                                CIPHERS[cipher])
 
 
 def check_switches(call):
-    if call.option("cipher", "aes_256_cbc") not in CIPHERS:
+    if call.option("cipher", CIPHER) not in CIPHERS:
         raise BadUsage("The requested cipher is not supported")
-    if call.option("hash", "sha512") not in HASHES:
+    if call.option("hash", HASH) not in HASHES:
         raise BadUsage("The requested hash is not supported")
     if call.option("iterations", 1) < 1:
         raise BadUsage("The requested number of iterations is incorrect (must be a positive integer)")
 
 
 def encoded(call):
-    cipher, value = call.option("cipher", "aes_256_cbc"), plain_value(call.words[0])
+    cipher, value = call.option("cipher", CIPHER), plain_value(call.words[0])
     salt, iv = os.urandom(SALT_SIZE), os.urandom(IV_SIZE)
     data = bytes([TERM_VERSION, BINARY_TERM]) + len(value).to_bytes(4, "big") + value
     data += bytes([BLOCK - len(data) % BLOCK]) * (BLOCK - len(data) % BLOCK)
@@ -97,7 +98,7 @@ def decoded(call):
     if text.startswith("{"):
         text = text.partition(",")[2].rstrip().rstrip("}").strip()
     text = plain_value(text.removeprefix("encrypted:")).decode()
-    cipher = call.option("cipher", "aes_256_cbc")
+    cipher = call.option("cipher", CIPHER)
     try:
         blob = base64.b64decode(text, validate=True)
         salt, iv, secret = blob[:SALT_SIZE], blob[SALT_SIZE:SALT_SIZE + IV_SIZE], blob[SALT_SIZE + IV_SIZE:]
@@ -114,8 +115,8 @@ def decoded(call):
 
 
 def encrypting(name, about):
-    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", about, SECTION, words=(1, 2),
-             switches=SWITCHES, check=check_switches, banner=lambda call: "Encrypting value ...", local=True,
+    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>] [--decode]", about, SECTION,
+             words=(1, 2), switches=SWITCHES, check=check_switches, banner=lambda call: "Encrypting value ...", local=True,
              details=[("<passphrase>", "read from standard input when it is not given")],
              examples=[(f"{name} 'a secret' < passphrase-file", "what comes out may stand in a configuration file")])
     def run(call):

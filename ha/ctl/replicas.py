@@ -13,7 +13,9 @@ MONITORING = "Monitoring, observability and health checks"
 STATUS_COLUMNS = ("Node Name", "Raft State", "Membership", "Last Log Index", "Last Written", "Last Applied", "Commit Index",
                   "Snapshot Index", "Term", "Machine Version")
 TYPES = ("all", "classic", "quorum", "stream")
-PATTERNS = {"vhost-pattern": str, "queue-pattern": str, "errors-only": bool, "membership": str}
+BY_ITSELF = ("replicas are those of groups of queues, and the cluster places them by itself: on new nodes when they join, and on the "
+             "others before a node leaves (forget_cluster_node)")
+PATTERNS = {"vhost-pattern": str, "queue-pattern": str, "errors-only": bool}
 
 
 @command("quorum_status", "[--vhost <vhost>] <queue>", "Displays quorum status of a queue: its replicas", MONITORING,
@@ -73,14 +75,19 @@ def check_node(call, node):
 
 def change_replica(call, queue, node, verb):
     path = path_of("queues", "quorum", queue["vhost"], queue["name"], "replicas", verb)
-    if verb == "add":
-        call.api.post(path, {"node": node})
-    else:
-        call.api.delete(path, {"node": node})
+    try:
+        if verb == "add":
+            call.api.post(path, {"node": node})
+        else:
+            call.api.delete(path, {"node": node})
+    except Refused as refused:
+        if refused.status in (404, 405):
+            raise Failure(BY_ITSELF) from None
+        raise
 
 
-@command("add_member", "[--vhost <vhost>] <queue> <node> [--membership <promotable|voter>]",
-         "Adds a replica of a queue on the given node", "Replication", (QUEUES,), words=(2, 2), switches={"membership": str},
+@command("add_member", "[--vhost <vhost>] <queue> <node>",
+         "Adds a replica of a queue on the given node", "Replication", (QUEUES,), words=(2, 2),
          banner=lambda call: f"Adding a replica for queue {call.words[0]} on node {call.words[1]}...",
          details=[("<queue>", "the group of the queue gets the replica, and with it the group's other queues")])
 def add_member(call):
@@ -168,7 +175,12 @@ def transfer_leadership(call):
     if node not in (queue.get("members") or []):
         raise Failure(f"node {node} has no replica of queue '{name}'")
     if queue.get("leader") != node:
-        call.api.post(path_of("queues", "quorum", call.vhost, name, "leader"), {"node": node})
+        try:
+            call.api.post(path_of("queues", "quorum", call.vhost, name, "leader"), {"node": node})
+        except Refused as refused:
+            if refused.status in (404, 405):
+                raise Failure("leaders are placed by the cluster itself; 'rabbitmq-upgrade drain' takes all of them from a node") from None
+            raise
 
 
 def check_position(call):

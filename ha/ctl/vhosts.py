@@ -36,7 +36,11 @@ def add_vhost(call):
     if call.option("default-queue-type") is not None:
         body["default_queue_type"] = call.option("default-queue-type")
         body["defaultqueuetype"] = call.option("default-queue-type")   # RabbitMQ 3.10 and 3.11 know this name only
-    call.api.put(path_of("vhosts", call.words[0]), body)
+    name = call.words[0]
+    fresh = not call.has_vhost(name)
+    call.api.put(path_of("vhosts", name), body)
+    if fresh:   # the API gives the one who asks every right in it; this tool gives none
+        call.api.find_and_delete(path_of("permissions", name, call.api.username))
 
 
 @command("delete_vhost", "<vhost>", "Deletes a virtual host", SECTION, words=(1, 1),
