@@ -78,11 +78,11 @@ static bool same_queue(const struct queue_entry *q, const struct topology_comman
            equivalent_arguments(r, "queue", c->name, c->vhost, keys, c->arguments, q->base.arguments);
 }
 
-static uint32_t emptiest_group(const struct topology *t)
+uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg)
 {
-    uint32_t best = 1;
-    for (uint32_t g = 2; g <= t->group_count; g++)
-        if (t->group_queues[g] < t->group_queues[best]) best = g;
+    uint32_t best = 0;
+    for (uint32_t g = 1; g <= t->group_count; g++)
+        if ((!fits || fits(arg, g)) && (!best || t->group_queues[g] < t->group_queues[best])) best = g;
     return best;
 }
 
@@ -111,7 +111,7 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
         return;
     }
     r->created = true;
-    r->group = c->group && c->group <= t->group_count ? c->group : emptiest_group(t);
+    r->group = c->group && c->group <= t->group_count ? c->group : topology_emptiest_group(t, NULL, NULL);
     if (!change) return;
     struct queue_record record = {.id = t->last_queue_id + 1,
                                   .group = r->group,

@@ -112,6 +112,8 @@ const struct exchange *topology_exchange(const struct topology *t, struct slice 
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue_by_id(const struct topology *t, uint64_t id);
 uint64_t topology_last_queue_id(const struct topology *t); /* the highest ever given; ids are not used again */
+/* The group with the fewest queues, the lowest number among equals; of those that fit (NULL: all). 0: none fits. */
+uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg);
 size_t topology_queue_count(const struct topology *t);
 size_t topology_exchange_count(const struct topology *t);
 /* Walks in a fixed order (by id / by vhost and name); start with *cursor = 0; NULL at the end. */

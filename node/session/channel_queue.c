@@ -1,5 +1,6 @@
 /* queue.declare, purge and delete. */
 #include "node/session/session_internal.h"
+#include "router/policy.h"
 
 static const char reply_to_prefix[] = "amq.rabbitmq.reply-to";
 
@@ -95,6 +96,31 @@ static void declare_passive(struct channel *ch, const struct amqp_method *m, str
     if (q) stat(ch, q, name, m->queue_declare.no_wait);
 }
 
+/* Where the leader shall be: an argument's word, or else a policy's, under their new or old names. */
+static bool wants_local_leader(struct topology *t, const struct queue_record *q)
+{
+    static const char *const keys[] = {"x-queue-leader-locator", "x-queue-master-locator"};
+    struct slice word;
+    for (size_t i = 0; i < 2; i++)
+        if (amqp_table_find_string(q->arguments, keys[i], &word)) return slice_is(word, "client-local");
+    struct policy_match policy;
+    policy_of_queue(t, q, &policy);
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = json_string_value(policy_key_value(&policy, keys[i] + 2));
+        if (text) return !strcmp(text, "client-local");
+    }
+    return false;
+}
+
+/* 0: the topology chooses. */
+static uint32_t group_for(struct channel *ch, struct slice name, struct slice arguments)
+{
+    const struct backend *backend = ch->session->backend;
+    struct topology *t = backend->topology(backend->self);
+    struct queue_record q = {.vhost = buf_slice(&ch->session->vhost), .name = name, .arguments = arguments};
+    return wants_local_leader(t, &q) ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
+}
+
 void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_declare *d = &m->queue_declare;
@@ -127,6 +153,7 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
         .exclusive = d->exclusive,
         .auto_delete = d->auto_delete,
         .connection = s->token,
+        .group = q ? 0 : group_for(ch, name, d->arguments),
         .arguments = d->arguments,
     };
     if (q && s->backend->topology_is_fresh(s->backend->self)) {

@@ -262,6 +262,65 @@ static void a_refresh_without_a_majority_ends_the_connection(void **state)
     harness_close(&h);
 }
 
+static void a_queue_may_ask_to_be_led_by_the_clients_node(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"x-queue-leader-locator", "x-queue-master-locator"};
+    struct harness h;
+    harness_open(&h);
+    for (uint32_t led = 1; led <= 4; led++) {
+        char name[8];
+        struct buf arguments = {0};
+        snprintf(name, sizeof name, "q%u", led);
+        h.led = led;
+        amqp_table_put_string(&arguments, keys[led % 2], slice_str("client-local"));
+        struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+        m.queue_declare.queue = slice_str(name);
+        m.queue_declare.durable = true;
+        m.queue_declare.arguments = buf_slice(&arguments);
+        say(&h, 1, &m);
+        buf_close(&arguments);
+        const struct queue_record *q = topology_queue(h.topology, slice_str("/"), slice_str(name));
+        assert_non_null(q);
+        assert_int_equal(q->group, led);
+    }
+    harness_close(&h);
+}
+
+/* Some change a broker that has several kinds of queues, or keep things for show; here all are as good as absent. */
+static void arguments_without_effect_are_taken(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"x-max-in-memory-length",      "x-max-in-memory-bytes",
+                                          "x-quorum-initial-group-size", "x-quorum-target-group-size",
+                                          "x-initial-cluster-size",      "x-consumer-disconnected-timeout"};
+    static const char *const texts[][2] = {{"x-queue-type", "quorum"},
+                                           {"x-dead-letter-strategy", "at-least-once"},
+                                           {"x-ha-policy", "all"},
+                                           {"x-member-placement-tag", "here"},
+                                           {"x-queue-leader-locator", "balanced"},
+                                           {"x-internal-purpose", "federation"},
+                                           {"x-nobody-knows-me", "?"}};
+    struct harness h;
+    struct buf arguments = {0};
+    harness_open(&h);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) amqp_table_put_integer(&arguments, numbers[i], 3);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        amqp_table_put_string(&arguments, texts[i][0], slice_str(texts[i][1]));
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    m.queue_declare.queue = slice_str("q");
+    m.queue_declare.durable = true;
+    m.queue_declare.arguments = buf_slice(&arguments);
+    for (int again = 0; again < 2; again++) {
+        say(&h, 1, &m);
+        hears(&h, "1 queue.declare-ok queue=\"q\" message_count=0 consumer_count=0");
+    }
+    const struct queue_record *q = topology_queue(h.topology, slice_str("/"), slice_str("q"));
+    assert_true(slice_equal(q->arguments, buf_slice(&arguments))); /* remembered as they were sent */
+    buf_close(&arguments);
+    harness_close(&h);
+}
+
 static void arguments_are_checked(void **state)
 {
     (void)state;
@@ -396,6 +455,8 @@ int main(void)
         cmocka_unit_test(the_default_exchange_is_not_bound),
         cmocka_unit_test(a_topology_that_may_be_behind_is_asked_for_news_first),
         cmocka_unit_test(a_refresh_without_a_majority_ends_the_connection),
+        cmocka_unit_test(a_queue_may_ask_to_be_led_by_the_clients_node),
+        cmocka_unit_test(arguments_without_effect_are_taken),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(what_is_not_there_yet_is_refused_with_540),
         cmocka_unit_test(exclusive_queues_go_before_close_ok),
