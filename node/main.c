@@ -132,7 +132,7 @@ static const char *default_tags(const struct config *c)
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (wanted[i]) buf_printf(&text, "%s%s", text.size ? "," : "", names[i]);
     buf_put_u8(&text, 0);
-    return (const char *)text.data; /* for the life of the process */
+    return (const char *)text.data;
 }
 
 static void fill_settings(struct node_settings *s, const struct config *c)
@@ -337,6 +337,7 @@ int main(int argc, char **argv)
     security_close(&security);
     if (settings.logger) logger_close(settings.logger);
     mem_free((void *)settings.secret);
+    mem_free((void *)settings.default_tags);
     mem_free(o);
     return code ? EXIT_SOFTWARE : 0;
 }

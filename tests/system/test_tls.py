@@ -11,12 +11,15 @@ import subprocess
 
 import kit
 import places
+from amqp_codec import FRAME_METHOD, encode_frame, encode_method
 from certificates import Authority
 from cluster import AUTHORIZATION
 from ports import free_base_port
 from test_clients import SCRIPTS, python_with_pika, run
 
 HEADER = b"AMQP\x00\x00\x09\x01"
+LOGIN = encode_frame(FRAME_METHOD, 0, encode_method("connection.start-ok", {
+    "client_properties": {}, "mechanism": "PLAIN", "response": "\0guest\0guest", "locale": "en_US"}))
 STEPS = 10  # of pika_everyday.py
 
 
@@ -83,7 +86,7 @@ def subject(connection):
 
 def test_everyday_work_over_tls():
     """pika does its everyday work over TLS 1.2 and 1.3; the API says how each connection is protected"""
-    with secured() as made:
+    with secured({"shards": "2"}) as made:
         output = run(made, [python_with_pika(), str(SCRIPTS / "pika_everyday.py")], str(made.authority.file))
         kit.check_equal(output.count("ok: "), STEPS, "steps of pika_everyday.py")
         for version, name in ((ssl.TLSVersion.TLSv1_2, "tlsv1.2"), (ssl.TLSVersion.TLSv1_3, "tlsv1.3")):
@@ -275,7 +278,7 @@ def test_links_over_tls():
     """Nodes with cluster.ssl: the cluster forms, a dead leader is replaced, and a plain node is turned away in words"""
     authority = Authority(directory("ca"))
     certificate, key = authority.issue("node")
-    settings = {"cluster.ssl.cacertfile": authority.file, "cluster.ssl.certfile": certificate, "cluster.ssl.keyfile": key}
+    settings = {"shards": 2, "cluster.ssl.cacertfile": authority.file, "cluster.ssl.certfile": certificate, "cluster.ssl.keyfile": key}
     with kit.cluster(settings={name: str(value) for name, value in settings.items()}) as cluster:
         first, second, third = cluster.nodes
         with kit.connected(first) as connection:
@@ -410,6 +413,13 @@ def test_proxy_protocol_from_others():
             kit.check(proxied.recv(1) == b"\x01", "a proxied client was not served")
             listed = kit.wait_for("it is listed", lambda: made.node.get_json("/api/connections"))[0]
             kit.check_equal((listed["peer_host"], listed["peer_port"], listed["host"]), ("10.1.2.3", 4711, "10.1.2.4"), "its ends")
+            proxied.sendall(LOGIN)
+            kit.wait_for("guest may not log in from there", lambda: "Login was refused" in made.log())
+        with socket.create_connection(("127.0.0.1", made.node.amqp_port), timeout=5) as proxied:
+            proxied.sendall(b"PROXY TCP4 127.0.0.9 127.0.0.1 4711 5672\r\n" + HEADER + LOGIN)
+            kit.check(proxied.recv(1) == b"\x01", "a proxied client was not served")
+            kit.wait_for("guest may from a loopback address that the proxy tells",
+                         lambda: [c for c in made.node.get_json("/api/connections") if c["user"] == "guest"])
     with secured({"proxy_protocol": "auto", "proxy_protocol.trusted.1": "10.0.0.0/8"}, Authority(directory("ca2"))) as made:
         with socket.create_connection(("127.0.0.1", made.node.amqp_port), timeout=5) as liar:
             liar.sendall(b"PROXY TCP4 10.1.2.3 10.1.2.4 4711 5672\r\n" + HEADER)
