@@ -15,6 +15,7 @@ struct broker *broker_create(const struct broker_params *params)
     b->params = *params;
     b->io = params->io;
     b->epoch = params->epoch;
+    b->guesses = guess_create();
     b->auth = auth_create(params->topology, params->open_to_all);
     b->leaders = mem_zalloc(params->group_count * sizeof *b->leaders);
     b->hosts = mem_zalloc(params->group_count * sizeof *b->hosts);
@@ -38,6 +39,7 @@ void broker_destroy(struct broker *b)
     port_free(LIST_ITEM(link, struct port, group_link));
     map_u64_close(&b->ports);
     auth_destroy(b->auth);
+    guess_destroy(b->guesses);
     census_close(&b->census);
     mem_free(b->ports_of_group);
     mem_free(b->hosts);

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "node/auth/guess.h"
 #include "node/broker/broker.h"
 #include "node/queue/port_id.h"
 
@@ -270,6 +271,7 @@ struct broker {
     struct list connections;
     struct port *meta_port;
     struct auth *auth;
+    struct guesses *guesses;
     struct census census;
     uint64_t registry_seen; /* registry_version() that connections were looked at with */
     bool seeding; /* what a new cluster starts with is on its way */

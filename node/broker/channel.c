@@ -53,6 +53,14 @@ static struct auth *backend_auth(void *self)
     return broker_of(self)->auth;
 }
 
+static uint32_t backend_logged_in(void *self, struct slice address, bool welcome)
+{
+    struct broker *b = broker_of(self);
+    if (!welcome) return guess_failed(b->guesses, address, b->now_ms);
+    guess_right(b->guesses, address);
+    return 0;
+}
+
 static bool backend_admit(void *self, struct slice user, bool loopback)
 {
     struct broker *b = broker_of(self);
@@ -238,6 +246,7 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .topology = backend_topology,
         .login = backend_login,
         .admit = backend_admit,
+        .logged_in = backend_logged_in,
         .auth = backend_auth,
         .count = backend_count,
         .entered = backend_entered,

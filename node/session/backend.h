@@ -39,6 +39,8 @@ struct backend {
     bool (*login)(void *self, struct slice user, struct slice password, bool loopback);
     /* The same for a user whose certificate was verified: it must exist, and may come from there. */
     bool (*admit)(void *self, struct slice user, bool loopback);
+    /* How a login from this address went; returns for how long (ms) a no shall wait. */
+    uint32_t (*logged_in)(void *self, struct slice address, bool welcome);
     /* This shard's; who may do what. */
     struct auth *(*auth)(void *self);
     uint64_t (*count)(void *self, enum backend_census what, struct slice name);

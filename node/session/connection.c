@@ -217,6 +217,7 @@ uint64_t session_deadline_ms(const struct session *s)
     if (s->phase == PHASE_CLOSED) return deadline;
     if (s->phase == PHASE_CLOSING) return s->close_deadline_ms;
     if (s->phase < PHASE_RUNNING) deadline = s->created_ms + s->settings->handshake_timeout_ms;
+    if (s->phase == PHASE_START && s->refuse_at_ms) deadline = earlier(deadline, s->refuse_at_ms);
     if (s->phase >= PHASE_OPEN && s->heartbeat_s) {
         uint64_t interval = s->heartbeat_s * UINT64_C(1000);
         if (!s->output.size) deadline = earlier(deadline, s->sent_ms + interval / 2);
@@ -234,6 +235,10 @@ void session_tick(struct session *s, uint64_t now_ms)
         if (now_ms < s->close_deadline_ms) return;
         if (s->farewell) session_farewell_end(s);
         else session_end(s);
+        return;
+    }
+    if (s->phase == PHASE_START && s->refuse_at_ms && now_ms >= s->refuse_at_ms) {
+        session_handshake_refuse(s);
         return;
     }
     if (s->phase < PHASE_RUNNING && now_ms >= s->created_ms + s->settings->handshake_timeout_ms) {

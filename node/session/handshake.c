@@ -15,6 +15,7 @@ bool session_handshake_method(struct session *s, const struct amqp_method *m)
 {
     static const char *const names[] = {"pre_init", "starting", "tuning", "opening", "running", "closing", "closed"};
     struct amqp_method answer;
+    if (s->refuse_at_ms && s->phase == PHASE_START) return false;
     switch (amqp_method_number(m)) {
     case AMQP_CONNECTION_START_OK:
         if (s->phase != PHASE_START) break;
@@ -110,8 +111,9 @@ static void read_client(struct session *s, struct slice properties)
     amqp_table_find_bool(capabilities.bytes, "connection.blocked", &s->hears_blocked);
 }
 
-static void refuse_login(struct session *s, struct slice mechanism)
+void session_handshake_refuse(struct session *s)
 {
+    struct slice mechanism = buf_slice(&s->mechanism);
     char text[SESSION_TEXT_SIZE];
     int size = snprintf(
         text, sizeof text,
@@ -156,6 +158,15 @@ static bool logs_in(struct session *s, struct slice mechanism, struct slice *use
     return s->trusted || s->backend->login(s->backend->self, *user, password, s->peer_is_loopback);
 }
 
+/* The host of "host:port -> ...". */
+static struct slice peer_address(const struct session *s)
+{
+    const char *end = strstr(s->peer, " -> ");
+    size_t size = end ? (size_t)(end - s->peer) : strlen(s->peer);
+    while (size && s->peer[size - 1] != ':') size--;
+    return slice_of(s->peer, size ? size - 1 : 0);
+}
+
 static bool start_ok(struct session *s, const struct amqp_connection_start_ok *ok)
 {
     struct slice user = {0}, password = {0};
@@ -165,8 +176,10 @@ static bool start_ok(struct session *s, const struct amqp_connection_start_ok *o
     read_client(s, ok->client_properties);
     buf_put_slice(&s->mechanism, ok->mechanism);
     if (!known) return true;
+    uint32_t delay_ms = s->backend->logged_in(s->backend->self, peer_address(s), welcome);
     if (!welcome) {
-        refuse_login(s, ok->mechanism);
+        s->refuse_at_ms = s->now_ms + delay_ms;
+        if (!delay_ms) session_handshake_refuse(s);
         return true;
     }
     buf_put_slice(&s->user, user);

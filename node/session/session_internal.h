@@ -250,6 +250,7 @@ struct session {
     uint64_t received_ms;
     uint64_t sent_ms;
     uint64_t close_deadline_ms;
+    uint64_t refuse_at_ms;     /* START: the login failed, and is told so then; 0: it did not */
     uint64_t publish_check_ms; /* when the oldest publishes are looked at next */
     uint64_t token;            /* the backend's connection token */
     struct buf output;
@@ -301,6 +302,7 @@ void session_print_bytes(struct buf *b, struct slice bytes);
 /* Channel 0: a method frame's payload. */
 bool session_handshake_method(struct session *s, const struct amqp_method *m);
 void session_handshake_send_start(struct session *s);
+void session_handshake_refuse(struct session *s); /* refuse_at_ms is reached */
 
 /* --- news.c --- */
 bool session_wait_for_news(struct session *s); /* true: the frame must wait; false: what the topology says now counts */

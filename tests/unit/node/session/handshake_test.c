@@ -171,6 +171,29 @@ static void a_wrong_password_is_told_to_clients_that_understand(void **state)
     }
 }
 
+static void a_guesser_waits_for_the_answer(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_init(&h, true);
+    h.refusal_delay_ms = 700;
+    say_bytes(&h, "AMQP\0\0\x09\1", 8);
+    harness_line(&h);
+    say_start_ok(&h, "PLAIN", slice_of("\0guest\0wrong", 12), true);
+    hears_nothing(&h);
+    asked(&h, "login 127.0.0.1 failed");
+    say_start_ok(&h, "PLAIN", PLAIN_GUEST, true); /* it is not looked at before the first is answered */
+    hears_nothing(&h);
+    asked_nothing(&h);
+    assert_true(session_deadline_ms(h.session) == h.now_ms + 700);
+    session_tick(h.session, h.now_ms + 699);
+    hears_nothing(&h);
+    session_tick(h.session, h.now_ms + 700);
+    assert_non_null(strstr(harness_line(&h), "Login was refused using authentication mechanism PLAIN"));
+    assert_int_equal(session_state(h.session), SESSION_CLOSING);
+    harness_close(&h);
+}
+
 static void guest_from_afar_is_refused(void **state)
 {
     (void)state;
@@ -355,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_certificate_logs_in_with_external),
         cmocka_unit_test(external_is_not_offered_without_tls_nor_unless_chosen),
         cmocka_unit_test(a_wrong_password_is_told_to_clients_that_understand),
+        cmocka_unit_test(a_guesser_waits_for_the_answer),
         cmocka_unit_test(guest_from_afar_is_refused),
         cmocka_unit_test(another_protocol_is_answered_with_our_header),
         cmocka_unit_test(tune_ok_outside_of_the_offer_is_refused),

@@ -20,6 +20,7 @@ struct harness {
     struct session *session;
     struct topology *topology;
     struct auth *auth; /* open to all, unless a test replaces it */
+    uint32_t refusal_delay_ms;
     uint64_t counts[3]; /* by enum backend_census */
     uint64_t topology_index;
     uint64_t now_ms;
@@ -85,6 +86,13 @@ static inline bool fake_admit(void *self, struct slice user, bool loopback)
     (void)self;
     (void)loopback;
     return slice_is(user, "guest");
+}
+
+static inline uint32_t fake_logged_in(void *self, struct slice address, bool welcome)
+{
+    struct harness *h = self;
+    harness_log(h, "login %.*s %s", TEXT(address), welcome ? "welcome" : "failed");
+    return welcome ? 0 : h->refusal_delay_ms;
 }
 
 static inline struct auth *fake_auth(void *self)
@@ -296,6 +304,7 @@ static inline void harness_init(struct harness *h, bool loopback)
         .topology = fake_topology,
         .login = fake_login,
         .admit = fake_admit,
+        .logged_in = fake_logged_in,
         .auth = fake_auth,
         .count = fake_count,
         .entered = fake_entered,
