@@ -64,7 +64,7 @@ const struct key keys[] = {
     {"auth_mechanisms.", KEY_WORDS, AT(auth_mechanisms), "", 1, CONFIG_LIST_MAX - 1,
      "Ways to log in, offered in this order; none named: PLAIN and AMQPLAIN. EXTERNAL (client certificates) only with "
      "TLS.",
-     .choices = "PLAIN|AMQPLAIN|EXTERNAL", .example = "PLAIN"},
+     .choices = "PLAIN|AMQPLAIN|EXTERNAL|RABBIT-CR-DEMO", .example = "PLAIN"},
     {"proxy_protocol.trusted.", KEY_WORDS, AT(proxy_trusted), "", 0, CONFIG_LIST_MAX - 1,
      "Addresses of proxies whose PROXY header counts; an address or a range.", .example = "10.0.0.0/8"},
     {"proxy_protocol", KEY_TEXT, AT(proxy_protocol), "false", 0, 0,

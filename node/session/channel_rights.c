@@ -31,6 +31,11 @@ bool channel_may(struct channel *ch, const struct amqp_method *m, enum auth_perm
     return false;
 }
 
+void channel_may_go_on_reading(struct channel *ch, struct slice queue)
+{
+    if (!may(ch, AUTH_READ, queue)) refuse(ch, AUTH_READ, "queue", queue);
+}
+
 static bool is_topic(struct channel *ch, struct slice exchange)
 {
     const struct session *s = ch->session;

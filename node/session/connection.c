@@ -238,7 +238,7 @@ void session_tick(struct session *s, uint64_t now_ms)
         return;
     }
     if (s->phase == PHASE_START && s->refuse_at_ms && now_ms >= s->refuse_at_ms) {
-        session_handshake_refuse(s);
+        session_login_refuse(s);
         return;
     }
     if (s->phase < PHASE_RUNNING && now_ms >= s->created_ms + s->settings->handshake_timeout_ms) {

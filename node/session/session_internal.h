@@ -239,6 +239,7 @@ struct session {
     const char *blocked; /* why publishes wait; NULL: they do not */
     bool blocked_told;   /* connection.blocked was sent */
     bool failure_close;
+    bool challenged; /* START: connection.secure was sent, and `user` is only claimed */
     uint16_t channel_max;
     uint16_t heartbeat_s;
     uint32_t frame_max;
@@ -302,7 +303,13 @@ void session_print_bytes(struct buf *b, struct slice bytes);
 /* Channel 0: a method frame's payload. */
 bool session_handshake_method(struct session *s, const struct amqp_method *m);
 void session_handshake_send_start(struct session *s);
-void session_handshake_refuse(struct session *s); /* refuse_at_ms is reached */
+void session_handshake_send(struct session *s, const struct amqp_method *m);
+
+/* --- login.c; false: the frame must wait --- */
+bool session_login_start(struct session *s, const struct amqp_connection_start_ok *ok);
+bool session_login_secure(struct session *s, struct slice response);
+bool session_login_again(struct session *s); /* update-secret: what is open is held against the rights of now */
+void session_login_refuse(struct session *s); /* refuse_at_ms is reached */
 
 /* --- news.c --- */
 bool session_wait_for_news(struct session *s); /* true: the frame must wait; false: what the topology says now counts */
@@ -334,6 +341,7 @@ bool channel_question_refresh_first(struct channel *ch, const struct amqp_method
 /* May the user? False: the channel failed with 403, or the method waits for a refresh. `kind`: "exchange", "queue". */
 bool channel_may(struct channel *ch, const struct amqp_method *m, enum auth_permission permission, const char *kind,
                  struct slice name);
+void channel_may_go_on_reading(struct channel *ch, struct slice queue); /* else the channel fails */
 bool channel_may_bind_topic(struct channel *ch, const struct amqp_method *m, struct slice exchange, struct slice key);
 /* A declare that names another exchange by argument `key` reads from the one and writes to the other. */
 bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, const char *kind, struct slice name,

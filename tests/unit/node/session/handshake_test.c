@@ -171,6 +171,55 @@ static void a_wrong_password_is_told_to_clients_that_understand(void **state)
     }
 }
 
+static void say_secure_ok(struct harness *h, const char *response)
+{
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_SECURE_OK);
+    m.connection_secure_ok.response = slice_str(response);
+    say(h, 0, &m);
+}
+
+static void a_challenge_is_answered_with_the_password(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *response, *answer;
+    } cases[] = {
+        {"My password is guest", "connection.tune"},
+        {"My password is wrong", "Login was refused using authentication mechanism RABBIT-CR-DEMO"},
+        {"guest", ""}, /* nothing is told to somebody who is not trusted yet */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct harness h;
+        struct session_info info;
+        harness_init(&h, true);
+        h.settings.mechanisms = "PLAIN RABBIT-CR-DEMO";
+        say_bytes(&h, "AMQP\0\0\x09\1", 8);
+        harness_line(&h);
+        say_start_ok(&h, "RABBIT-CR-DEMO", slice_str("guest"), true);
+        assert_non_null(strstr(harness_line(&h), "0 connection.secure"));
+        say_secure_ok(&h, cases[i].response);
+        const char *line = harness_line(&h);
+        if (!strstr(line, cases[i].answer)) fail_msg("%s: %s", cases[i].response, line);
+        session_info(h.session, &info);
+        if (i == 0) assert_true(slice_is(info.user, "guest"));
+        else assert_int_equal(session_state(h.session), SESSION_CLOSING);
+        harness_close(&h);
+    }
+}
+
+static void an_answer_without_a_challenge_is_refused(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct session_info info;
+    harness_init(&h, true);
+    say_bytes(&h, "AMQP\0\0\x09\1", 8);
+    say_secure_ok(&h, "My password is guest");
+    session_info(h.session, &info);
+    assert_string_equal(info.ended, "CHANNEL_ERROR - unexpected method in connection state starting");
+    harness_close(&h);
+}
+
 static void a_guesser_waits_for_the_answer(void **state)
 {
     (void)state;
@@ -378,6 +427,8 @@ int main(void)
         cmocka_unit_test(a_certificate_logs_in_with_external),
         cmocka_unit_test(external_is_not_offered_without_tls_nor_unless_chosen),
         cmocka_unit_test(a_wrong_password_is_told_to_clients_that_understand),
+        cmocka_unit_test(a_challenge_is_answered_with_the_password),
+        cmocka_unit_test(an_answer_without_a_challenge_is_refused),
         cmocka_unit_test(a_guesser_waits_for_the_answer),
         cmocka_unit_test(guest_from_afar_is_refused),
         cmocka_unit_test(another_protocol_is_answered_with_our_header),

@@ -318,6 +318,38 @@ static void a_full_house_takes_nobody(void **state)
         }
 }
 
+static void a_new_secret_is_held_against_the_rights_of_now(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct topology_result r;
+    struct slice none = {0};
+    open_guarded(&h, "", "", "^(kept|lost)$");
+    harness_queue(&h, "kept");
+    harness_queue(&h, "lost");
+    say_consume(&h, 1, "kept", "k", false);
+    hears(&h, "1 basic.consume-ok consumer_tag=\"k\"");
+    say_empty(&h, 2, AMQP_CHANNEL_OPEN);
+    say_consume(&h, 2, "lost", "l", false);
+    harness_line(&h);
+    hears(&h, "2 basic.consume-ok consumer_tag=\"l\"");
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_UPDATE_SECRET);
+    m.connection_update_secret.new_secret = slice_str("x");
+    say(&h, 0, &m);
+    hears(&h, "0 connection.update-secret-ok");
+    permit(&h, "", "", "^kept$");
+    say(&h, 0, &m);
+    assert_non_null(strstr(harness_line(&h),
+                           "2 channel.close reply_code=403 reply_text=\"ACCESS_REFUSED - read access to "
+                           "queue 'lost' in vhost '/' refused for user 'guest'\""));
+    hears(&h, "0 connection.update-secret-ok");
+    struct topology_command c = registry_clear_command(REGISTRY_PERMISSION, slice_str("/"), slice_str("guest"), none);
+    harness_apply(&h, &c, &r);
+    say(&h, 0, &m);
+    assert_non_null(strstr(harness_line(&h), "NOT_ALLOWED - New secret was refused by one of the backends"));
+    harness_close(&h);
+}
+
 static void who_is_deleted_is_shown_out(void **state)
 {
     (void)state;
@@ -353,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_login_waits_for_a_cluster_that_is_not_set_up),
         cmocka_unit_test(a_vhost_takes_in_who_has_permissions),
         cmocka_unit_test(a_full_house_takes_nobody),
+        cmocka_unit_test(a_new_secret_is_held_against_the_rights_of_now),
         cmocka_unit_test(who_is_deleted_is_shown_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
