@@ -84,6 +84,8 @@ static json_t *connection_json(struct shard *s, const struct shard_connection_in
     json_put(o, "send_pend", json_integer(0));
     json_put(o, "client_properties", json_table(i->session.client_properties));
     json_put(o, "type", json_string("network"));
+    json_put(o, "reductions", json_integer(0));
+    json_put(o, "garbage_collection", json_object());
     put_ends(o, i->session.peer);
     put_tls(o, i->session.tls);
     return o;

@@ -1,5 +1,6 @@
 /* /api/exchanges */
 #include "node/http/conversation.h"
+#include "router/policy.h"
 
 struct walk {
     const struct request *request;
@@ -21,8 +22,9 @@ struct slice exchange_name_of(struct slice segment)
     return slice_is(segment, "amq.default") ? slice_str("") : segment;
 }
 
-static json_t *exchange_json(const struct exchange *x)
+static json_t *exchange_json(const struct topology *t, const struct exchange *x)
 {
+    struct policy_match match;
     json_t *o = json_object();
     json_put(o, "name", json_slice(x->name));
     json_put(o, "vhost", json_slice(x->vhost));
@@ -31,6 +33,8 @@ static json_t *exchange_json(const struct exchange *x)
     json_put(o, "auto_delete", json_boolean(x->auto_delete));
     json_put(o, "internal", json_boolean(x->internal));
     json_put(o, "arguments", json_table(x->arguments));
+    policy_of_exchange(t, x, &match);
+    if (match.policy) json_put(o, "policy", json_slice(match.policy->name));
     return o;
 }
 
@@ -42,7 +46,7 @@ static void list_slice(struct shard *s, void *arg)
     for (unsigned i = 0; i < HTTP_SLICE && (x = topology_next_exchange(t, &w->cursor)); i++) {
         if (w->vhost.data && !slice_equal(w->vhost, x->vhost)) continue;
         w->total++;
-        if (listing_wants(w->listing, x->name)) json_array_append_new(w->array, exchange_json(x));
+        if (listing_wants(w->listing, x->name)) json_array_append_new(w->array, exchange_json(t, x));
     }
     w->more = x != NULL;
 }
@@ -65,8 +69,9 @@ void api_exchanges_list(struct request *r, struct answer *a)
 static void look(struct shard *s, void *arg)
 {
     struct lookup *l = arg;
-    const struct exchange *x = topology_exchange(broker_topology(shard_broker(s)), l->vhost, l->name);
-    if (x) l->found = exchange_json(x);
+    const struct topology *t = broker_topology(shard_broker(s));
+    const struct exchange *x = topology_exchange(t, l->vhost, l->name);
+    if (x) l->found = exchange_json(t, x);
 }
 
 static json_t *find(struct request *r)

@@ -62,6 +62,28 @@ static void put_machine(json_t *o, const struct node_settings *settings)
     json_put(o, "gc_bytes_reclaimed", json_integer(0));
 }
 
+/* What RabbitMQ's storage counts; Warren's has other figures (log_bytes, segment_bytes, /metrics). */
+static void put_without_counterpart(json_t *o)
+{
+    static const char *const names[] = {
+        "io_read_count",        "io_read_bytes",         "io_read_avg_time",       "io_write_count",
+        "io_write_bytes",       "io_write_avg_time",     "io_sync_avg_time",       "io_seek_count",
+        "io_seek_avg_time",     "io_reopen_count",       "mnesia_ram_tx_count",    "mnesia_disk_tx_count",
+        "msg_store_read_count", "msg_store_write_count", "queue_index_read_count", "queue_index_write_count"};
+    static const char *const gauges[] = {"mem_used",  "fd_used", "sockets_used",       "proc_used",
+                                         "disk_free", "gc_num",  "gc_bytes_reclaimed", "context_switches"};
+    char details[64];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(details, sizeof details, "%s_details", names[i]);
+        json_put(o, names[i], json_integer(0));
+        json_put(o, details, rate_json(0));
+    }
+    for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
+        snprintf(details, sizeof details, "%s_details", gauges[i]);
+        json_put(o, details, rate_json(0));
+    }
+}
+
 static void put_totals(json_t *o, const struct totals *t)
 {
     json_put(o, "sockets_used", json_number(t->connections));
@@ -168,6 +190,7 @@ json_t *node_here(struct http *h)
     json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
     put_machine(o, settings);
     put_totals(o, &totals);
+    put_without_counterpart(o);
     put_stats(o, h, &totals);
     put_attempts(o, h, &totals);
     shard_call_any(node_shard(h->params.node, 0), put_alarms, o);

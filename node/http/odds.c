@@ -59,7 +59,8 @@ void api_login(struct request *r, struct answer *a)
 void api_auth_get(struct request *r, struct answer *a)
 {
     (void)r;
-    answer_json(a, json_pack("{s:b, s:s, s:s}", "oauth_enabled", 0, "oauth_client_id", "", "oauth_provider_url", ""));
+    answer_json(a, json_pack("{s:b, s:s, s:s, s:b, s:s, s:s}", "oauth_enabled", 0, "oauth_client_id", "",
+                             "oauth_provider_url", "", "enable_uaa", 0, "uaa_client_id", "", "uaa_location", ""));
 }
 
 /* What later versions of RabbitMQ ask for before they enable something; here all of it has always been on. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "router/policy.h"
 
 struct walk {
     struct queue_list *list;
@@ -11,6 +12,20 @@ struct walk {
     uint64_t cursor;
     bool more;
 };
+
+static char *name_of(const struct registry_item *item)
+{
+    return item ? mem_strndup((const char *)item->name.data, item->name.size) : NULL;
+}
+
+static void learn_policies(struct queue_facts *q, const struct topology *t, const struct queue_record *record)
+{
+    struct policy_match match;
+    policy_of_queue(t, record, &match);
+    q->policy = name_of(match.policy);
+    q->operator_policy = name_of(match.operator_policy);
+    if (match.policy || match.operator_policy) q->definition = policy_effective_definition(&match);
+}
 
 static void add(struct walk *w, struct shard *s, const struct queue_record *record)
 {
@@ -23,9 +38,11 @@ static void add(struct walk *w, struct shard *s, const struct queue_record *reco
     *q = (struct queue_facts){.id = record->id,
                               .group = record->group,
                               .leader = broker_leader(shard_broker(s), record->group),
+                              .owner = record->owner,
                               .durable = record->durable,
                               .exclusive = record->exclusive,
                               .auto_delete = record->auto_delete};
+    learn_policies(q, broker_topology(shard_broker(s)), record);
     q->here = m != NULL;
     if (m) queue_machine_stat(m, record->id, &q->stat);
     q->vhost_at = l->texts.size;
@@ -87,21 +104,26 @@ static int compare(const void *left, const void *right)
 
 void queue_list_sort(struct queue_list *l, bool reverse)
 {
-    if (!l->count) return;
-    struct order *orders = mem_alloc(l->count * sizeof *orders);
-    struct queue_facts *sorted = mem_alloc(l->count * sizeof *sorted);
-    for (size_t i = 0; i < l->count; i++)
+    size_t count = l->shown;
+    if (!count) return;
+    struct order *orders = mem_alloc(count * sizeof *orders);
+    struct queue_facts *sorted = mem_alloc(count * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
         orders[i] = (struct order){queue_vhost(l, &l->items[i]), queue_name(l, &l->items[i]), i};
-    qsort(orders, l->count, sizeof *orders, compare);
-    for (size_t i = 0; i < l->count; i++) sorted[i] = l->items[orders[reverse ? l->count - 1 - i : i].at];
+    qsort(orders, count, sizeof *orders, compare);
+    for (size_t i = 0; i < count; i++) sorted[i] = l->items[orders[reverse ? count - 1 - i : i].at];
+    memcpy(l->items, sorted, count * sizeof *sorted);
     mem_free(orders);
-    mem_free(l->items);
-    l->items = sorted;
-    l->capacity = l->count;
+    mem_free(sorted);
 }
 
 void queue_list_close(struct queue_list *l)
 {
+    for (size_t i = 0; i < l->count; i++) {
+        mem_free(l->items[i].policy);
+        mem_free(l->items[i].operator_policy);
+        json_decref(l->items[i].definition);
+    }
     mem_free(l->items);
     buf_close(&l->texts);
 }

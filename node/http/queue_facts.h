@@ -13,12 +13,16 @@ struct queue_facts {
     bool durable, exclusive, auto_delete;
     bool here; /* the group has a replica on this node: `stat` is known */
     struct queue_stat stat;
+    uint64_t owner;                              /* exclusive: whose connection */
+    char *policy, *operator_policy;              /* names, owned; NULL: none fits */
+    json_t *definition;                          /* effective, owned; NULL: empty */
     size_t vhost_at, name_at, arguments_at, end; /* in queue_list.texts, back to back */
 };
 
 struct queue_list {
     struct queue_facts *items;
     size_t count, capacity;
+    size_t shown; /* the first so many are for the caller's eyes; the owner of the list sets it */
     struct buf texts;
     size_t total; /* before names were looked at */
 };
@@ -27,7 +31,7 @@ struct queue_list {
 void queue_list_open(struct queue_list *l, struct http *h, struct slice vhost, struct slice name,
                      const struct listing *listing);
 void queue_list_close(struct queue_list *l);
-void queue_list_sort(struct queue_list *l, bool reverse); /* by vhost and name */
+void queue_list_sort(struct queue_list *l, bool reverse); /* those shown, by vhost and name */
 struct slice queue_vhost(const struct queue_list *l, const struct queue_facts *q);
 struct slice queue_name(const struct queue_list *l, const struct queue_facts *q);
 struct slice queue_arguments_of(const struct queue_list *l, const struct queue_facts *q);

@@ -56,9 +56,26 @@ static void put_stats(json_t *o, struct http *h, const struct queue_facts *q)
     json_put(o, "messages_unacknowledged_details", rate_json(rates.values[STAT_UNACKED]));
 }
 
-/* What RabbitMQ's queues have and Warren's have no use for, so that tools find a number or a list. */
+static json_t *name_or_null(const char *name)
+{
+    return name ? json_slice(slice_str(name)) : json_null();
+}
+
+static void put_policies(json_t *o, const struct queue_facts *q)
+{
+    json_put(o, "policy", name_or_null(q->policy));
+    json_put(o, "operator_policy", name_or_null(q->operator_policy));
+    json_put(o, "effective_policy_definition", q->definition ? json_incref(q->definition) : json_object());
+}
+
+/* What RabbitMQ's queues have and Warren's have no use for, so that tools find a number or a list. Every message is on
+ * disk; what is in memory besides is not counted. */
 static void put_fixed(json_t *o)
 {
+    static const char *const zeros[] = {"messages_ram",       "messages_ready_ram", "messages_unacknowledged_ram",
+                                        "messages_paged_out", "message_bytes_ram",  "message_bytes_paged_out"};
+    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) json_put(o, zeros[i], json_integer(0));
+
     json_put(o, "consumer_capacity", json_real(0));
     json_put(o, "consumer_utilisation", json_real(0));
     json_put(o, "exclusive_consumer_tag", json_null());
@@ -94,6 +111,7 @@ static json_t *queue_json(struct http *h, const struct members *m, const struct 
     put_replicas(o, h, m, q);
     put_counts(o, &q->stat);
     put_stats(o, h, q);
+    put_policies(o, q);
     put_fixed(o);
     return o;
 }
@@ -145,8 +163,12 @@ static void drop_unseen(struct request *r, struct queue_list *l)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->count; i++)
-        if (caller_sees(r, queue_vhost(l, &l->items[i]))) l->items[kept++] = l->items[i];
-    l->count = kept;
+        if (caller_sees(r, queue_vhost(l, &l->items[i]))) {
+            struct queue_facts hidden = l->items[kept]; /* stays behind the end: its memory is the list's */
+            l->items[kept++] = l->items[i];
+            l->items[i] = hidden;
+        }
+    l->shown = kept;
 }
 
 static bool is_by_name(const struct listing *l)
@@ -158,17 +180,17 @@ static bool is_by_name(const struct listing *l)
 static void answer_queues(struct request *r, struct listing *listing, struct queue_list *list, struct answer *a)
 {
     struct members members;
-    size_t from = 0, shown = list->count;
+    size_t count = list->shown, from = 0, shown = count;
     bool by_name = is_by_name(listing);
     if (by_name) queue_list_sort(list, listing->reverse);
-    if (by_name && !listing_cut(listing, list->count, &from, &shown, a)) return;
+    if (by_name && !listing_cut(listing, count, &from, &shown, a)) return;
     members_open(r->http, &members);
     json_t *array = json_array();
     for (size_t i = from; i < from + shown; i++)
         json_array_append_new(array, queue_json(r->http, &members, list, &list->items[i]));
     members_close(&members);
     array = complete(r->http, array);
-    if (by_name) listing_answer_cut(listing, array, list->count, list->total, a);
+    if (by_name) listing_answer_cut(listing, array, count, list->total, a);
     else listing_answer(listing, array, list->total, "", a);
 }
 

@@ -43,6 +43,9 @@ void stats_of_queue(struct stats *to, const struct queue_stat *from)
 {
     to->values[STAT_PUBLISH] += from->enqueued;
     to->values[STAT_DELIVER_GET] += from->delivered;
+    to->values[STAT_DELIVER] += from->delivered - from->delivered_no_ack - from->got;
+    to->values[STAT_DELIVER_NO_ACK] += from->delivered_no_ack;
+    to->values[STAT_GET] += from->got;
     to->values[STAT_REDELIVER] += from->redelivered;
     to->values[STAT_ACK] += from->acked;
     to->values[STAT_MESSAGES] += from->ready + from->unacked;

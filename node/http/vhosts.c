@@ -1,6 +1,9 @@
 /* /api/vhosts */
+#include <stdio.h>
+
 #include "node/http/definitions.h"
 #include "node/http/queue_facts.h"
+#include "node/http/stats.h"
 
 static struct item_name name_of(struct slice vhost)
 {
@@ -9,18 +12,25 @@ static struct item_name name_of(struct slice vhost)
 
 /* --- showing --- */
 
-static void put_counts(json_t *o, const struct queue_list *queues)
+static void put_counts(json_t *o, struct http *h, const struct queue_list *queues)
 {
     struct slice name = slice_json(json_object_get(o, "name"));
-    uint64_t ready = 0, unacked = 0;
+    struct stats stats = {0};
+    struct rates rates = {0}, one;
+    char key[64];
     for (size_t i = 0; i < queues->count; i++) {
-        if (!slice_equal(queue_vhost(queues, &queues->items[i]), name)) continue;
-        ready += queues->items[i].stat.ready;
-        unacked += queues->items[i].stat.unacked;
+        const struct queue_facts *q = &queues->items[i];
+        if (!slice_equal(queue_vhost(queues, q), name)) continue;
+        stats_of_queue(&stats, &q->stat);
+        if (!q->stat.enqueued && !q->stat.delivered) continue;
+        snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
+        sampler_rates(h->sampler, key, &one);
+        for (unsigned k = 0; k < STAT_KINDS; k++) rates.values[k] += one.values[k];
     }
-    json_put(o, "messages", json_number(ready + unacked));
-    json_put(o, "messages_ready", json_number(ready));
-    json_put(o, "messages_unacknowledged", json_number(unacked));
+    json_put_stat(o, STAT_MESSAGES, "messages", &stats, &rates);
+    json_put_stat(o, STAT_READY, "messages_ready", &stats, &rates);
+    json_put_stat(o, STAT_UNACKED, "messages_unacknowledged", &stats, &rates);
+    json_put(o, "message_stats", message_stats_json(&stats, &rates));
 }
 
 static void set_missing(json_t *o, const char *name, json_t *value)
@@ -48,7 +58,7 @@ static json_t *show(struct http *h, json_t *o, const struct queue_list *queues)
         if (members.names[i]) json_put(state, members.names[i], json_string(members.up[i] ? "running" : "nodedown"));
     members_close(&members);
     json_put(o, "cluster_state", state);
-    put_counts(o, queues);
+    put_counts(o, h, queues);
     return o;
 }
 

@@ -91,6 +91,8 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     q->unacked++;
     q->unacked_bytes += slot->content.body;
     q->delivered++;
+    q->got += !consumer;
+    q->delivered_no_ack += consumer && (consumer->flags & ATTACH_NO_ACK);
     q->redelivered += slot->redelivered;
     return dseq;
 }

@@ -39,7 +39,7 @@ struct queue {
     struct level **levels;          /* level_count of them, by priority, NULL until used */
     unsigned level_count;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, dead_pending;
-    uint64_t enqueued, delivered, redelivered, acked;
+    uint64_t enqueued, delivered, delivered_no_ack, got, redelivered, acked;
     struct list consumers;
     uint32_t consumer_count;
     struct consumer *active; /* single active consumer */

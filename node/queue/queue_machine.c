@@ -377,6 +377,8 @@ static void fill(const struct queue *q, struct queue_stat *s)
                              .dead_letters_pending = q->dead_pending,
                              .enqueued = q->enqueued,
                              .delivered = q->delivered,
+                             .delivered_no_ack = q->delivered_no_ack,
+                             .got = q->got,
                              .redelivered = q->redelivered,
                              .acked = q->acked};
 }

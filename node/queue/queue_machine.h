@@ -45,7 +45,8 @@ struct queue_stat {
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;
     uint64_t delayed, delayed_bytes; /* came back and wait for their next try; neither ready nor unacked */
-    uint64_t enqueued, delivered, redelivered, acked; /* since this replica started */
+    /* Since this replica started; `delivered` includes what consumers without acks and gets took. */
+    uint64_t enqueued, delivered, delivered_no_ack, got, redelivered, acked;
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);
 /* What it was configured with; NULL: no such queue. Borrowed until the next apply. */

@@ -85,11 +85,17 @@ def test_policies_and_parameters():
         api.put("/policies/%2F/short", {"pattern": "^q", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 2})
         kit.check_equal(other.get("/policies/%2F/short"), {"vhost": "/", "name": "short", "pattern": "^q", "priority": 2,
                                                            "apply-to": "queues", "definition": {"max-length": 5}}, "policy")
+        api.put("/queues/%2F/q1")
+        api.put("/queues/%2F/other")
         api.put("/policies/%2F/bad", {"pattern": "^q"}, expect=400)
         bad = api.put("/policies/%2F/bad", {"pattern": "(", "definition": {"max-length": 5}}, expect=400).json
         kit.check("regular expression" in bad["reason"], bad)
         api.put("/operator-policies/%2F/cap", {"pattern": ".*", "definition": {"max-length": 9}, "apply-to": "queues"})
         kit.check_equal([p["name"] for p in other.get("/operator-policies/%2F")], ["cap"], "operator policies")
+        queue = other.get("/queues/%2F/q1")
+        kit.check_equal((queue["policy"], queue["operator_policy"], queue["effective_policy_definition"]),
+                        ("short", "cap", {"max-length": 5}), "policies of a queue")
+        kit.check_equal(other.get("/queues/%2F/other")["policy"], None, "a queue that no policy fits")
         api.put("/global-parameters/colour", {"value": {"a": [1, 2]}})
         kit.check_equal(other.get("/global-parameters/colour"), {"name": "colour", "value": {"a": [1, 2]}}, "global parameter")
         api.put("/vhost-limits/%2F/max-queues", {"value": 50}, expect=204)
