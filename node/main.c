@@ -287,6 +287,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
+    http_params.tls_files = security->https;
     if (*c->management_tcp || http_params.tls || *prometheus) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};

@@ -11,13 +11,15 @@
 
 struct http;
 struct config_tls;
+struct tls_context;
 
 enum { HTTP_CONNECTIONS_MAX = 256, HTTP_TIMEOUT_S = 30 };
 
 struct http_params {
     struct node *node;
-    const char *address;          /* host:port, or port alone; "": no plain port */
-    const struct config_tls *tls; /* NULL: no HTTPS */
+    const char *address;           /* host:port, or port alone; "": no plain port */
+    const struct config_tls *tls;  /* NULL: no HTTPS */
+    struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
     const char *metrics_address; /* of /metrics alone, without credentials; "": none */
     const char *product, *version, *cluster_name;

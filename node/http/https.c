@@ -20,7 +20,7 @@ static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 struct https {
     struct http *http;
-    struct tls_context *files;
+    struct tls_context *files; /* borrowed */
     struct MHD_Daemon *daemon;
     struct sockaddr_storage address;
     int listener;             /* each daemon has a copy of it */
@@ -104,26 +104,15 @@ static int start(struct https *s, struct err *err)
     return 0;
 }
 
-static int open_files(struct https *s, struct err *err)
-{
-    const struct config_tls *c = s->http->params.tls;
-    const struct tls_settings settings = {.key = "management.ssl",
-                                          .cacertfile = c->cacertfile,
-                                          .certfile = c->certfile,
-                                          .keyfile = c->keyfile,
-                                          .password = c->password,
-                                          .depth = 10};
-    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
-        return (int)err_set(err, ERR_INVALID, "management.ssl: this libmicrohttpd was built without TLS");
-    return tls_context_open(&s->files, &settings, err);
-}
-
 int https_open(struct http *h, struct err *err)
 {
     struct https *s = mem_zalloc(sizeof *s);
     s->http = h;
     s->listener = -1;
-    int code = open_files(s, err);
+    s->files = h->params.tls_files;
+    int code = 0;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        code = (int)err_set(err, ERR_INVALID, "management.ssl: this libmicrohttpd was built without TLS");
     if (!code) code = socket_listen(h->params.tls_address, HTTP_BACKLOG, &s->listener, err);
     if (!code) {
         socket_end(s->listener, false, &s->address);
@@ -134,7 +123,6 @@ int https_open(struct http *h, struct err *err)
         return 0;
     }
     if (s->listener >= 0) close(s->listener);
-    if (s->files) tls_context_close(s->files);
     mem_free(s);
     return code;
 }
@@ -161,7 +149,6 @@ void https_close(struct https *s)
 {
     stop(s);
     close(s->listener);
-    tls_context_close(s->files);
     mem_free(s);
 }
 

@@ -42,6 +42,19 @@ static int open_clients(struct security *s, const struct config *c, struct err *
     return tls_context_open(&s->clients, &t, err);
 }
 
+static int open_https(struct security *s, const struct config *c, struct err *err)
+{
+    const struct tls_settings t = {
+        .key = "management.ssl",
+        .cacertfile = c->management_ssl.cacertfile,
+        .certfile = c->management_ssl.certfile,
+        .keyfile = c->management_ssl.keyfile,
+        .password = c->management_ssl.password,
+        .depth = 10,
+    };
+    return tls_context_open(&s->https, &t, err);
+}
+
 /* Both ends show a certificate of the cluster's own authority. */
 static int open_links(struct security *s, const struct config *c, struct err *err)
 {
@@ -117,6 +130,7 @@ int security_open(struct security *s, const struct config *c, struct node_listen
     entrance.tls = s->clients;
     if (!code) code = add_listeners(s, c->listeners_ssl, entrance, listeners, err);
     if (!code && *c->cluster_ssl.certfile) code = open_links(s, c, err);
+    if (!code && c->management_ssl_port) code = open_https(s, c, err);
     if (code) security_close(s);
     fill_mechanisms(s, c, settings);
     settings->entrances = s->entrances;
@@ -155,5 +169,6 @@ void security_close(struct security *s)
     if (s->clients) tls_context_close(s->clients);
     if (s->link_listener) tls_context_close(s->link_listener);
     if (s->link_dialler) tls_context_close(s->link_dialler);
-    s->clients = s->link_listener = s->link_dialler = NULL;
+    if (s->https) tls_context_close(s->https);
+    s->clients = s->link_listener = s->link_dialler = s->https = NULL;
 }

@@ -12,6 +12,7 @@
 struct security {
     struct tls_context *clients;                      /* NULL: no listener with TLS */
     struct tls_context *link_listener, *link_dialler; /* NULL: links are plain */
+    struct tls_context *https;                        /* NULL: none; reloaded by whoever serves it */
     struct net_range trusted[CONFIG_LIST_MAX];
     struct net_entrance entrances[NODE_LISTENERS_MAX];
     char mechanisms[128];

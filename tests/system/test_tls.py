@@ -202,6 +202,10 @@ def test_wrong_files_stop_the_start():
                           ({"ssl_options.verify": "verify_peer"}, "ssl_options.cacertfile is needed"),
                           ({"ssl_options.verify": "perhaps"}, "verify_none|verify_peer"),
                           ({"ssl_options.certfile": ""}, "ssl_options.certfile is needed"),
+                          ({"management.ssl.port": 1, "management.ssl.certfile": "/nowhere.pem"},
+                           "management.ssl.certfile = /nowhere.pem: No such file"),
+                          ({"cluster.ssl.certfile": server[0], "cluster.ssl.cacertfile": "/nowhere.pem"},
+                           "cluster.ssl.cacertfile = /nowhere.pem: No such file"),
                           ({"proxy_protocol": "auto"}, "proxy_protocol.trusted")):
         sets = [word for key, value in {**base, **change}.items() for word in ("--set", f"{key}={value}")]
         result = subprocess.run([str(kit.binary()), "--check-config", *sets], capture_output=True, text=True, timeout=20,
