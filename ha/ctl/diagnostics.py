@@ -16,6 +16,7 @@ ENVIRONMENT = "Configuration and Environment"
 ONLY = (DIAGNOSTICS,)
 LINES = 50
 FOLLOW_INTERVAL = 0.2
+SECRET = ("pass", "secret_key", "token")     # settings whose names have these words are not shown
 
 
 def diagnostic(name, usage, about, banner=None, tools=ONLY, section=SECTION, **more):
@@ -59,12 +60,29 @@ def environment(call):
     try:
         found = call.api.get("/api/config/effective")
     except Refused as refused:
-        if refused.status in (404, 405):
-            raise Failure("this node does not tell its configuration; 'warrend --config FILE --print-config' on its machine does") from None
-        raise
+        if refused.status not in (404, 405):
+            raise
+        found = local_settings(call)
     pairs = found.items() if isinstance(found, dict) else [(key.get("name", key.get("key")), key.get("value")) for key in found]
-    pairs = list(pairs)
+    pairs = [(name, "(hidden)" if any(word in name for word in SECRET) else value) for name, value in pairs]
     return Report("\n".join(f"{name} = {value}" for name, value in pairs), dict(pairs))
+
+
+def local_settings(call):
+    """What stands in the node's configuration file, when node and file are on this machine."""
+    words = process_words(call)
+    if "--config" not in words[:-1]:
+        raise Failure(f"{call.node} was started without a configuration file; its command line: {' '.join(words)}")
+    return target.read_settings({"config": words[words.index("--config") + 1]})
+
+
+def process_words(call):
+    pid = facts.node_of(call).get("os_pid")
+    try:
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    except OSError:
+        raise Failure(f"process {pid} of {call.node} is not on this machine: ask there") from None
+    return [word for word in words if word]
 
 
 @command("report", "", "Generate a server status report containing a concatenation of all server status information for support "
@@ -212,12 +230,7 @@ def os_env(call):
 @diagnostic("command_line_arguments", "", "Displays target node's command-line arguments",
             lambda call: f"Command line arguments of node {call.node_or_url()} ...", section=ENVIRONMENT)
 def command_line_arguments(call):
-    pid = facts.node_of(call).get("os_pid")
-    try:
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
-    except OSError:
-        raise Failure(f"process {pid} of {call.node} is not on this machine") from None
-    return Message(" ".join(words).strip())
+    return Message(" ".join(process_words(call)))
 
 
 # The rest

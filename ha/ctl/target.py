@@ -26,10 +26,10 @@ def connect(options, timeout):
     if wanted and (wanted.startswith(("http://", "https://")) or _is_address(wanted)):
         return _api(options, wanted, timeout, {})
     settings = read_settings(options)
-    found = of_directory(options, wanted)
-    if found:
+    found, exact = of_directory(options, wanted)
+    if found and exact:
         return _api(options, found, timeout, settings)
-    url = os.environ.get("WARREN_URL") or _url_of(settings)
+    url = found or os.environ.get("WARREN_URL") or _url_of(settings)
     api = _api(options, url or DEFAULT_URL, timeout, settings)
     if wanted and wanted != settings.get("node.name"):
         return _look_up(options, api, wanted, timeout, settings)
@@ -75,17 +75,18 @@ def cluster_directory(options):
 
 
 def of_directory(options, wanted):
-    """The URL of a node of the cluster in a directory: the wanted one, else the first that answers."""
+    """The cluster in a directory: the URL of the wanted node and True; else that of the first node that answers, and whether
+    any node was wanted at all. (None, False) when there is no such cluster."""
     _, state = cluster_directory(options)
     if state is None or (not wanted and os.environ.get("WARREN_URL") and not options.get("dir")):
-        return None
+        return None, False
     urls = {}
     for number, host in enumerate(state["hosts"], 1):
         urls[number] = f"http://{host}:{state['base_port'] + HTTP_OFFSET + number}"
-    if not wanted:
-        return next((url for url in urls.values() if _answers(url)), urls[1])
-    number = wanted.removeprefix("warren@node")
-    return urls.get(int(number)) if number.isdigit() else None
+    number = (wanted or "").removeprefix("warren@node")
+    if number.isdigit() and int(number) in urls:
+        return urls[int(number)], True
+    return next((url for url in urls.values() if _answers(url)), urls[1]), not wanted
 
 
 def _answers(url):
