@@ -235,6 +235,7 @@ struct totals {
     uint64_t logins_failed, logins_succeeded; /* by AMQP */
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
     uint64_t queues_led, ready_bytes, unacked_bytes;
+    uint64_t delayed, postponed; /* messages that wait for their next try; that exchanges keep back */
     struct session_stats stats; /* of all connections since the node started */
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
     uint64_t groups_led;

@@ -221,6 +221,8 @@ static void expose_own(struct buf *out, struct http *h, const struct totals *t)
     expose(&own, "groups_led", "gauge", "Raft groups this node leads", t->groups_led);
     expose(&own, "log_bytes", "gauge", "Bytes of write-ahead log files in use", t->log_bytes);
     expose(&own, "segment_bytes", "gauge", "Bytes of segment files", t->store_bytes);
+    expose(&own, "messages_delayed", "gauge", "Messages that came back and wait for their next try", t->delayed);
+    expose(&own, "messages_postponed", "gauge", "Messages that x-delayed-message exchanges keep back", t->postponed);
     struct exposition process = {out, "process_"};
     expose(&process, "start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds",
            node_started_ms(h->params.node) / 1000);

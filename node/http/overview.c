@@ -74,12 +74,14 @@ static void gather(struct shard *s, void *arg)
         bool leads = g % settings->shard_count == shard_id(s) && broker_leader(b, g) == settings->node;
         t->groups_led += leads;
         struct queue_machine *m = leads ? broker_queues(b, g) : NULL;
+        if (m) t->postponed += queue_machine_postponed(m);
         struct queue_stat stat;
         for (uint64_t cursor = 0; m && queue_machine_next(m, &cursor, &stat);) {
             t->queues_led++;
             t->ready_bytes += stat.ready_bytes;
             t->unacked_bytes += stat.unacked_bytes;
             t->ready += stat.ready;
+            t->delayed += stat.delayed;
             t->unacked += stat.unacked;
             t->consumers += stat.consumers;
         }

@@ -30,11 +30,12 @@ static void put_replicas(json_t *o, struct http *h, const struct members *m, con
 
 static void put_counts(json_t *o, const struct queue_stat *s)
 {
-    json_put(o, "messages", json_number(s->ready + s->unacked));
+    json_put(o, "messages", json_number(s->ready + s->unacked + s->delayed));
+    json_put(o, "messages_delayed", json_number(s->delayed)); /* for their next try; neither ready nor unacked */
     json_put(o, "messages_ready", json_number(s->ready));
     json_put(o, "messages_unacknowledged", json_number(s->unacked));
     json_put(o, "messages_persistent", json_number(s->ready + s->unacked)); /* a replica keeps every message on disk */
-    json_put(o, "message_bytes", json_number(s->ready_bytes + s->unacked_bytes));
+    json_put(o, "message_bytes", json_number(s->ready_bytes + s->unacked_bytes + s->delayed_bytes));
     json_put(o, "message_bytes_ready", json_number(s->ready_bytes));
     json_put(o, "message_bytes_unacknowledged", json_number(s->unacked_bytes));
     json_put(o, "message_bytes_persistent", json_number(s->ready_bytes + s->unacked_bytes));
