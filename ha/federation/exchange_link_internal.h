@@ -14,7 +14,13 @@ enum exchange_link_step {
     STEP_DONE,
 };
 
-enum { CHANNEL_COMMANDS = 2, CHANNEL_LOOK = 3 /* and the two behind it: what is missing closes its channel */ };
+enum {
+    CHANNEL_COMMANDS = 2,
+    CHANNEL_LOOK = 3, /* and the two behind it: what is missing closes its channel */
+    CHANNEL_BIND =
+        8, /* the first of those that carry bindings: a broker works channel by channel, each with a commit */
+    BIND_CHANNELS = 16,
+};
 enum exchange_link_token {
     TOKEN_NONE,
     TOKEN_CONFIRM,
@@ -23,6 +29,7 @@ enum exchange_link_token {
     TOKEN_FOUND_B,
     TOKEN_INTERNAL,
     TOKEN_DECLARED,
+    TOKEN_BARRIER,
     TOKEN_BOUND,
     TOKEN_PROBED,
 };
@@ -40,12 +47,14 @@ struct exchange_link {
     struct federated federated;
     struct client_uri local;
     char *connection_name;
-    uint8_t step;   /* enum exchange_link_step */
-    bool there[3];  /* X, internal A, internal B */
-    unsigned looks; /* still unanswered */
-    bool fanout;    /* the upstream does not know x-federation-upstream */
-    bool again;     /* both suffixes were there: swap once more to be rid of stale bindings */
-    char suffix;    /* of the internal exchange in use */
+    uint8_t step;           /* enum exchange_link_step */
+    bool there[3];          /* X, internal A, internal B */
+    unsigned looks;         /* still unanswered */
+    unsigned barriers;      /* the same, behind the bindings of each channel */
+    uint16_t bind_channels; /* 0: bindings go over CHANNEL_COMMANDS */
+    bool fanout;            /* the upstream does not know x-federation-upstream */
+    bool again;             /* both suffixes were there: swap once more to be rid of stale bindings */
+    char suffix;            /* of the internal exchange in use */
     bool bindings_told;
     uint64_t lag;            /* messages in the upstream's queue */
     struct map_str bindings; /* struct mirrored by its text */

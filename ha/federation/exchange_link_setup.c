@@ -1,4 +1,5 @@
 /* Setting up an exchange link's upstream end, and keeping its bindings like those here. */
+#include "base/hash.h"
 #include "base/mem.h"
 #include "ha/federation/exchange_link_internal.h"
 #include "ha/federation/marks.h"
@@ -42,6 +43,21 @@ static void look(struct exchange_link *l, unsigned what, struct slice name)
     l->looks++;
 }
 
+static void open_bind_channels(struct exchange_link *l)
+{
+    bool room = client_channel_max(upstream_client(l)) >= CHANNEL_BIND + BIND_CHANNELS;
+    l->bind_channels = room && !upstream_is_single_channel(&l->federated.upstream) ? BIND_CHANNELS : 0;
+    for (uint16_t i = 0; i < l->bind_channels; i++)
+        client_channel_open(upstream_client(l), (uint16_t)(CHANNEL_BIND + i), TOKEN_NONE);
+}
+
+/* Always the same for a binding, so that its bind and unbind keep their order. */
+static uint16_t bind_channel(const struct exchange_link *l, const struct mirrored *m)
+{
+    if (!l->bind_channels) return CHANNEL_COMMANDS;
+    return (uint16_t)(CHANNEL_BIND + hash_bytes(m->text, m->size, 0) % l->bind_channels);
+}
+
 void exchange_link_setup_begin(struct exchange_link *l)
 {
     struct buf internal = {0};
@@ -55,6 +71,7 @@ void exchange_link_setup_begin(struct exchange_link *l)
     l->looks = 0;
     l->again = false;
     client_channel_open(upstream_client(l), CHANNEL_COMMANDS, TOKEN_NONE);
+    open_bind_channels(l);
     look(l, 0, federated_upstream_name(&l->federated));
     for (unsigned i = 0; i < 2; i++) {
         put_internal_name(&internal, l, i ? 'B' : 'A');
@@ -173,7 +190,7 @@ static bool send_binding(struct exchange_link *l, const struct mirrored *m, bool
                                                            .routing_key = key,
                                                            .no_wait = f->upstream.bind_nowait,
                                                            .arguments = buf_slice(&arguments)};
-        send(l, CHANNEL_COMMANDS, &method, TOKEN_NONE);
+        send(l, bind_channel(l, m), &method, TOKEN_NONE);
     }
     buf_close(&down);
     buf_close(&arguments);
@@ -201,16 +218,24 @@ void exchange_link_mirror(struct exchange_link *l)
     mem_free(gone);
 }
 
-/* The old one goes behind the last binding, on the same channel: its answer says that all of them are there. */
+/* A request behind the bindings of each channel: when all are answered, all bindings are there. */
 void exchange_link_setup_bindings(struct exchange_link *l)
 {
-    struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DELETE);
-    struct buf old = {0};
+    struct amqp_method m = amqp_method_of(AMQP_BASIC_QOS);
     struct mirrored *b;
     size_t at = 0;
     l->step = STEP_BIND;
     while ((b = map_str_next(&l->bindings, &at, NULL))) b->bound = false;
     exchange_link_mirror(l);
+    l->barriers = 1u + l->bind_channels;
+    send(l, CHANNEL_COMMANDS, &m, TOKEN_BARRIER);
+    for (uint16_t i = 0; i < l->bind_channels; i++) send(l, (uint16_t)(CHANNEL_BIND + i), &m, TOKEN_BARRIER);
+}
+
+static void delete_old(struct exchange_link *l)
+{
+    struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DELETE);
+    struct buf old = {0};
     put_internal_name(&old, l, l->suffix == 'A' ? 'B' : 'A');
     m.exchange_delete.exchange = buf_slice(&old);
     send(l, CHANNEL_COMMANDS, &m, TOKEN_BOUND);
@@ -282,6 +307,9 @@ static void on_answer(struct exchange_link *l, enum bridge_side side, const stru
     case TOKEN_DECLARED:
         l->step = STEP_WAIT_FOR_BINDINGS;
         if (l->bindings_told) exchange_link_setup_bindings(l);
+        break;
+    case TOKEN_BARRIER:
+        if (--l->barriers == 0) delete_old(l);
         break;
     case TOKEN_BOUND:
         after_bind(l);

@@ -8,7 +8,7 @@
 #include "router/registry.h"
 
 enum { PREFETCH = 1000, RECONNECT_DELAY_S = 5, MAX_HOPS = 1, PREFETCH_MAX = UINT16_MAX, ACK_ON_CONFIRM = 2 };
-enum { CLEANUP_NEVER = 1 };
+enum { CLEANUP_NEVER = 1, CHANNELS_SINGLE = 1 };
 
 static const char *const ack_modes[] = {"no-ack", "on-publish", "on-confirm", NULL};
 static const char *const queue_types[] = {"classic", "quorum", NULL};
@@ -80,6 +80,11 @@ enum relay_ack_mode upstream_ack_mode(const struct upstream *u)
 const char *upstream_queue_type(const struct upstream *u)
 {
     return queue_types[u->queue_type];
+}
+
+bool upstream_is_single_channel(const struct upstream *u)
+{
+    return u->channel_use_mode == CHANNELS_SINGLE;
 }
 
 bool upstream_cleans_up(const struct upstream *u)

@@ -26,6 +26,7 @@ int upstream_read(struct upstream *u, const char *name, const json_t *value, str
 void upstream_close(struct upstream *u);
 enum relay_ack_mode upstream_ack_mode(const struct upstream *u);
 const char *upstream_queue_type(const struct upstream *u);
+bool upstream_is_single_channel(const struct upstream *u);
 bool upstream_cleans_up(const struct upstream *u);
 
 /* Checks a federation-upstream-set: a list of maps, each with the name of an upstream and overrides. */

@@ -238,9 +238,13 @@ def many_bindings():
         declare(north, exchange="fed.many")
         declare(south, "q", "fed.many", key="first")
         with kit.connected(south.addresses()[0]) as connection:
+            for channel in range(2, 42):  # a channel's bindings are committed one after the other
+                connection.open_channel(channel)
             for number in range(10000):
-                connection.send(1, "queue.bind", queue="q", exchange="fed.many", routing_key=f"k.{number}", nowait=True)
-            connection.call(1, "queue.declare", queue="q", durable=True, timeout=60)
+                connection.send(2 + number % 40, "queue.bind", queue="q", exchange="fed.many", routing_key=f"k.{number}",
+                                nowait=True)
+            for channel in range(2, 42):
+                connection.call(channel, "queue.declare", queue="q", durable=True, timeout=60)
         cable.delay = 0.1
         south.parameter("federation-upstream", "north", {"uri": north.uri(cable), "reconnect-delay": 1})
         began = time.monotonic()
