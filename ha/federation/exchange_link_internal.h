@@ -36,8 +36,9 @@ enum exchange_link_token {
 
 /* A binding of the downstream exchange: `text` is the length of the key (one byte), the key, the arguments. */
 struct mirrored {
-    bool wanted; /* it is there downstream */
-    bool bound;  /* it was asked for at the upstream, for the current internal exchange */
+    bool wanted;      /* it is there downstream */
+    bool bound;       /* it was asked for at the upstream, for the current internal exchange */
+    uint16_t channel; /* that asked for it: the unbind must not overtake the bind */
     size_t size;
     uint8_t text[];
 };
@@ -52,9 +53,10 @@ struct exchange_link {
     unsigned looks;         /* still unanswered */
     unsigned barriers;      /* the same, behind the bindings of each channel */
     uint16_t bind_channels; /* 0: bindings go over CHANNEL_COMMANDS */
-    bool fanout;            /* the upstream does not know x-federation-upstream */
-    bool again;             /* both suffixes were there: swap once more to be rid of stale bindings */
-    char suffix;            /* of the internal exchange in use */
+    uint16_t next_bind_channel;
+    bool fanout; /* the upstream does not know x-federation-upstream */
+    bool again;  /* both suffixes were there: swap once more to be rid of stale bindings */
+    char suffix; /* of the internal exchange in use */
     bool bindings_told;
     uint64_t lag;            /* messages in the upstream's queue */
     struct map_str bindings; /* struct mirrored by its text */

@@ -1,5 +1,4 @@
 /* Setting up an exchange link's upstream end, and keeping its bindings like those here. */
-#include "base/hash.h"
 #include "base/mem.h"
 #include "ha/federation/exchange_link_internal.h"
 #include "ha/federation/marks.h"
@@ -51,11 +50,10 @@ static void open_bind_channels(struct exchange_link *l)
         client_channel_open(upstream_client(l), (uint16_t)(CHANNEL_BIND + i), TOKEN_NONE);
 }
 
-/* Always the same for a binding, so that its bind and unbind keep their order. */
-static uint16_t bind_channel(const struct exchange_link *l, const struct mirrored *m)
+static uint16_t bind_channel(struct exchange_link *l)
 {
     if (!l->bind_channels) return CHANNEL_COMMANDS;
-    return (uint16_t)(CHANNEL_BIND + hash_bytes(m->text, m->size, 0) % l->bind_channels);
+    return (uint16_t)(CHANNEL_BIND + l->next_bind_channel++ % l->bind_channels);
 }
 
 void exchange_link_setup_begin(struct exchange_link *l)
@@ -169,7 +167,7 @@ static void after_look(struct exchange_link *l)
 /* --- bindings --- */
 
 /* False: this binding must not travel there. */
-static bool send_binding(struct exchange_link *l, const struct mirrored *m, bool bind)
+static bool send_binding(struct exchange_link *l, struct mirrored *m, bool bind)
 {
     const struct federated *f = &l->federated;
     struct buf down = {0}, arguments = {0};
@@ -190,7 +188,8 @@ static bool send_binding(struct exchange_link *l, const struct mirrored *m, bool
                                                            .routing_key = key,
                                                            .no_wait = f->upstream.bind_nowait,
                                                            .arguments = buf_slice(&arguments)};
-        send(l, bind_channel(l, m), &method, TOKEN_NONE);
+        if (bind) m->channel = bind_channel(l);
+        send(l, m->channel, &method, TOKEN_NONE);
     }
     buf_close(&down);
     buf_close(&arguments);

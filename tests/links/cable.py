@@ -1,11 +1,12 @@
 """A line between two sites: a TCP forwarder that can be cut, held and slowed."""
 
-import selectors
+import select
 import socket
 import threading
 import time
 
 CHUNK = 65536
+PATIENCE = 0.002  # how late a byte may leave
 
 
 class Pipe:
@@ -18,18 +19,15 @@ class Pipe:
     def run(self):
         waiting = []  # (when it may go, bytes)
         try:
-            self.source.settimeout(0.002)
             while True:
-                try:
+                if select.select([self.source], [], [], PATIENCE)[0]:
                     data = self.source.recv(CHUNK)
                     if not data:
                         break
                     waiting.append((time.monotonic() + self.cable.delay, data))
-                except socket.timeout:
-                    pass
                 while waiting and not self.cable.held and waiting[0][0] <= time.monotonic():
                     self.target.sendall(waiting.pop(0)[1])
-        except OSError:
+        except (OSError, ValueError):  # cut: the descriptor may be gone already
             pass
         for end in (self.source, self.target):
             try:
@@ -50,21 +48,19 @@ class Cable:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.listener, selectors.EVENT_READ)
-            while True:
-                try:
-                    near, _ = self.listener.accept()
-                except OSError:
-                    return
-                far = None if self.refusing else self.reach()
-                if far is None:
-                    near.close()
-                    continue
-                with self.lock:
-                    self.sockets += [near, far]
-                Pipe(self, near, far)
-                Pipe(self, far, near)
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = None if self.refusing else self.reach()
+            if far is None:
+                near.close()
+                continue
+            with self.lock:
+                self.sockets += [near, far]
+            Pipe(self, near, far)
+            Pipe(self, far, near)
 
     def reach(self):
         for target in self.targets:

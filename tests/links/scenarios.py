@@ -249,10 +249,10 @@ def many_bindings():
         south.parameter("federation-upstream", "north", {"uri": north.uri(cable), "reconnect-delay": 1})
         began = time.monotonic()
         south.policy("fed", "^fed[.]", {"federation-upstream": "north"}, "exchanges")
-        south.wait_running("federation", timeout=60)
+        south.wait_running("federation", timeout=120)
         took = time.monotonic() - began
         print(f"    {took:.1f} s")
         bindings = north.api().get("/exchanges/%2F/fed.many/bindings/source")
         kit.check_equal(len(bindings), 10001, "bindings at the upstream")
-        kit.check(took < 20, f"it took {took:.1f} s")
+        kit.check(took < 60, f"it took {took:.1f} s; one after the other it would be 2000 s")
         cable.close()
