@@ -52,6 +52,7 @@ struct config {
     char agent_tcp[CONFIG_TEXT_MAX];
     char management_tcp[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */
+    char load_definitions[CONFIG_TEXT_MAX];
     int64_t prometheus_tcp_port; /* 0: none */
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
     char management_ssl_ip[CONFIG_TEXT_MAX];

@@ -283,12 +283,13 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .address = c->management_tcp,
                                       .tls_address = https,
                                       .metrics_address = prometheus,
+                                      .definitions = c->load_definitions,
                                       .product = c->product_name,
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     http_params.tls_files = security->https;
-    if (*c->management_tcp || http_params.tls || *prometheus) code = http_open(&http, &http_params, err);
+    if (*c->management_tcp || http_params.tls || *prometheus || *c->load_definitions) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);

@@ -173,12 +173,13 @@ bool conversation_call(struct conversation *c, const struct amqp_method *m, stru
 
 struct give {
     int fd;
+    bool trusted;
 };
 
 static void take_over(struct shard *s, void *arg)
 {
     struct give *give = arg;
-    shard_open_conversation(s, give->fd);
+    shard_open_conversation(s, give->fd, give->trusted);
 }
 
 static void send_start_ok(struct conversation *c, const struct caller *caller)
@@ -236,7 +237,7 @@ struct conversation *conversation_open(struct request *r, struct slice vhost, st
     struct conversation *c = mem_zalloc(sizeof *c);
     c->fd = ends[0];
     c->patience_ms = node_settings(node)->session.publish_timeout_ms + PATIENCE_MS;
-    struct give give = {ends[1]};
+    struct give give = {ends[1], r->trusted};
     shard_call_any(node_shard(node, 0), take_over, &give);
     if (shake_hands(c, &r->caller, vhost, why)) return c;
     conversation_close(c);

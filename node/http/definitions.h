@@ -7,6 +7,10 @@
 json_t *definitions_of_all(struct http *h);
 json_t *definitions_of_vhost(struct http *h, struct slice vhost);
 
+/* Brings in what `file` names, as the caller of `r`; of a vhost if asked (data not NULL). What is there stays. Returns
+ * how many were refused; `reasons` says why, and is the caller's to close. */
+size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons);
+
 /* What families share with it; new each. */
 json_t *users_shown(struct http *h);
 json_t *limits_grouped(struct http *h, enum registry_kind kind, struct slice owner);

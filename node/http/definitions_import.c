@@ -266,25 +266,41 @@ static const struct section {
     {"bindings", import_binding, true},
 };
 
-void api_definitions_post(struct request *r, struct answer *a)
+size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
 {
-    struct import i = {.request = r, .vhost = r->captures[0]};
-    if (i.vhost.data && !vhost_answer(r, i.vhost, a)) return;
+    struct import i = {.request = r, .vhost = vhost};
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
-        const json_t *list = json_object_get(r->body, parts[p].name);
-        for (size_t k = 0; k < json_array_size(list) && (!i.vhost.data || parts[p].of_vhost); k++)
+        const json_t *list = json_object_get(file, parts[p].name);
+        for (size_t k = 0; k < json_array_size(list) && (!vhost.data || parts[p].of_vhost); k++)
             if (json_is_object(json_array_get(list, k))) parts[p].import(&i, json_array_get(list, k));
             else report(&i, parts[p].name, (struct slice){0}, "not an object");
     }
     hang_up(&i);
-    buf_put_u8(&i.report, 0);
-    if (!i.refused) answer_done(a, false);
-    else if (i.refused <= REPORTED_MAX) answer_error(a, 400, "bad_request", (const char *)i.report.data);
-    else {
-        i.report.size--;
-        buf_printf(&i.report, "\nand %zu more", i.refused - REPORTED_MAX);
-        buf_put_u8(&i.report, 0);
-        answer_error(a, 400, "bad_request", (const char *)i.report.data);
+    if (i.refused > REPORTED_MAX) buf_printf(&i.report, "\nand %zu more", i.refused - REPORTED_MAX);
+    *reasons = i.report;
+    return i.refused;
+}
+
+/* A form of the page, or of curl -F file=@...: the JSON stands between its first and last brace. */
+static json_t *file_of_form(const struct request *r)
+{
+    const uint8_t *from = memchr(r->bytes.data, '{', r->bytes.size), *to = memrchr(r->bytes.data, '}', r->bytes.size);
+    return from && to && to > from ? json_loadb((const char *)from, (size_t)(to - from) + 1, 0, NULL) : NULL;
+}
+
+void api_definitions_post(struct request *r, struct answer *a)
+{
+    struct slice vhost = r->captures[0];
+    struct buf reasons = {0};
+    json_t *file = r->body ? json_incref(r->body) : file_of_form(r);
+    if (!json_is_object(file)) {
+        answer_bad(a, "not_json");
+    } else if (!vhost.data || vhost_answer(r, vhost, a)) {
+        size_t refused = definitions_import(r, file, vhost, &reasons);
+        buf_put_u8(&reasons, 0);
+        if (refused) answer_error(a, 400, "bad_request", (const char *)reasons.data);
+        else answer_done(a, false);
     }
-    buf_close(&i.report);
+    buf_close(&reasons);
+    json_decref(file);
 }

@@ -21,6 +21,7 @@ struct http_params {
     const struct config_tls *tls;  /* NULL: no HTTPS */
     struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
+    const char *definitions;     /* file to load at start; "": none */
     const char *metrics_address; /* of /metrics alone, without credentials; "": none */
     const char *product, *version, *cluster_name;
 };

@@ -30,6 +30,7 @@ struct sampler;
 struct http {
     struct http_params params;
     struct peers *peers;
+    struct boot *boot; /* NULL: no definitions to load */
     struct sampler *sampler;
     _Atomic(const struct http_links *) links; /* NULL: not told yet */
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
@@ -81,6 +82,7 @@ struct request {
     struct buf bytes; /* the body as it came */
     json_t *body;     /* an object; an empty one when there was no body */
     bool too_large;
+    bool trusted;      /* it is the node's own: nobody asks for rights */
     bool metrics_only; /* it came on the port that knows nothing else, and asks nobody who he is */
 };
 

@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 
 #include "base/mem.h"
+#include "node/http/boot.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
 
@@ -225,6 +226,7 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     int code = *params->address ? open_plain(h, params->address, on_request, &h->daemon, err) : 0;
     if (!code && params->tls) code = https_open(h, err);
     if (!code && *params->metrics_address) code = open_plain(h, params->metrics_address, on_metrics, &h->metrics, err);
+    if (!code && *params->definitions) code = boot_open(&h->boot, h, params->definitions, err);
     if (code) http_close(h);
     else *out = h;
     return code;
@@ -240,6 +242,7 @@ void http_close(struct http *h)
     if (h->daemon) MHD_stop_daemon(h->daemon);
     if (h->metrics) MHD_stop_daemon(h->metrics);
     if (h->https) https_close(h->https);
+    if (h->boot) boot_close(h->boot);
     peers_close(h->peers);
     sampler_close(h->sampler);
     mem_free(h);

@@ -154,10 +154,11 @@ void connection_open(struct shard *s, int fd, unsigned listener)
     open_connection(s, fd, &s->settings->entrances[listener], false);
 }
 
-void shard_open_conversation(struct shard *s, int fd)
+void shard_open_conversation(struct shard *s, int fd, bool trusted)
 {
     static const struct net_entrance plain;
-    open_connection(s, fd, &plain, true);
+    struct connection *c = open_connection(s, fd, &plain, true);
+    if (c) c->trusted = trusted;
     turn_soon(s);
 }
 

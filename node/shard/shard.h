@@ -81,7 +81,7 @@ enum question_outcome { QUESTION_SENT, QUESTION_LATER, QUESTION_NOBODY };
 enum question_outcome shard_answer(struct shard *s, uint8_t node, uint64_t id, bool last, struct slice part);
 /* A client of this process, at the other end of a socket pair (node/http/conversation.h): it counts as local, and is
  * neither listed nor counted. Takes the descriptor over. */
-void shard_open_conversation(struct shard *s, int fd);
+void shard_open_conversation(struct shard *s, int fd, bool trusted /* session_trust() */);
 /* The same for the local end of a link between clusters, which is trusted (session_trust()). */
 void shard_open_link(struct shard *s, int fd);
 enum alarm { ALARM_DISK = 1, ALARM_MEMORY = 2 };

@@ -1,6 +1,8 @@
 """What operators set up over HTTP: vhosts, users, rights, limits, policies, parameters, and all of it as one file."""
 
 import json
+import pathlib
+import tempfile
 
 import amqp
 import kit
@@ -237,3 +239,21 @@ def test_shovels():
         kit.wait_for("no shovel", lambda: other.get("/shovels") == [], timeout=20)
         other.delete("/shovels/vhost/%2F/mover", expect=404)
         kit.check_equal(api.get("/federation-links"), [], "federation links")
+
+
+def test_definitions_at_start():
+    """load_definitions brings a file in when the cluster starts, on whichever node first; a form brings one in, too"""
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory) / "definitions.json"
+        file.write_text(json.dumps(OLD_FILE))
+        with kit.cluster(settings={"load_definitions": str(file)}) as cluster:
+            api = Api(cluster.nodes[1])
+            kit.wait_for("the file's queue", lambda: api("GET", "/bindings/legacy/e/routes/q/ha.orders").status == 200
+                         and len(api.get("/bindings/legacy/e/routes/q/ha.orders")) == 1)
+            kit.wait_for("each node's word", lambda: all("definitions loaded" in kit.read_log(node) for node in cluster.nodes))
+            kit.check(not any("refused=" in kit.read_log(node) for node in cluster.nodes), "something was refused")
+            form = ('--mark\r\nContent-Disposition: form-data; name="file"; filename="d.json"\r\n\r\n'
+                    '{"queues": [{"name": "by-form", "vhost": "/", "durable": true, "arguments": {}}]}\r\n--mark--\r\n')
+            api("POST", "/definitions", form, expect=204, **{"Content-Type": "multipart/form-data; boundary=mark"})
+            api.get("/queues/%2F/by-form")
+            api("POST", "/definitions", "no braces", expect=400)
