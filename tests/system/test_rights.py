@@ -60,7 +60,7 @@ def test_permissions():
 
 def test_deleted_users_and_vhosts():
     """Connections of a deleted user or vhost are closed on every node; what was in the vhost is gone from all replicas"""
-    with kit.cluster() as cluster:
+    with kit.cluster(settings={"shards": 2}) as cluster:
         api = Api(cluster.nodes[0])
         api.put("/vhosts/shop")
         make_ann(api, vhost="shop")
@@ -86,7 +86,7 @@ def test_deleted_users_and_vhosts():
 
 def test_limits():
     """Limits of connections and channels count over all nodes, and what was closed counts no more"""
-    with kit.cluster() as cluster:
+    with kit.cluster(settings={"shards": 2}) as cluster:
         api = Api(cluster.nodes[0])
         make_ann(api)
         api.put("/user-limits/ann/max-connections", {"value": 2}, expect=204)
