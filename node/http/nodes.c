@@ -99,6 +99,35 @@ static void put_totals(json_t *o, const struct totals *t)
     json_put(o, "consumers", json_number(t->consumers));
 }
 
+/* Entries that a member does not have yet, of the groups that this node leads; by node id. */
+static void add_lag(struct shard *s, void *arg)
+{
+    uint64_t *lag = arg;
+    const struct node_settings *settings = shard_settings(s);
+    for (uint32_t g = 0; g < settings->placement.group_count; g++) {
+        struct group *group = broker_group(shard_broker(s), g);
+        struct group_status status;
+        if (!group) continue;
+        group_status(group, &status);
+        for (uint32_t i = 0; status.leads && i < status.member_count; i++)
+            if (status.match_index[i] < status.last_index && status.members[i].node != settings->node)
+                lag[status.members[i].node % NODE_IDS] += status.last_index - status.match_index[i];
+    }
+}
+
+static void put_lag(json_t *o, struct http *h)
+{
+    uint64_t lag[NODE_IDS] = {0};
+    struct members members;
+    json_t *by_name = json_object();
+    each_shard(h, add_lag, lag);
+    members_open(h, &members);
+    for (unsigned id = 0; id < NODE_IDS; id++)
+        if (members.names[id]) json_put(by_name, members.names[id], json_number(lag[id]));
+    members_close(&members);
+    json_put(o, "follower_lag", by_name);
+}
+
 static json_t *attempts_json(const char *protocol, uint64_t failed, uint64_t succeeded)
 {
     return json_pack("{s:s, s:I, s:I, s:I}", "protocol", protocol, "auth_attempts", (json_int_t)(failed + succeeded),
@@ -190,6 +219,7 @@ json_t *node_here(struct http *h)
     json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
     put_machine(o, settings);
     put_totals(o, &totals);
+    put_lag(o, h);
     put_without_counterpart(o);
     put_stats(o, h, &totals);
     put_attempts(o, h, &totals);

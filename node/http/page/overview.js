@@ -2,6 +2,7 @@
 import {call, get, tryGet} from "./api.js";
 import {bytes, card, chart, count, duration, form, h, rate, table} from "./dom.js";
 
+const LAG_TO_WORRY = 1000; // entries
 const KEPT = 120; // samples: ten minutes
 const samples = []; // [ms, overview]
 
@@ -77,7 +78,7 @@ const NODE_COLUMNS = [
         title: "Lag (entries)",
         number: true,
         cell: n =>
-            n.raft_lag ? h("span", {className: n.raft_lag > 1000 ? "warn" : ""}, count(n.raft_lag)) : count(n.raft_lag),
+            n.running ? h("span", {className: n.lag > LAG_TO_WORRY ? "warn" : ""}, count(n.lag)) : "",
     },
     {
         title: "Memory",
@@ -155,9 +156,15 @@ async function save() {
     return "The file is in the browser's downloads.";
 }
 
+// Leaders tell how far each follower is behind them.
+function addLag(nodes) {
+    for (const node of nodes) node.lag = nodes.reduce((sum, other) => sum + (other.follower_lag?.[node.name] ?? 0), 0);
+    return nodes;
+}
+
 export async function overview(parts, context) {
     remember(context.overview);
-    const nodes = await tryGet("nodes", []);
+    const nodes = addLag(await tryGet("nodes", []));
     return [
         h("h1", {}, "Overview"),
         totals(context.overview),

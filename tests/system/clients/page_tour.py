@@ -5,6 +5,7 @@ Prints "ok: STEP" for each step; the first that fails ends it with what the page
 """
 
 import pathlib
+import re
 import sys
 import time
 
@@ -12,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-WAIT = 10.0
+WAIT = 15.0
 
 
 class Tour:
@@ -92,6 +93,8 @@ def step_log_in(tour):
 def step_overview(tour):
     tour.go("overview", "Overview")
     tour.shows("running", "connections", "queues")
+    # Someone publishes all the while: the rate must get from the nodes to the chart.
+    tour.until("a rate of publishes", lambda: re.search(r"publish: [1-9]", tour.text()))
 
 
 def step_queue(tour):
