@@ -105,6 +105,8 @@ void broker_change(struct broker *b, const struct topology_command *command, voi
 bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback);
 struct auth *broker_auth(struct broker *b);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
+/* The port by which a channel talks to a group: what the group's consumers are known by. 0: none. */
+uint64_t broker_channel_port(const struct broker_connection *c, uint16_t channel, uint32_t group);
 uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);

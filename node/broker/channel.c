@@ -282,6 +282,17 @@ struct broker_connection *broker_connection_open(struct broker *b)
     return c;
 }
 
+uint64_t broker_channel_port(const struct broker_connection *c, uint16_t number, uint32_t group)
+{
+    LIST_FOR(&c->channels, link)
+    {
+        const struct backend_channel *channel = LIST_ITEM(link, struct backend_channel, link);
+        if (channel->number != number || group >= c->broker->params.group_count) continue;
+        return channel->ports[group] ? channel->ports[group]->id : 0;
+    }
+    return 0;
+}
+
 void broker_connection_hide(struct broker_connection *c)
 {
     c->hidden = true;

@@ -83,6 +83,9 @@ static json_t *consumer_json(struct shard *s, const struct shard_connection_info
     json_put(o, "arguments", json_table(i->arguments));
     json_put(o, "active", json_true());
     json_put(o, "activity_status", json_string("up"));
+    json_put(o, "consumer_id",
+             json_integer(i->id)); /* with the port, for find_active(); taken out before it is shown */
+    json_put(o, "port_id", json_number(broker_channel_port(c->broker, channel, i->group)));
     json_put(o, "consumer_timeout", json_null());
     return o;
 }
@@ -151,6 +154,54 @@ json_t *consumers_here(struct http *h)
     return walk(h, true);
 }
 
+/* --- single active consumers: which one it is, the queue's replica here knows --- */
+
+struct looking {
+    json_t *consumers;
+    size_t from, to;
+};
+
+static bool is_active(const struct queue_machine *m, uint64_t queue, uint64_t port, uint64_t id)
+{
+    struct consumer_stat stat;
+    for (uint64_t cursor = 0; queue_machine_next_consumer(m, queue, &cursor, &stat);)
+        if (stat.port == port && stat.consumer == id) return stat.active;
+    return false;
+}
+
+static void look(struct shard *s, void *arg)
+{
+    struct looking *l = arg;
+    struct broker *b = shard_broker(s);
+    for (size_t i = l->from; i < l->to; i++) {
+        json_t *o = json_array_get(l->consumers, i), *queue = json_object_get(o, "queue");
+        const struct queue_record *q = topology_queue(broker_topology(b), slice_json(json_object_get(queue, "vhost")),
+                                                      slice_json(json_object_get(queue, "name")));
+        const struct queue_machine *m = q ? broker_queues(b, q->group) : NULL;
+        const struct queue_settings *settings = m ? queue_machine_settings(m, q->id) : NULL;
+        if (!settings || !settings->single_active_consumer) continue;
+        bool active = is_active(m, q->id, (uint64_t)json_integer_value(json_object_get(o, "port_id")),
+                                (uint64_t)json_integer_value(json_object_get(o, "consumer_id")));
+        json_put(o, "active", json_boolean(active));
+        json_put(o, "activity_status", json_string(active ? "single_active" : "waiting"));
+    }
+}
+
+static json_t *consumers_everywhere(struct request *r)
+{
+    json_t *all = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+    for (size_t i = 0; i < json_array_size(all); i += HTTP_SLICE / 4) {
+        size_t left = json_array_size(all) - i;
+        struct looking l = {all, i, i + (left < HTTP_SLICE / 4 ? left : HTTP_SLICE / 4)};
+        each_shard(r->http, look, &l);
+    }
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_object_del(json_array_get(all, i), "consumer_id");
+        json_object_del(json_array_get(all, i), "port_id");
+    }
+    return all;
+}
+
 /* --- paths --- */
 
 static json_t *channels_seen(struct request *r)
@@ -209,7 +260,7 @@ void api_channel_get(struct request *r, struct answer *a)
     if (!one) {
         answer_not_found(a);
     } else {
-        json_t *consumers = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+        json_t *consumers = consumers_everywhere(r);
         json_put(one, "consumer_details", keep(consumers, "channel_details", "name", r->captures[0]));
         answer_json(a, columns_of(one, request_query(r, "columns")));
     }
@@ -218,7 +269,7 @@ void api_channel_get(struct request *r, struct answer *a)
 
 json_t *consumers_of_queue(struct request *r, struct slice vhost, struct slice name)
 {
-    json_t *all = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+    json_t *all = consumers_everywhere(r);
     return keep(keep(all, "queue", "vhost", vhost), "queue", "name", name);
 }
 
@@ -226,7 +277,7 @@ void api_consumers_list(struct request *r, struct answer *a)
 {
     struct slice vhost = r->captures[0];
     if (vhost.data && !vhost_answer(r, vhost, a)) return;
-    json_t *all = peers_list(r->http->peers, consumers_here(r->http), "consumers");
+    json_t *all = consumers_everywhere(r);
     if (vhost.data) keep(all, "queue", "vhost", vhost);
     for (size_t i = json_array_size(all); i-- > 0;)
         if (!caller_sees(r, slice_json(json_object_get(json_object_get(json_array_get(all, i), "queue"), "vhost"))))

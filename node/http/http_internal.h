@@ -192,14 +192,14 @@ bool queue_answer(struct request *r, struct answer *a);
 
 typedef void request_handler(struct request *r, struct answer *a);
 request_handler api_overview_get, api_whoami_get, api_version_get, api_extensions_get, api_cluster_name_get;
-request_handler api_nodes_list, api_node_get, api_node_memory;
+request_handler api_nodes_list, api_node_get, api_node_memory, api_node_memory_relative;
 request_handler api_connections_list, api_connections_of_vhost, api_connections_of_user, api_connections_of_user_delete,
     api_connection_get, api_connection_delete;
 request_handler api_channels_list, api_channels_of_vhost, api_channels_of_connection, api_channel_get;
 request_handler api_consumers_list;
 request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exchange_delete, api_exchange_publish,
     api_exchange_bindings_source, api_exchange_bindings_destination;
-request_handler api_queues_list, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
+request_handler api_queues_list, api_queues_detailed, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
     api_queue_messages_get, api_queue_actions;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_shovels_list, api_shovel_get, api_shovel_delete, api_shovel_restart;

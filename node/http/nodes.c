@@ -315,6 +315,14 @@ void api_node_memory(struct request *r, struct answer *a)
     json_decref(nodes);
 }
 
+void api_node_memory_relative(struct request *r, struct answer *a)
+{
+    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    if (found) answer_json(a, json_pack("{s:{s:i, s:i}}", "memory", "total", 100, "other_system", 100));
+    else answer_not_found(a);
+    json_decref(nodes);
+}
+
 void api_auth_attempts(struct request *r, struct answer *a)
 {
     json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes),

@@ -245,3 +245,22 @@ def test_nodes():
         api("GET", "/nodes/nobody", expect=404)
         kit.kill(cluster.nodes[2])
         kit.wait_for("a node that does not run", lambda: [n["running"] for n in api.get("/nodes")] == [True, True, False])
+
+
+def test_single_active_consumer():
+    """Which consumer is the single active one is shown by every node, and follows when it goes"""
+    with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as first, kit.connected(cluster.nodes[1]) as second:
+        kit.declare(first, "one", arguments={"x-single-active-consumer": True})
+        first.call(1, "basic.consume", queue="one", consumer_tag="first")
+        second.call(1, "basic.consume", queue="one", consumer_tag="second")
+        api = Api(cluster.nodes[2])
+
+        def shown():
+            return sorted((c["consumer_tag"], c["active"], c["activity_status"]) for c in api.get("/consumers"))
+
+        kit.wait_for("two consumers", lambda: shown() == [("first", True, "single_active"), ("second", False, "waiting")])
+        queue = api.get("/queues/%2F/one")
+        kit.check_equal((queue["single_active_consumer_tag"], queue["active_consumers"], queue["consumers"]), ("first", 1, 2),
+                        "of the queue")
+        first.call(1, "basic.cancel", consumer_tag="first")
+        kit.wait_for("the other one", lambda: shown() == [("second", True, "single_active")])
