@@ -3,13 +3,22 @@
 #include "router/table_view.h"
 #include "router/topology_internal.h"
 
-/* RabbitMQ compares Erlang terms: a number with a point is never an integer. */
-static bool one_matches(struct slice key, const struct table_value *wanted, struct slice headers)
+static bool is_text(const struct table_value *v)
+{
+    return v->type == 'S' || v->type == 'x';
+}
+
+/* RabbitMQ compares Erlang terms, which do not know the type that they had in the table: a timestamp is a number, 1 is
+ * 1.0, bytes are a string. */
+static bool one_matches(struct slice key, struct table_value wanted, struct slice headers)
 {
     struct table_value found;
     if (!table_find(headers, key, &found)) return false;
-    if (wanted->type == 'V') return true;
-    return table_value_is_integer(wanted) == table_value_is_integer(&found) && table_value_equal(wanted, &found);
+    if (wanted.type == 'V') return true;
+    if (wanted.type == 'T') wanted.type = 'l';
+    if (found.type == 'T') found.type = 'l';
+    if (is_text(&wanted) && is_text(&found)) return slice_equal(wanted.bytes, found.bytes);
+    return table_value_equal(&wanted, &found);
 }
 
 bool headers_check(struct slice arguments, struct topology_result *r)
@@ -46,7 +55,7 @@ bool headers_match(struct slice arguments, struct slice headers)
     while (table_next(&r, &key, &wanted)) {
         bool internal = key.size >= 2 && !memcmp(key.data, "x-", 2);
         if (slice_is(key, "x-match") || (internal && !with_x)) continue;
-        bool matches = one_matches(key, &wanted, headers);
+        bool matches = one_matches(key, wanted, headers);
         if (any && matches) return true;
         if (!any && !matches) return false;
     }

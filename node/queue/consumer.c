@@ -25,7 +25,8 @@ void choose_active(struct queue *q)
 
 static uint8_t refusal(const struct queue *q, const struct command_attach *a)
 {
-    if (q->exclusive || ((a->flags & ATTACH_EXCLUSIVE) && q->consumer_count)) return REPLY_EXCLUSIVE;
+    bool alone = a->flags & ATTACH_EXCLUSIVE;
+    if (q->exclusive || (alone && (q->consumer_count || q->settings.single_active_consumer))) return REPLY_EXCLUSIVE;
     return REPLY_OK;
 }
 

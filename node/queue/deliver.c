@@ -129,8 +129,17 @@ void stir(struct queue_machine *m, struct queue *q)
     m->stirred[m->stirred_count++] = q->id;
 }
 
+void trim_stirred(struct queue_machine *m, struct effects *effects)
+{
+    for (size_t i = 0; i < m->stirred_count; i++) {
+        struct queue *q = queue_find(m, m->stirred[i]);
+        if (q) drop_heads(m, q, effects);
+    }
+}
+
 void pump_stirred(struct queue_machine *m, struct effects *effects)
 {
+    trim_stirred(m, effects);
     for (size_t i = 0; i < m->stirred_count; i++) {
         struct queue *q = queue_find(m, m->stirred[i]);
         if (!q) continue;

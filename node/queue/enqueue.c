@@ -24,6 +24,7 @@ static bool over_length(const struct queue *q)
 
 void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects)
 {
+    if (q->settings.overflow != OVERFLOW_DROP_HEAD) return; /* what is there stays */
     while (q->ready && over_length(q)) {
         bool found = false;
         for (unsigned i = 0; i < q->level_count && !found; i++) {

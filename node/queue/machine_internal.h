@@ -169,7 +169,7 @@ static inline void queue_forget(struct queue *q, uint8_t level, uint64_t number)
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
              struct effects *effects);
 
-/* Brings a queue down to its maximum length: the oldest of the lowest priority goes first. */
+/* Brings a queue that drops its head down to its maximum length: the oldest of the lowest priority goes first. */
 void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects);
 
 /* deliver.c */
@@ -178,6 +178,7 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects);
 void port_may_take_more(struct queue_machine *m, struct machine_port *port, struct effects *effects);
 /* A queue of other ports' consumers, too, may have to be looked at: noted now, pumped at the end of the command. */
 void stir(struct queue_machine *m, struct queue *q);
+void trim_stirred(struct queue_machine *m, struct effects *effects); /* what came back may be too much */
 void pump_stirred(struct queue_machine *m, struct effects *effects);
 void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t dseq, const struct unacked_item *item,
                    struct effects *effects);

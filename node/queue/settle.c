@@ -158,6 +158,7 @@ void settle(struct queue_machine *m, struct machine_port *port, const struct com
         port->base.received = s.last; /* what is settled was received */
     window_received(port);
     settle_range(m, port, s.first, s.last, s.outcome, effects);
+    trim_stirred(m, effects);
     port_may_take_more(m, port, effects);
     pump_stirred(m, effects); /* what came back may go to consumers of other ports */
 }

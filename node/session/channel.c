@@ -95,7 +95,7 @@ static void first_frame(struct session *s, const struct amqp_frame *f)
     s->method_id = m.method_id;
     if (f->type != AMQP_FRAME_METHOD)
         session_fail(s, AMQP_UNEXPECTED_FRAME, "expected method frame, got non method frame instead");
-    else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+    else if (code) session_fail_method(s, f, (uint16_t)code);
     else if (amqp_method_number(&m) != AMQP_CHANNEL_OPEN)
         session_fail(s, AMQP_CHANNEL_ERROR, "expected 'channel.open'");
     else if (f->channel > s->channel_max)
@@ -136,7 +136,7 @@ bool channel_frame(struct session *s, const struct amqp_frame *f)
     if (code == AMQP_NOT_IMPLEMENTED) session_fail(s, AMQP_NOT_IMPLEMENTED, "unknown method");
     else if (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT))
         session_fail(s, AMQP_COMMAND_INVALID, "unimplemented method");
-    else if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+    else if (code) session_fail_method(s, f, (uint16_t)code);
     else if (amqp_method_number(&m) == AMQP_BASIC_PUBLISH) return channel_publish_begin(ch, &m);
     else channel_method(ch, &m);
     return true;

@@ -145,11 +145,16 @@ static const char *parse_expiration(struct slice text, uint64_t *ttl_ms, char wh
     return NULL;
 }
 
-/* Checks of the properties that end the channel; false: it ended. */
+/* Checks of the properties that end the channel, in RabbitMQ's order; false: it ended. */
 static bool check_properties(struct channel *ch, const struct amqp_properties_brief *brief, uint64_t *ttl_ms)
 {
     struct session *s = ch->session;
     char space[SESSION_TEXT_SIZE];
+    if ((brief->flags & AMQP_HAS_USER_ID) && !channel_may_claim_user(ch, brief->user_id)) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "user_id property set to '%.*s' but authenticated user was '%.*s'",
+                     SLICE_ARG(brief->user_id), SLICE_ARG(s->user));
+        return false;
+    }
     if (brief->flags & AMQP_HAS_EXPIRATION) {
         const char *why = parse_expiration(brief->expiration, ttl_ms, space);
         if (why) {
@@ -157,11 +162,6 @@ static bool check_properties(struct channel *ch, const struct amqp_properties_br
                          why);
             return false;
         }
-    }
-    if ((brief->flags & AMQP_HAS_USER_ID) && !channel_may_claim_user(ch, brief->user_id)) {
-        channel_fail(ch, AMQP_PRECONDITION_FAILED, "user_id property set to '%.*s' but authenticated user was '%.*s'",
-                     SLICE_ARG(brief->user_id), SLICE_ARG(s->user));
-        return false;
     }
     return true;
 }
@@ -253,7 +253,7 @@ static bool find_route(struct channel *ch, struct slice headers, const struct am
         if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
         return false;
     }
-    if (copies && !channel_publish_route_copies(ch, &query, &memory->route)) return false;
+    if (copies) channel_publish_route_copies(ch, &query, &memory->route);
     if (route_goes_nowhere(&memory->route) && hold(ch)) return false;
     if (!copies && route_is_lasting(&memory->route))
         memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
@@ -338,7 +338,7 @@ static void complete(struct channel *ch)
     if (!code && brief.headers.size && amqp_marks_find(brief.headers, &space)) marks = &space;
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
     else if (check_rights(ch) && find_route(ch, brief.headers, marks) && channel_publish_check_reply_to(ch, &brief) &&
-             check_properties(ch, &brief, &ttl_ms))
+             check_properties(ch, &brief, &ttl_ms) && channel_publish_check_copies(ch, brief.headers))
         hand_over(ch, &brief, marks, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);
     else p->state = CONTENT_NONE;

@@ -10,33 +10,40 @@ bool channel_publish_has_copies(struct slice headers)
     return amqp_table_find(headers, "CC", &v) || amqp_table_find(headers, "BCC", &v);
 }
 
-static bool add_keys(struct channel *ch, const char *header, struct route_query *query, struct route *route,
+static void add_keys(struct channel *ch, const char *header, struct route_query *query, struct route *route,
                      struct route *more)
 {
     struct session *s = ch->session;
     struct amqp_value list, key;
-    if (!amqp_table_find(query->headers, header, &list)) return true;
+    if (!amqp_table_find(query->headers, header, &list) || list.type != 'A') return;
     struct reader r = reader_of(list.bytes);
-    if (list.type != 'A') {
-        channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", header,
-                     table_type_name(list.type));
-        return false;
-    }
     while (amqp_array_next(&r, &key)) {
         if (key.type != 'S') continue; /* RabbitMQ passes over them, too */
         query->routing_key = key.bytes;
         if (route_find(s->backend->topology(s->backend->self), query, more)) route_merge(route, more);
     }
-    return true;
 }
 
-bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route)
+void channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route)
 {
     struct route more = {0};
     struct route_query copy = *query;
-    bool fine = add_keys(ch, "CC", &copy, route, &more) && add_keys(ch, "BCC", &copy, route, &more);
+    add_keys(ch, "CC", &copy, route, &more);
+    add_keys(ch, "BCC", &copy, route, &more);
     route_close(&more);
-    return fine;
+}
+
+bool channel_publish_check_copies(struct channel *ch, struct slice headers)
+{
+    static const char *const names[] = {"CC", "BCC"};
+    struct amqp_value list;
+    for (size_t i = 0; headers.size && i < 2; i++) {
+        if (!amqp_table_find(headers, names[i], &list) || list.type == 'A') continue;
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", names[i],
+                     table_type_name(list.type));
+        return false;
+    }
+    return true;
 }
 
 bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief)

@@ -159,7 +159,7 @@ static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
         unsigned code = amqp_method_decode(f->payload, &m);
         s->class_id = m.class_id;
         s->method_id = m.method_id;
-        if (code) session_fail_frame(s, f, (uint16_t)code, "cannot decode");
+        if (code) session_fail_method(s, f, (uint16_t)code);
         else return session_handshake_method(s, &m);
         break;
     }

@@ -125,6 +125,21 @@ void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t 
     buf_close(&b);
 }
 
+void session_fail_method(struct session *s, const struct amqp_frame *f, uint16_t code)
+{
+    enum { IDS_SIZE = 4 };
+    if (f->payload.size < IDS_SIZE || code != AMQP_FRAME_ERROR) {
+        session_fail_frame(s, f, code, f->payload.size < IDS_SIZE ? "unknown_frame" : "cannot decode");
+        return;
+    }
+    struct buf b = {0};
+    struct slice fields = slice_of(f->payload.data + IDS_SIZE, f->payload.size - IDS_SIZE);
+    if (fields.size > AMQP_SHORTSTR_MAX) fields.size = AMQP_SHORTSTR_MAX; /* more is cut anyway */
+    session_print_bytes(&b, fields);
+    session_fail(s, code, "cannot decode %.*s", SLICE_ARG(b));
+    buf_close(&b);
+}
+
 void session_print_bytes(struct buf *b, struct slice bytes)
 {
     bool text = bytes.size > 0;

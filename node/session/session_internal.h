@@ -201,7 +201,7 @@ struct channel {
     uint16_t prefetch; /* of new consumers */
     uint16_t global_prefetch;
     struct session_stats stats;
-    bool limited;      /* basic.qos global is in force */
+    bool limited; /* basic.qos global is in force */
     struct list dirty_link;
     uint64_t next_delivery_tag;
     uint32_t next_consumer;
@@ -228,7 +228,7 @@ struct session {
     const struct backend *backend;
     char *peer;
     bool peer_is_loopback;
-    bool trusted;  /* session_trust() */
+    bool trusted;     /* session_trust() */
     uint8_t phase;    /* enum phase */
     bool deaf;        /* in CLOSING: what comes in is thrown away unread */
     bool out_of_step; /* the client's bytes are no frames any more; only a close-ok is listened for */
@@ -265,7 +265,7 @@ struct session {
     struct list dirty;                /* channels with news for the end of the turn */
     struct channel *borrower;         /* its content points into the input of this call */
     struct buf user, vhost, mechanism, client_properties, connection_name;
-    struct session_tls *tls; /* NULL: plain */
+    struct session_tls *tls;       /* NULL: plain */
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
     struct session_stats gone; /* of channels that are closed */
@@ -294,6 +294,8 @@ void channel_fail_no_queue(struct channel *ch, struct slice name);
 void channel_fail_no_exchange(struct channel *ch, struct slice name);
 void channel_fail_locked(struct channel *ch, struct slice name);
 void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t code, const char *why);
+/* A method frame that cannot be decoded, with the code that amqp_method_decode() gave. */
+void session_fail_method(struct session *s, const struct amqp_frame *f, uint16_t code);
 /* Keeps the socket for a moment, deaf and dumb: a client that guesses passwords learns slowly. */
 void session_close_silently(struct session *s, const char *why);
 /* Bytes as RabbitMQ prints them: <<"text">> or <<1,2,3>>. */
@@ -427,9 +429,9 @@ void channel_publishing_close(struct channel *ch);
 void channel_publish_send(struct channel *ch, const struct outgoing *m); /* to its queues, or back to the client */
 
 /* --- channel_publish_keys.c --- */
-/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. False:
- * the channel failed. */
-bool channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route);
+/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. */
+void channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route);
+bool channel_publish_check_copies(struct channel *ch, struct slice headers); /* false: the channel ended */
 bool channel_publish_has_copies(struct slice headers);
 /* False: the channel failed. */
 bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);

@@ -42,7 +42,7 @@ QUEUE_ARGUMENTS = {
 GOOD_ARGUMENTS = [
     "", "", "", 'x-max-length=2', 'x-max-length=3 x-overflow="reject-publish"', 'x-max-length=1 x-dead-letter-exchange="" '
     'x-dead-letter-routing-key="~q3"', 'x-dead-letter-exchange="~x1"', 'x-dead-letter-exchange="" x-dead-letter-routing-key="~q2"',
-    'x-max-length-bytes=6', 'x-max-priority=3', 'x-max-priority=5 x-max-length=3', 'x-message-ttl=0 x-dead-letter-exchange="" '
+    'x-max-length-bytes=6', 'x-max-priority=3', 'x-max-priority=5', 'x-message-ttl=0 x-dead-letter-exchange="" '
     'x-dead-letter-routing-key="~q3"', 'x-message-ttl=60000', 'x-single-active-consumer=true', 'x-message-ttl=0',
 ]
 HEADERS = ["k=1", 'k="1"', "k=2", "k=1 l=true", 'l=false m="x"', "", 'k=none', 'k=1.0', 'x-k=1', "k=l:1", "k=s:1"]
@@ -125,6 +125,8 @@ class Writer:
         arguments = ""
         if self.theme == "topology" or self.chance(15):
             chosen = self.random.sample(sorted(QUEUE_ARGUMENTS), self.pick([0, 0, 1, 1, 2, 3]))
+            if "x-max-priority" in chosen:  # which message a full queue drops is another one, by intention
+                chosen = [name for name in chosen if not name.startswith("x-max-length")]
             arguments = " ".join(f"{name}={self.pick(QUEUE_ARGUMENTS[name])}" for name in chosen)
         elif self.chance(70):
             arguments = self.pick(GOOD_ARGUMENTS)

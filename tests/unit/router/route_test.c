@@ -134,7 +134,9 @@ static void a_headers_exchange_matches_all_or_any(void **state)
     put_text(&h, "b", "Two");
     expect_route_with(t, "amq.headers", "", buf_slice(&h), "q4");
     expect_route_with(t, "amq.headers", "", BYTES("\1ab\1\1bS\0\0\0\3two"), "q0 q1 q2 q4"); /* another width of 1 */
-    expect_route_with(t, "amq.headers", "", BYTES("\1ad\x3f\xf0\0\0\0\0\0\0"), "q4");       /* 1.0 is no integer */
+    expect_route_with(t, "amq.headers", "", BYTES("\1ad\x3f\xf0\0\0\0\0\0\0"), "q1 q4");    /* 1.0 is 1 */
+    expect_route_with(t, "amq.headers", "", BYTES("\1aT\0\0\0\0\0\0\0\1"), "q1 q4");        /* and a time is a number */
+    expect_route_with(t, "amq.headers", "", BYTES("\1aS\0\0\0\0011"), "q4");                /* a text is none */
     struct route route = {0};
     assert_true(route_message(t, S("/"), S("amq.headers"), S(""), (struct slice){0}, &route));
     assert_true(route.depends_on_headers);

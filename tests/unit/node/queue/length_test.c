@@ -52,6 +52,20 @@ static void what_is_unacked_does_not_count(void **state)
     counts(b, 1, 2, 0);
 }
 
+static void what_comes_back_makes_the_oldest_go(void **state)
+{
+    struct bench *b = *state;
+    configure(b, 1, bounded(2, OVERFLOW_DROP_HEAD, false));
+    publish_letters(b, "ab");
+    get(b, 1, 1);
+    publish_letters(b, "c");
+    counts(b, 1, 2, 1);
+    requeue(b, 1, 1); /* back to the head, and gone */
+    counts(b, 1, 2, 0);
+    attach(b, 1, 1, 1, 0);
+    hears(b, "1:ok 0 0; 1:deliver c1 #2 b; 1:deliver c1 #3 c");
+}
+
 static void bytes_are_counted_by_bodies(void **state)
 {
     struct bench *b = *state;
@@ -179,6 +193,7 @@ int main(void)
         BENCH_TEST(the_oldest_goes_when_a_queue_is_full),
         BENCH_TEST(the_oldest_of_the_lowest_priority_goes_first),
         BENCH_TEST(what_is_unacked_does_not_count),
+        BENCH_TEST(what_comes_back_makes_the_oldest_go),
         BENCH_TEST(bytes_are_counted_by_bodies),
         BENCH_TEST(a_full_queue_refuses_when_told_to),
         BENCH_TEST(a_refused_message_goes_to_the_dead_letters_when_told_to),

@@ -105,6 +105,7 @@ struct model {
 };
 
 static inline void model_pump(struct model *m, struct model_queue *q);
+static inline void model_drop_heads(struct model *m, struct model_queue *q);
 static inline void model_stir(struct model *m, unsigned queue);
 static inline void model_pump_stirred(struct model *m);
 static inline void model_settle_range(struct model *m, unsigned port, uint8_t outcome, uint64_t first, uint64_t last);
@@ -355,8 +356,15 @@ static inline void model_stir(struct model *m, unsigned queue)
     m->stirred[m->stirred_count++] = queue;
 }
 
+static inline void model_trim_stirred(struct model *m)
+{
+    for (unsigned i = 0; i < m->stirred_count; i++)
+        if (m->queues[m->stirred[i]].there) model_drop_heads(m, &m->queues[m->stirred[i]]);
+}
+
 static inline void model_pump_stirred(struct model *m)
 {
+    model_trim_stirred(m);
     for (unsigned i = 0; i < m->stirred_count; i++)
         if (m->queues[m->stirred[i]].there) model_pump(m, &m->queues[m->stirred[i]]);
     m->stirred_count = 0;
@@ -384,7 +392,7 @@ static inline void model_drop_heads(struct model *m, struct model_queue *q)
         const struct queue_settings *s = &q->settings;
         bool over = (s->max_length >= 0 && ready > (uint64_t)s->max_length) ||
                     (s->max_length_bytes >= 0 && bytes > (uint64_t)s->max_length_bytes);
-        if (!over) return;
+        if (!over || s->overflow != OVERFLOW_DROP_HEAD) return;
         struct model_message *lowest = NULL; /* the first ready one of the lowest level that has any */
         for (size_t i = 0; i < q->count; i++)
             if (model_is_ready(&q->messages[i]) && (!lowest || q->messages[i].level < lowest->level))
@@ -533,6 +541,7 @@ static inline void model_settle(struct model *m, unsigned port, uint8_t outcome,
     struct model_port *p = &m->ports[port];
     if (last < p->next_dseq && last > p->received) p->received = last;
     model_settle_range(m, port, outcome, first, last);
+    model_trim_stirred(m);
     model_port_may_take_more(m, p);
     model_pump_stirred(m);
 }
@@ -542,7 +551,8 @@ static inline void model_attach(struct model *m, unsigned port, unsigned queue, 
     struct model_port *p = &m->ports[port];
     struct model_queue *q = &m->queues[queue];
     bool exclusive = wanted.flags & ATTACH_EXCLUSIVE;
-    bool held = q->consumer_count && (exclusive || (q->consumers[0]->flags & ATTACH_EXCLUSIVE));
+    bool held = (q->consumer_count && (exclusive || (q->consumers[0]->flags & ATTACH_EXCLUSIVE))) ||
+                (exclusive && q->settings.single_active_consumer);
     uint8_t code = !q->there ? REPLY_NOT_FOUND : held ? REPLY_EXCLUSIVE : REPLY_OK;
     model_reply(m, port, code, 0, 0);
     if (code) return;

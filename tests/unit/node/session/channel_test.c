@@ -133,8 +133,10 @@ static void damaged_frames_end_the_connection(void **state)
          "method_id=0"},
         {FRAME("\3\0\1\0\0\0\1z\xce"), "505 reply_text=\"UNEXPECTED_FRAME - expected method frame, got non method "
                                        "frame instead\" class_id=0 method_id=0"},
-        {FRAME("\1\0\1\0\0\0\5\0\x3c\0\x0a\0\xce"), "501 reply_text=\"FRAME_ERROR - type 1, all octets = "
-                                                    "<<0,60,0,10,0>>: cannot decode\" class_id=60 method_id=10"},
+        {FRAME("\1\0\1\0\0\0\5\0\x3c\0\x0a\0\xce"), "501 reply_text=\"FRAME_ERROR - cannot decode <<0>>\" class_id=60 "
+                                                    "method_id=10"},
+        {FRAME("\1\0\1\0\0\0\2\0\x3c\xce"),
+         "501 reply_text=\"FRAME_ERROR - type 1, all octets = <<0,60>>: unknown_frame\" class_id=0 method_id=0"},
         {FRAME("\1\0\1\0\0\0\4\0\x3c\0\xff\xce"),
          "540 reply_text=\"NOT_IMPLEMENTED - unknown method\" class_id=60 method_id=255"},
     };
