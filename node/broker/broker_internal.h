@@ -217,6 +217,7 @@ struct question {
     uint64_t queue_id;
     uint32_t group;
     uint64_t deleted_messages;
+    bool own_port;           /* opened for it alone: no channel asked */
     void (*done)(void *arg, const struct broker_changed *changed); /* broker_change() */
     void *done_arg;
 };

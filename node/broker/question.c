@@ -76,7 +76,9 @@ static void answer(struct question *q, const struct backend_reply *reply)
 static void touch_and_answer(struct question *q, const struct backend_reply *reply)
 {
     struct broker_connection *connection = q->channel ? q->channel->connection : NULL;
+    struct port *own_port = q->own_port ? q->port : NULL;
     answer(q, reply);
+    if (own_port) port_close(own_port);
     if (connection && connection->touched) connection->touched(connection->touched_arg);
 }
 
@@ -177,8 +179,11 @@ static bool bind_history(struct question *q, struct broker *b)
     struct command_history bind = {.vhost = command.vhost, .exchange = command.source, .destination = command.name};
     if (!queue && !command.to_exchange) return false;
     if (queue) bind.queue = queue->id;
+    uint32_t group = topology_home_group(t, command.vhost, command.source);
     q->kind = QUESTION_HISTORY;
-    struct port *p = channel_port(q->channel, topology_home_group(t, command.vhost, command.source));
+    q->created = true;
+    q->own_port = !q->channel;
+    struct port *p = q->channel ? channel_port(q->channel, group) : port_open(b, group, PORT_OF_CHANNEL);
     command_history_encode(port_write(p), COMMAND_HISTORY_BIND, &bind);
     question_on(q, p);
     return true;
@@ -192,7 +197,7 @@ static void change_replied(struct question *q, struct broker *b, const struct ef
         touch_and_answer(q, &reply);
     } else if (e->code == REPLY_OK && q->change_type == TOPOLOGY_QUEUE_DECLARE && q->channel) {
         configure_queue(q, b, e);
-    } else if (e->code == REPLY_OK && (e->b & 1) && q->channel && bind_history(q, b)) {
+    } else if (e->code == REPLY_OK && (e->b & 1) && (q->channel || q->done) && bind_history(q, b)) {
         return; /* answered when that is done */
     } else {
         struct backend_reply reply = {.reply_code = e->code == REPLY_OK ? 0 : 541,

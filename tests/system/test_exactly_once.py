@@ -4,6 +4,7 @@ import itertools
 import time
 
 import kit
+from http_api import Api
 
 SMALL_LOG = {"checkpoint.log_bytes": 65536, "cluster.groups": 4}  # so that checkpoints hold a part of it all
 
@@ -108,3 +109,24 @@ def test_delayed_messages_survive_failures():
         for body, at in arrived.items():
             delay = int(body.split(b".")[0]) / 1000
             kit.check(at >= published_at + delay - 0.1, f"{body} came {published_at + delay - at:.1f} s early")
+
+
+def test_histories_survive_failures():
+    """What an x-recent-history exchange kept is there for a queue that is bound after a full restart, by AMQP or by HTTP"""
+    with kit.cluster(settings=SMALL_LOG) as cluster:
+        with kit.connected(cluster.nodes[0]) as connection:
+            connection.call(1, "exchange.declare", exchange="chat", type="x-recent-history", durable=True,
+                            arguments={"x-recent-history-length": 10})
+            kit.declare(connection, "first")
+            connection.call(1, "queue.bind", queue="first", exchange="chat")
+            kit.publish(connection, "", kit.numbered(300), exchange="chat")
+        kit.kill(*cluster.nodes)
+        kit.start(cluster, *cluster.nodes)
+        with kit.connected(cluster.nodes[1]) as connection:
+            for queue in ("second", "third"):
+                kit.declare(connection, queue)
+            connection.call(1, "queue.bind", queue="second", exchange="chat")
+            Api(cluster.nodes[2]).post("/bindings/%2F/e/chat/q/third", {"routing_key": ""}, expect=201)
+            for queue in ("second", "third"):
+                kit.check_equal(kit.bodies_of(kit.consume(connection, queue, 10)), kit.numbered(300)[290:], f"history in {queue}")
+                kit.check(kit.get(connection, queue) is None, f"{queue} has more than that")
