@@ -68,12 +68,9 @@ static void disconnect_all(struct bridge *l)
     for (int side = 0; side < BRIDGE_SIDES; side++) {
         struct bridge_end *end = &l->ends[side];
         if (!end->client) continue;
-        struct client *client = end->client;
-        l->stopping = true;
-        client_close(client, 200, "Goodbye");
+        client_mute(end->client);
+        client_close(end->client, 200, "Goodbye");
         l->host->disconnect(l->host_self, (enum bridge_side)side);
-        client_destroy(client);
-        l->stopping = false;
         end->client = NULL;
         end->ready = false;
     }
@@ -88,7 +85,7 @@ void bridge_close(struct bridge *l)
 void bridge_fail(struct bridge *l, const char *format, ...)
 {
     va_list arguments;
-    if (l->failed || l->stopping || l->state == BRIDGE_FINISHED) return;
+    if (l->failed || l->state == BRIDGE_FINISHED) return;
     l->failed = true;
     va_start(arguments, format);
     vsnprintf(l->reason, sizeof l->reason, format, arguments);
@@ -113,7 +110,6 @@ void bridge_restart(struct bridge *l, const char *why)
 
 static void on_event(struct bridge *l, enum bridge_side side, const struct client_event *e)
 {
-    if (l->stopping) return;
     switch (e->kind) {
     case CLIENT_EVENT_OPENED:
         client_channel_open(l->ends[side].client, BRIDGE_CHANNEL, 0);
@@ -215,7 +211,7 @@ uint64_t bridge_deadline_ms(const struct bridge *l)
 
 void bridge_ready(struct bridge *l, enum bridge_side side)
 {
-    if (l->failed || l->stopping || l->state != BRIDGE_STARTING) return;
+    if (l->failed || l->state != BRIDGE_STARTING) return;
     l->ends[side].ready = true;
     if (!l->ends[BRIDGE_SOURCE].ready || !l->ends[BRIDGE_DEST].ready) return;
     l->relay.progress_ms = l->now_ms;
@@ -227,7 +223,7 @@ void bridge_ready(struct bridge *l, enum bridge_side side)
 
 bool bridge_may_forward(const struct bridge *l)
 {
-    return !l->failed && !l->stopping && (l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW);
+    return !l->failed && (l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW);
 }
 
 void bridge_forward(struct bridge *l, uint64_t delivery_tag, const struct amqp_method *publish, struct slice properties,

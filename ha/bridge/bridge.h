@@ -27,7 +27,8 @@ struct bridge_host {
     /* Connects a client to where the URI points, and moves its bytes until bridge_host.disconnect(). Trouble is told by
      * client_lost(). */
     void (*connect)(void *self, enum bridge_side side, struct client *client, const struct client_uri *uri);
-    /* Writes what the client still has to say if the socket takes it, and forgets the client. */
+    /* Takes the client over: it has said connection.close, which stands behind what it had to say before; the host lets
+     * it come to its end, and destroys it. */
     void (*disconnect)(void *self, enum bridge_side side);
 };
 
@@ -57,7 +58,7 @@ struct bridge {
     struct relay relay;
     uint8_t state;    /* enum bridge_state */
     uint8_t ack_mode; /* enum relay_ack_mode */
-    bool failed, stopping;
+    bool failed;
     uint64_t reconnect_ms; /* BRIDGE_NEVER: fail for good */
     uint64_t now_ms, restart_at_ms, since_ms;
     uint64_t rate; /* messages a second; 0: as fast as they come */

@@ -70,6 +70,8 @@ typedef void (*client_event_cb)(void *self, const struct client_event *event);
 struct client *client_create(const struct client_settings *settings, client_event_cb event, void *self,
                              uint64_t now_ms);
 void client_destroy(struct client *c);
+/* From here on nobody is told anything: for a client that only has to say goodbye. */
+void client_mute(struct client *c);
 
 /* --- bytes --- */
 /* Takes whole frames and returns how many bytes were taken; give the rest again in front of what comes next. */

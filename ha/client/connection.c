@@ -38,6 +38,16 @@ void client_destroy(struct client *c)
     mem_free(c);
 }
 
+static void ignore(void *self, const struct client_event *event)
+{
+    (void)self, (void)event;
+}
+
+void client_mute(struct client *c)
+{
+    c->event = ignore;
+}
+
 void client_put(struct client *c, uint16_t channel, const struct amqp_method *m)
 {
     amqp_method_put(&c->output, channel, m);

@@ -26,16 +26,20 @@ struct transport {
     struct tls *tls;
     struct buf plain; /* what came out of TLS and the client did not take yet */
     bool inside;      /* transport_flush() is at work: nothing is told */
+    bool finishing;   /* the client is ours and waits for its close-ok */
 };
 
 static void fail(struct transport *t, const char *why);
 static void start_connect(struct transport *t);
 static void open_socket(struct transport *t, int fd);
+static void finish_turn(struct transport *t);
+static void end(struct transport *t);
 
 static void tell(struct transport *t)
 {
     if (!t->client) return;
-    if (t->inside) loop_timer_start(t->later, 0, 0);
+    if (t->finishing) finish_turn(t);
+    else if (t->inside) loop_timer_start(t->later, 0, 0);
     else t->host.moved(t->host.self);
 }
 
@@ -43,6 +47,10 @@ static void on_later(void *self)
 {
     struct transport *t = self;
     if (!t->client) return;
+    if (t->finishing) {
+        end(t);
+        return;
+    }
     if (!t->socket && t->fd < 0 && !t->lookup && client_state(t->client) != CLIENT_CLOSED) start_connect(t);
     else tell(t);
 }
@@ -292,14 +300,34 @@ static void on_closed(void *self)
     loop_timer_close(t->later, on_freed, t);
 }
 
-void transport_close(struct transport *t)
+static void end(struct transport *t)
 {
-    t->inside = true;
-    if (t->socket) write_out(t, loop_now_ms(t->loop));
+    client_destroy(t->client);
     t->client = NULL;
     if (t->lookup) loop_lookup_cancel(t->lookup);
     if (t->watch) loop_watch_close(t->watch);
     if (t->fd >= 0) close(t->fd);
     if (t->socket) net_socket_close(t->socket);
     else loop_timer_close(t->later, on_freed, t);
+}
+
+/* On the way to the close-ok: what is said is written, what comes is read. */
+static void finish_turn(struct transport *t)
+{
+    if (t->inside) return; /* transport_finish() looks when it comes back */
+    if (client_state(t->client) == CLIENT_CLOSED) end(t);
+    else write_out(t, loop_now_ms(t->loop));
+}
+
+void transport_finish(struct transport *t)
+{
+    t->finishing = true;
+    if (!t->socket || client_state(t->client) == CLIENT_CLOSED) {
+        if (t->socket) write_out(t, loop_now_ms(t->loop)); /* a last word to a server that was wrong */
+        end(t);
+        return;
+    }
+    loop_timer_start(t->later, TRANSPORT_GOODBYE_MS, 0);
+    transport_flush(t, loop_now_ms(t->loop));
+    finish_turn(t);
 }

@@ -1,7 +1,7 @@
 /* Carries a client's bytes: over TCP, over TLS, or through a socket pair to this node's own broker.
  *
- * Thread:   the loop's. Lifetime: transport_open() .. transport_close(), asynchronous: the memory goes later, but
- * neither client nor host are touched any more. What goes wrong is told by client_lost(). */
+ * Thread:   the loop's. Lifetime: transport_open() .. transport_finish(), from when on the host is not touched any
+ * more: the client becomes the transport's, says goodbye, and goes. What goes wrong is told by client_lost(). */
 #ifndef WARREN_HA_RUNNER_TRANSPORT_H
 #define WARREN_HA_RUNNER_TRANSPORT_H
 
@@ -18,11 +18,13 @@ struct transport_host {
     void (*local)(void *self, int fd);
 };
 
-/* `client` and `uri` are borrowed until transport_close(). */
+enum { TRANSPORT_GOODBYE_MS = 2000 /* for the server's close-ok */ };
+
+/* `client` and `uri` are borrowed until transport_finish(). */
 struct transport *transport_open(struct uv_loop_s *loop, struct client *client, const struct client_uri *uri,
                                  const struct transport_host *host);
 /* Writes what the client has to say, as far as the socket takes it; offers bytes again that a paused client left. */
 void transport_flush(struct transport *t, uint64_t now_ms);
-void transport_close(struct transport *t);
+void transport_finish(struct transport *t); /* moves the client in; client_mute() and client_close() were called */
 
 #endif

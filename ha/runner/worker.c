@@ -54,7 +54,7 @@ static void on_connect(void *self, enum bridge_side side, struct client *client,
 static void on_disconnect(void *self, enum bridge_side side)
 {
     struct worker *w = self;
-    transport_close(w->transports[side]);
+    transport_finish(w->transports[side]);
     w->transports[side] = NULL;
 }
 

@@ -40,6 +40,7 @@ static inline void two_disconnect(void *self, enum bridge_side side)
         buf_put_slice(&t->brokers[side].input, buf_slice(client_output(t->clients[side])));
         harness_flush(&t->brokers[side]);
     }
+    client_destroy(t->clients[side]);
     t->clients[side] = NULL;
 }
 
