@@ -360,6 +360,9 @@ int config_check(struct config *c, struct err *err)
                             (long long)c->node_id);
     if (peers && !*c->cluster_secret_file)
         return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
+    if (*c->cluster_join && (peers || !*c->cluster_listen || !*c->cluster_secret_file))
+        return (int)err_set(err, ERR_INVALID,
+                            "cluster.join: a node that joins has cluster.listen and cluster.secret_file, and no cluster.peers");
     if (c->heartbeat_ms * 3 > c->election_timeout_ms)
         return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
     return 0;

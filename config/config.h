@@ -60,6 +60,8 @@ struct config {
     char cluster_listen[CONFIG_TEXT_MAX];
     char cluster_peers[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* by node id */
     char cluster_name[CONFIG_TEXT_MAX];
+    char cluster_join[CONFIG_TEXT_MAX];
+    char node_zone[CONFIG_TEXT_MAX];
     char cluster_secret_file[CONFIG_TEXT_MAX];
     int64_t cluster_groups, cluster_replicas, cluster_node_timeout_ms, cluster_transfer_rate;
     int64_t election_timeout_ms, heartbeat_ms;

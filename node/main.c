@@ -27,6 +27,7 @@ static const char help[] =
     "  --set KEY=VALUE    one more line, after the file; may be repeated\n"
     "  --check-config     read the configuration, say what is wrong, and leave\n"
     "  --print-keys       every key with its default, range and meaning, as an example file\n"
+    "  --reset            moves what is in data_dir aside first, and starts as a new node (which needs a new node.id)\n"
     "  --version, --help\n"
     "\n"
     "A broker on its own, for a first try:\n"
@@ -36,7 +37,7 @@ static const char help[] =
     "SIGTERM stops in order: leaderships are handed over, clients are told (320), everything is synced.\n";
 
 struct options {
-    bool check_only;
+    bool check_only, reset;
     struct config config;
 };
 
@@ -55,6 +56,7 @@ static int read_options(int argc, char **argv, struct options *o)
                                           {"set", required_argument, NULL, 's'},
                                           {"check-config", no_argument, NULL, 'k'},
                                           {"print-keys", no_argument, NULL, 'p'},
+                                          {"reset", no_argument, NULL, 'r'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
@@ -77,6 +79,9 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'p':
             config_print_keys(stdout);
             return 0;
+        case 'r':
+            o->reset = true;
+            break;
         case 'v':
             printf("warrend %s\n", WARREN_VERSION);
             return 0;
@@ -103,9 +108,18 @@ static void fill_placement(struct placement *p, const struct config *c)
 {
     for (unsigned id = 1; id < 64; id++)
         if (*c->cluster_peers[id]) p->nodes[p->node_count++] = (uint8_t)id;
-    if (!p->node_count) p->nodes[p->node_count++] = (uint8_t)c->node_id;
+    if (!p->node_count && !*c->cluster_join) p->nodes[p->node_count++] = (uint8_t)c->node_id;
     p->group_count = (uint32_t)c->cluster_groups + 1;
-    p->replicas = (uint32_t)c->cluster_replicas < p->node_count ? (uint32_t)c->cluster_replicas : p->node_count;
+    p->replicas = (uint32_t)c->cluster_replicas;
+}
+
+/* host:port[,host:port]; the parts stay in the configuration's text. */
+static void fill_join(struct node_settings *s, const struct config *c)
+{
+    char *text = (char *)c->cluster_join, *comma = strchr(text, ',');
+    if (comma) *comma = 0;
+    s->join[0] = *text ? text : NULL;
+    s->join[1] = comma && comma[1] ? comma + 1 : NULL;
 }
 
 /* The meta group is on every node, and a group has so many members at most. */
@@ -154,6 +168,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
                     .cluster_name = c->cluster_name,
                     .node_name = c->node_name,
                     .output_high_water = 1 << 20},
+        .zone = c->node_zone,
         .cluster_listen = *c->cluster_listen ? c->cluster_listen : NULL,
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
@@ -174,6 +189,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
     };
     for (unsigned id = 1; id < 64; id++) s->peers[id] = *c->cluster_peers[id] ? c->cluster_peers[id] : NULL;
     fill_placement(&s->placement, c);
+    fill_join(s, c);
 }
 
 static int read_secret(struct node_settings *s, const struct config *c, struct err *err)
@@ -188,6 +204,23 @@ static int read_secret(struct node_settings *s, const struct config *c, struct e
         code =
             (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than 16 bytes", c->cluster_secret_file);
     return code;
+}
+
+/* The old data stays beside data_dir, for who wants to look at it. */
+static int move_data_aside(const struct config *c, struct err *err)
+{
+    char aside[CONFIG_TEXT_MAX + 32];
+    for (unsigned n = 1; n < 1000; n++) {
+        snprintf(aside, sizeof aside, "%s.aside-%u", c->data_dir, n);
+        if (access(aside, F_OK) == 0) continue;
+        if (rename(c->data_dir, aside) == 0) {
+            fprintf(stderr, "warrend: the data that was in %s is now in %s\n", c->data_dir, aside);
+            return 0;
+        }
+        if (errno == ENOENT) return 0;
+        return (int)err_set_errno(err, errno, "move %s to %s", c->data_dir, aside);
+    }
+    return (int)err_set(err, ERR_EXISTS, "%s.aside-1 to -999 are there already: remove some", c->data_dir);
 }
 
 static void raise_file_limit(void)
@@ -331,6 +364,7 @@ int main(int argc, char **argv)
     listeners.agent = *o->config.agent_tcp ? o->config.agent_tcp : NULL;
     if (!code) code = security_open(&security, &o->config, &listeners, &settings, &err);
     if (!code && o->check_only) puts("the configuration is sound");
+    if (!code && o->reset && !o->check_only) code = move_data_aside(&o->config, &err);
     if (!code && !o->check_only) {
         raise_file_limit();
         code = serve(&settings, &listeners, &security, &o->config, &err);

@@ -73,6 +73,7 @@ struct topology *topology_create(uint32_t group_count)
     list_init(&t->owned);
     t->registry_version = t->policy_version = 1;
     t->policies = policies_create();
+    t->members = members_create(t->group_count);
     vhost_create_predeclared(t, slice_str("/"));
     registry_put(t, &(struct registry_item){.name = slice_str("/"), .value = slice_str("{}")});
     return t;
@@ -100,6 +101,7 @@ void topology_destroy(struct topology *t)
 {
     topology_clear(t);
     policies_destroy(t->policies);
+    members_destroy(t->members);
     mem_free(t->group_queues);
     mem_free(t->pending);
     mem_free(t);
@@ -140,6 +142,9 @@ static void carry_out(struct topology *t, const struct topology_command *c, bool
         break;
     case TOPOLOGY_SEED:
         registry_seed(t, c, change, r);
+        break;
+    case TOPOLOGY_MEMBERS:
+        members_change(t, c, change, r);
         break;
     default:
         refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the topology");

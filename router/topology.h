@@ -59,6 +59,7 @@ enum topology_command_type {
     TOPOLOGY_SET,         /* an item of the registry: registry.h */
     TOPOLOGY_CLEAR,
     TOPOLOGY_SEED,
+    TOPOLOGY_MEMBERS, /* members.h */
 };
 struct topology_command {
     uint8_t type;

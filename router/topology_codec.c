@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "router/exchange_type.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
     EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
@@ -56,6 +56,7 @@ void topology_encode(const struct topology *t, struct buf *b)
         buf_put_counted(b, x->arguments);
     }
     registry_encode(t, b);
+    members_encode(t, b);
 }
 
 static uint8_t read_flags(struct reader *r, uint8_t known)
@@ -137,7 +138,7 @@ static bool restore_all(struct topology *t, struct reader *r)
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_exchange(t, r);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_queue(t, r, last_queue_id);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_binding(t, r);
-    ok = ok && registry_restore(t, r);
+    ok = ok && registry_restore(t, r) && members_restore(t, r);
     t->last_queue_id = last_queue_id;
     return ok && !r->failed && !reader_left(r);
 }

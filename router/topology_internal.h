@@ -105,6 +105,7 @@ struct topology {
     uint64_t registry_version, policy_version;
     struct policies *policies; /* decoded; policy.c */
     bool seeded;
+    struct members *members;
     struct exchange_record **pending; /* route.c: found by the walk under way, not visited yet; kept for the next one */
     size_t pending_count, pending_capacity;
 };
@@ -116,6 +117,13 @@ void ordered_remove(struct ordered *o, uint64_t serial);
 void *ordered_next(const struct ordered *o, uint64_t *cursor);
 struct slice slice_keep(struct slice s); /* copies into memory of its own */
 void slice_drop(struct slice s);
+
+/* members.c */
+struct members *members_create(uint32_t group_count);
+void members_destroy(struct members *m);
+void members_change(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
+void members_encode(const struct topology *t, struct buf *b);
+bool members_restore(struct topology *t, struct reader *r);
 
 /* vhost.c */
 struct vhost *vhost_find(const struct topology *t, struct slice name);

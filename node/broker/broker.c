@@ -25,6 +25,7 @@ struct broker *broker_create(const struct broker_params *params)
     list_init(&b->dirty_ports);
     list_init(&b->questions);
     list_init(&b->connections);
+    membership_open(b);
     return b;
 }
 
@@ -38,6 +39,7 @@ void broker_destroy(struct broker *b)
         LIST_FOR_SAFE(&b->ports_of_group[g], link)
     port_free(LIST_ITEM(link, struct port, group_link));
     map_u64_close(&b->ports);
+    membership_close(b);
     auth_destroy(b->auth);
     guess_destroy(b->guesses);
     census_close(&b->census);
@@ -204,6 +206,8 @@ static void take(struct broker *b, struct mail *m, bool from_sibling)
     case MAIL_EPOCH:
         if (from_sibling) take_epoch(b, (uint32_t)m->a);
         break;
+    case MAIL_GROUP_REPORT:
+    case MAIL_GROUP_ORDER: membership_mail(b, m, from_sibling); return;
     default: break;
     }
     mail_destroy(m);
@@ -293,6 +297,7 @@ static void tick(struct broker *b)
     if (b->hosts[0]) meta_wait_tick(b->hosts[0]);
     questions_tick(b);
     if (b->params.shard == 0) topology_spread_done(b, 0, topology_index(b->params.topology));
+    membership_tick(b);
 }
 
 void broker_turn(struct broker *b, uint64_t now_ms)

@@ -13,6 +13,7 @@
 #include "node/meta/meta_machine.h"
 #include "node/queue/queue_machine.h"
 #include "node/session/session.h"
+#include "replication/cluster/placement.h"
 #include "replication/group/group.h"
 
 struct broker;
@@ -39,6 +40,14 @@ struct broker_io {
     void (*note)(void *self, int level, const char *line);
 };
 
+/* What membership.c needs to know; NULL in broker_params: no controller runs, placement is the configuration's. */
+struct membership_params {
+    const char *name, *address, *zone;    /* of this node, as told to the others */
+    const uint8_t *data_id;               /* MEMBER_DATA_ID_SIZE */
+    const struct placement *founding;     /* of the configuration; node_count 0: this node joins */
+    const char *const *addresses;         /* of the founders, by node id */
+};
+
 struct broker_params {
     uint8_t node;
     uint32_t epoch;
@@ -51,6 +60,7 @@ struct broker_params {
     uint64_t question_timeout_ms; /* a question without an answer for so long gets 541 */
     bool guest_is_local;          /* the user guest may log in from loopback addresses only */
     bool open_to_all;             /* no users: for the simulator */
+    const struct membership_params *membership;
     bool drop_acks;               /* planted bug, for the simulator only */
 };
 
@@ -107,6 +117,11 @@ struct auth *broker_auth(struct broker *b);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
 /* The port by which a channel talks to a group: what the group's consumers are known by. 0: none. */
 uint64_t broker_channel_port(const struct broker_connection *c, uint16_t channel, uint32_t group);
+/* Who should lead a group, of those who may: 0: nobody is known, or wanted. */
+uint8_t broker_preferred_leader(const struct broker *b, uint32_t group);
+/* Replicas that have to move before all is where placement wants it; 0 also where that is not known (shard 0 of the
+ * meta leader knows). */
+uint32_t broker_moves_open(const struct broker *b);
 uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);

@@ -285,6 +285,7 @@ struct broker {
     uint8_t topology_told_to;
     /* Changes wait for the nodes that are in touch with the meta leader. What changed before this node was (it starts, its link breaks,
      * the leader changes: a new era) is known after one question of the era was answered. */
+    struct membership *membership;
     uint32_t topology_era, topology_fresh_era;
 };
 
@@ -309,6 +310,12 @@ static inline uint16_t port_shard(uint64_t id)
 void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term);
 void leaders_announce(struct broker *b, uint8_t node); /* tells a node which groups this one leads */
 void leaders_heard(struct broker *b, struct mail *m);
+
+/* membership.c */
+void membership_open(struct broker *b);
+void membership_close(struct broker *b);
+void membership_tick(struct broker *b);
+void membership_mail(struct broker *b, struct mail *m, bool from_sibling);
 
 /* topology_spread.c */
 void topology_spread_done(struct broker *b, uint16_t shard, uint64_t index);

@@ -26,6 +26,10 @@ enum mail_type {
     MAIL_TOPOLOGY,         /* a: index; part: the command, empty: the whole topology follows in `part` of the next */
     MAIL_TOPOLOGY_WHOLE,   /* a: index; part: topology_encode() */
     MAIL_TOPOLOGY_APPLIED, /* a: index; on a link: this node has applied up to there on all shards */
+    /* membership (membership.c): from each group's leader to the meta leader, and back */
+    MAIL_GROUP_REPORT, /* term; a: index of the configuration, b: 1 if one is on its way; part: per member u8 node,
+                          u8 role, u8 1 if it has caught up */
+    MAIL_GROUP_ORDER,  /* term: of the group's leader; a: enum group_order, b: node; port: index of the configuration */
     /* node-wide, between shards */
     MAIL_EPOCH,  /* a: the node's new epoch; ports of older ones are gone */
     /* limits: from every shard to all others of the cluster */

@@ -106,5 +106,5 @@ void alarm_second(struct shard *s)
                       : "publishers go on");
     alarm_set(s, own, now);
     for (uint8_t node = 1; node < 64; node++)
-        if (node != own && s->settings->peers[node]) tell(s, node);
+        if (node != own) tell(s, node);
 }

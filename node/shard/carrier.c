@@ -295,6 +295,8 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
         .group_count = settings->placement.group_count,
         .node_name = settings->name,
         .listen_address = settings->cluster_listen,
+        .data_id = settings->data_id,
+        .joins = settings->join[0] != NULL,
         .secret = settings->secret,
         .secret_size = settings->secret_size,
         .tls_listener = settings->link_listener_tls,
@@ -312,6 +314,9 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
     for (unsigned node = 1; node < 64; node++)
         if (node != settings->node && settings->peers[node])
             link_add_peer(s->links, (uint8_t)node, settings->peers[node]);
+    for (int i = 0; i < 2; i++)
+        if (settings->join[i]) link_join(s->links, settings->join[i]);
+    link_set_open(s->links, settings->join[0] != NULL); /* until the members are known */
     return 0;
 }
 

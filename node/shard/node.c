@@ -1,5 +1,6 @@
 #include "node/shard/node.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,40 +25,12 @@ struct node {
     unsigned listeners_open; /* shard 0's */
     atomic_uint epoch;
     atomic_bool stopping;
+    atomic_bool serving; /* its copy of the topology is one that others wait for */
+    atomic_bool removed;
     uint64_t started_ms;
 };
 
 /* --- identity --- */
-
-static int identity_text(const struct node_settings *s, char *text, size_t size)
-{
-    int used = snprintf(
-        text, size, "node.id = %u\ncluster.groups = %u\ncluster.replicas = %u\nshards = %u\ncluster.nodes =", s->node,
-        s->placement.group_count - 1, s->placement.replicas, s->shard_count);
-    for (uint32_t i = 0; i < s->placement.node_count; i++)
-        used += snprintf(text + used, size - (size_t)used, " %u", s->placement.nodes[i]);
-    return used + snprintf(text + used, size - (size_t)used, "\n");
-}
-
-static int check_identity(const struct node_settings *s, struct err *err)
-{
-    char path[512], wanted[1024];
-    snprintf(path, sizeof path, "%s/identity", s->data_dir);
-    size_t wanted_size = (size_t)identity_text(s, wanted, sizeof wanted), size;
-    uint8_t *found;
-    int code = fs_read_file(fs_posix(), path, &found, &size, err);
-    if (code == ERR_NOT_FOUND) return fs_write_file(fs_posix(), path, slice_of(wanted, wanted_size), err);
-    if (code) return code;
-    bool same = slice_equal(slice_of(found, size), slice_of(wanted, wanted_size));
-    if (!same)
-        code = (int)err_set(err, ERR_REFUSED,
-                            "%s belongs to another node or another shape of cluster; it says\n%.*swhile the "
-                            "configuration says\n%sUse the data_dir "
-                            "of this node, or correct the configuration",
-                            s->data_dir, (int)size, (const char *)found, wanted);
-    mem_free(found);
-    return code;
-}
 
 static int write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
 {
@@ -94,7 +67,7 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
     n->addresses = *listeners;
     n->started_ms = (uint64_t)time(NULL) * 1000;
     int code = fs_posix()->mkdir(fs_posix(), settings->data_dir, err);
-    if (!code) code = check_identity(settings, err);
+    if (!code) code = identity_check(&n->settings, err);
     if (!code) code = take_epoch(settings, &epoch, err);
     if (code) {
         mem_free(n);
@@ -108,11 +81,39 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
     return code;
 }
 
+/* The cluster has let this node go: it stops, and this disk is not used as a member's again. */
+void node_removed(struct shard *s)
+{
+    struct node *n = s->node;
+    struct err err;
+    if (atomic_exchange(&n->removed, true)) return;
+    if (identity_retire(&n->settings, &err))
+        logger_printf(n->settings.logger, LOG_ERROR, s->id, "node retirement_not_written error=\"%s\"", err.text);
+    logger_printf(n->settings.logger, LOG_WARN, s->id,
+                  "node removed_from_cluster action=\"it stops; start it with --reset to use the machine again\"");
+    kill(getpid(), SIGTERM);
+}
+
+void node_serve(struct shard *s)
+{
+    if (!atomic_exchange(&s->node->serving, true))
+        logger_printf(s->settings->logger, LOG_INFO, s->id, "node serves_clients");
+}
+
+bool node_serving_any(const struct node *n)
+{
+    return atomic_load(&((struct node *)n)->serving);
+}
+
 static void on_client(void *self, int fd)
 {
     const struct listener *l = self;
     struct node *n = l->node;
     uint16_t to = n->next_shard;
+    if (!node_serving_any(n)) { /* it would not know what is there */
+        close(fd);
+        return;
+    }
     n->next_shard = (uint16_t)((to + 1) % n->settings.shard_count);
     shard_give_client(n->shards[0], to, fd, (unsigned)(l - n->listeners));
 }

@@ -31,6 +31,11 @@ const struct node_listeners *node_listener_addresses(const struct node *n); /* a
 bool node_stopping_any(const struct node *n);
 uint64_t node_started_ms(const struct node *n); /* wall clock */
 
+/* Its replica of the meta group votes: clients may come. Stays so. */
+bool node_serving_any(const struct node *n);
+void node_serve(struct shard *s);   /* from shard 0's thread */
+void node_removed(struct shard *s); /* from shard 0's thread: the cluster let this node go */
+
 /* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */
 void node_epoch_gone(struct shard *s, uint32_t epoch);
 

@@ -60,6 +60,13 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
         .guest_is_local = s->settings->guest_is_local,
         .question_timeout_ms = s->settings->session.publish_timeout_ms,
     };
+    s->membership = (struct membership_params){.name = s->settings->name,
+                                               .address = s->settings->cluster_listen ? s->settings->cluster_listen : "",
+                                               .zone = s->settings->zone,
+                                               .data_id = s->settings->data_id,
+                                               .founding = placement,
+                                               .addresses = s->settings->peers};
+    params.membership = &s->membership;
     s->broker = broker_create(&params);
     int code = open_log(s, err);
     if (code) return code;

@@ -33,6 +33,9 @@ struct node_settings {
     uint16_t shard_count;
     struct placement placement;
     struct session_settings session;
+    const char *zone; /* machines that share a fate; empty: unknown */
+    uint8_t data_id[16];
+    const char *join[2];        /* addresses of members to ask; NULL: none */
     const char *cluster_listen; /* NULL: alone */
     const char *peers[64];      /* address by node id; NULL: none */
     const uint8_t *secret;
@@ -93,6 +96,9 @@ struct uv_loop_s *shard_loop(struct shard *s);
 uint64_t shard_now_ms(const struct shard *s);
 bool shard_stopping(const struct shard *s);
 bool shard_peer_connected(const struct shard *s, uint8_t node);
+/* The members' ids, rising; before the first start's leader wrote them down: the configuration's. At least one. */
+uint32_t shard_members(const struct shard *s, uint8_t nodes[static 64]);
+bool shard_drains(const struct shard *s); /* this node is draining or leaving: it should lead nothing */
 const char *shard_node_name(const struct shard *s, uint8_t node); /* "unknown" while it was never met */
 const struct node_settings *shard_settings(const struct shard *s);
 

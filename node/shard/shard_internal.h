@@ -65,6 +65,7 @@ struct shard {
     struct topology *topology;
     struct broker *broker;
     struct broker_io broker_io;
+    struct membership_params membership;
     struct group_io group_io;
     struct log *log;
     struct executor *log_executor, *store_executor, *read_executor;
@@ -144,6 +145,13 @@ void replica_close(struct shard *s, uint32_t group);
 void replica_dropped(struct shard *s, uint32_t group, struct group_floor floor);
 void replicas_turn(struct shard *s);
 void replicas_ask(struct shard *s); /* once a second: those that hear no leader */
+
+/* membership.c */
+void membership_second(struct shard *s);
+
+/* identity.c */
+int identity_check(struct node_settings *s, struct err *err); /* reads data_id, or makes it at the first start */
+int identity_retire(const struct node_settings *s, struct err *err);
 
 /* recover.c */
 int recover_groups(struct shard *s, uint32_t epoch, struct err *err);

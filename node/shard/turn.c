@@ -11,6 +11,7 @@ enum {
     CONNECTIONS_LOOK_MS = 200, /* how late a deadline of a session may be noticed */
     TURN_ROUNDS_MAX = 4,       /* what sessions ask while answering goes out in the same turn, up to so many times */
     LEAD_CHECK_MS = 2000,
+    LEAD_DRAIN_MS = 500,
     LEAD_PREFERRED_AFTER_MS = 10000, /* a node must be linked for so long before leaderships go back to it */
 };
 
@@ -35,16 +36,19 @@ static void spread_leaders(struct shard *s)
 {
     const struct placement *placement = &s->settings->placement;
     if (s->phase != SHARD_RUNNING || s->now_ms < s->lead_check_at_ms) return;
+    bool drains = shard_drains(s);
     for (uint32_t g = 0; g < placement->group_count; g++) {
-        uint8_t preferred = placement_preferred_leader(placement, g);
-        uint64_t since = s->peer_up_since_ms[preferred & 63];
-        if (!s->groups[g].group || preferred == s->settings->node || !since ||
-            s->now_ms - since < LEAD_PREFERRED_AFTER_MS)
-            continue;
+        uint8_t preferred = broker_preferred_leader(s->broker, g);
+        uint64_t since = preferred ? s->peer_up_since_ms[preferred & 63] : 0;
+        bool settled = since && (drains || s->now_ms - since >= LEAD_PREFERRED_AFTER_MS);
+        if (!s->groups[g].group || preferred == s->settings->node || (!settled && !drains)) continue;
         struct group_status status;
         group_status(s->groups[g].group, &status);
-        if (!status.leads || group_transfer(s->groups[g].group, preferred, s->now_ms)) continue;
-        s->lead_check_at_ms = s->now_ms + LEAD_CHECK_MS;
+        if (!status.leads) continue;
+        int code = settled ? group_transfer(s->groups[g].group, preferred, s->now_ms) : ERR_BUSY;
+        if (code && drains) code = group_transfer(s->groups[g].group, 0, s->now_ms);
+        if (code) continue;
+        s->lead_check_at_ms = s->now_ms + (drains ? LEAD_DRAIN_MS : LEAD_CHECK_MS);
         return;
     }
 }
@@ -59,6 +63,7 @@ static void timers(struct shard *s)
     s->second_at_ms = s->now_ms + 1000;
     alarm_second(s);
     relieve_log(s);
+    membership_second(s);
     spread_leaders(s);
     replicas_ask(s);
 }

@@ -3,6 +3,7 @@
 uint32_t placement_members(const struct placement *p, uint32_t group, struct group_member *members)
 {
     uint32_t wanted = group == 0 ? p->node_count : p->replicas;
+    if (!p->node_count) return 0;
     uint32_t first = group == 0 ? 0 : (group - 1) % p->node_count;
     if (wanted > p->node_count) wanted = p->node_count;
     if (wanted > GROUP_MEMBERS_MAX) wanted = GROUP_MEMBERS_MAX;
@@ -23,6 +24,5 @@ bool placement_holds(const struct placement *p, uint32_t group, uint8_t node)
 uint8_t placement_preferred_leader(const struct placement *p, uint32_t group)
 {
     struct group_member members[GROUP_MEMBERS_MAX];
-    placement_members(p, group, members);
-    return members[0].node;
+    return placement_members(p, group, members) ? members[0].node : 0;
 }

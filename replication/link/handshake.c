@@ -15,9 +15,11 @@ static void make_hello(struct links *l, struct buf *out)
         .epoch = l->params.epoch,
         .group_count = l->params.group_count,
         .tls = l->params.tls_dialler != NULL,
+        .joins = l->params.joins,
         .name = slice_str(l->node_name),
         .address = slice_str(l->listen_address),
     };
+    memcpy(h.data_id, l->data_id, sizeof h.data_id);
     CHECK(getrandom(h.nonce, sizeof h.nonce, 0) == (ssize_t)sizeof h.nonce);
     link_hello_encode(out, &h);
 }
@@ -52,7 +54,8 @@ static bool find_fault(struct links *l, const struct link_peer *p, const struct 
                  h->node);
     else if (!p)
         snprintf(words, ERR_TEXT_SIZE, "node %u is not among the members that node %u knows", h->node, l->params.node);
-    else if (h->node != p->node)
+    else if (p->removed) snprintf(words, ERR_TEXT_SIZE, "%s", p->why_removed);
+    else if (p->node && h->node != p->node)
         snprintf(words, ERR_TEXT_SIZE, "node %u was dialled and node %u answered", p->node, h->node);
     else if (h->group_count != l->params.group_count)
         snprintf(words, ERR_TEXT_SIZE,
@@ -64,6 +67,12 @@ static bool find_fault(struct links *l, const struct link_peer *p, const struct 
     else if (h->tls != (l->params.tls_dialler != NULL))
         snprintf(words, ERR_TEXT_SIZE, "cluster.ssl differs: node %u has it, node %u has not",
                  h->tls ? h->node : l->params.node, h->tls ? l->params.node : h->node);
+    else if (p->expects && memcmp(p->data_id, h->data_id, sizeof p->data_id) != 0)
+        snprintf(
+            words, ERR_TEXT_SIZE,
+            "node id %u is taken: the member has other data. A node that lost its disk is forgotten, and comes back "
+            "under a new id",
+            h->node);
     else if (h->shard != l->params.shard)
         snprintf(words, ERR_TEXT_SIZE, "shard %u was wanted and shard %u answered", h->shard, l->params.shard);
     else return false;
@@ -107,7 +116,7 @@ void link_accept(struct links *l, int fd, struct slice hello)
         close(fd);
         return;
     }
-    struct link_peer *p = link_peer_get(l, h.node);
+    struct link_peer *p = link_peer_of_hello(l, &h);
     if (find_fault(l, p, &h, words)) {
         refuse_fd(fd, LINK_REFUSED_WRONG, words);
         snprintf(line, sizeof line, "link refused node=%u why=\"%s\"", h.node, words);
@@ -141,6 +150,19 @@ void link_handshake_start(struct link_conn *c)
     link_conn_flush(c);
 }
 
+/* An address of link_join() turned out to be this node's. */
+static bool adopt(struct link_conn *c, const struct link_hello *h)
+{
+    if (c->peer->node) return true;
+    struct link_peer *p = link_peer_of_hello(c->links, h);
+    if (!p || p->up || p->dialling || p->removed) return false;
+    c->peer->dialling = NULL;
+    link_peer_dial_later(c->peer);
+    c->peer = p;
+    p->dialling = c;
+    return true;
+}
+
 /* Whom we dialled answers. */
 static void take_hello(struct link_conn *c, struct slice payload)
 {
@@ -155,6 +177,8 @@ static void take_hello(struct link_conn *c, struct slice payload)
         link_conn_cut(c, NULL);
     } else if (find_fault(c->links, c->peer, &h, words)) {
         refuse(c, LINK_REFUSED_WRONG, words);
+    } else if (!adopt(c, &h)) {
+        refuse(c, LINK_REFUSED_CROSSING, "another connection is being made");
     } else {
         c->epoch = h.epoch;
         buf_put_slice(&c->peer_hello, payload);

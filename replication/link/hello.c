@@ -9,7 +9,7 @@
 
 static const uint8_t magic[4] = {'W', 'R', 'N', 'L'};
 
-enum { FLAG_TLS = 1 };
+enum { FLAG_TLS = 1, FLAG_JOINS = 2 };
 
 void link_hello_encode(struct buf *out, const struct link_hello *h)
 {
@@ -18,12 +18,13 @@ void link_hello_encode(struct buf *out, const struct link_hello *h)
     buf_put(out, magic, sizeof magic);
     buf_put_le16(out, LINK_VERSION);
     buf_put_u8(out, h->node);
-    buf_put_u8(out, h->tls ? FLAG_TLS : 0);
+    buf_put_u8(out, (h->tls ? FLAG_TLS : 0) | (h->joins ? FLAG_JOINS : 0));
     buf_put_le16(out, h->shard);
     buf_put_le16(out, h->shard_count);
     buf_put_le32(out, h->epoch);
     buf_put_le32(out, h->group_count);
     buf_put(out, h->nonce, sizeof h->nonce);
+    buf_put(out, h->data_id, sizeof h->data_id);
     buf_put_counted(out, h->name);
     buf_put_counted(out, h->address);
 }
@@ -42,14 +43,16 @@ int link_hello_decode(struct slice payload, struct link_hello *h)
     h->shard_count = reader_le16(&r);
     h->epoch = reader_le32(&r);
     h->group_count = reader_le32(&r);
-    struct slice nonce = reader_bytes(&r, LINK_NONCE_SIZE);
+    struct slice nonce = reader_bytes(&r, LINK_NONCE_SIZE), data_id = reader_bytes(&r, LINK_DATA_ID_SIZE);
     h->name = reader_counted(&r);
     h->address = reader_counted(&r);
-    if (r.failed || reader_left(&r) || (flags & ~FLAG_TLS)) return ERR_FORMAT;
+    if (r.failed || reader_left(&r) || (flags & ~(FLAG_TLS | FLAG_JOINS))) return ERR_FORMAT;
     if (h->name.size > LINK_NAME_MAX || h->address.size > LINK_NAME_MAX) return ERR_FORMAT;
     if (memchr(h->name.data, 0, h->name.size) || memchr(h->address.data, 0, h->address.size)) return ERR_FORMAT;
     h->tls = flags & FLAG_TLS;
+    h->joins = flags & FLAG_JOINS;
     memcpy(h->nonce, nonce.data, LINK_NONCE_SIZE);
+    memcpy(h->data_id, data_id.data, LINK_DATA_ID_SIZE);
     return 0;
 }
 

@@ -19,6 +19,7 @@
 enum {
     LINK_VERSION = 1,
     LINK_NONCE_SIZE = 16,
+    LINK_DATA_ID_SIZE = 16,
     LINK_PROOF_SIZE = 32,      /* SHA-256 */
     LINK_NAME_MAX = 255,       /* bytes of a node's name and of its address */
     LINK_HANDSHAKE_MAX = 1024, /* bytes of any frame's payload before the link is up */
@@ -31,6 +32,8 @@ struct link_hello {
     uint32_t epoch, group_count;
     uint8_t nonce[LINK_NONCE_SIZE];
     struct slice name, address;
+    bool joins;                         /* the sender has no cluster yet and asks to become a member */
+    uint8_t data_id[LINK_DATA_ID_SIZE]; /* of its disk */
     bool tls;         /* the sender's links are TLS: its bytes behind this hello are, and so must the answer be */
     uint16_t version; /* of the sender; filled also when it is not ours */
 };

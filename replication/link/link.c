@@ -18,6 +18,8 @@ int link_open(struct links **out, const struct link_params *params, struct err *
     if (params->secret_size) buf_put(&l->secret, params->secret, params->secret_size);
     l->params.node_name = l->params.listen_address = NULL; /* the caller's may go away */
     l->params.secret = NULL;
+    if (params->data_id) memcpy(l->data_id, params->data_id, sizeof l->data_id);
+    l->params.data_id = NULL;
     list_init(&l->conns);
     list_init(&l->gone);
     list_init(&l->dirty);
@@ -56,6 +58,26 @@ void link_close(struct links *l)
     for (unsigned node = 0; node < LINK_NODES_MAX; node++)
         if (l->peers[node]) link_peer_close(l->peers[node]);
     loop_timer_close(l->tick, on_closed, l);
+}
+
+void link_set_open(struct links *l, bool open)
+{
+    l->open = open;
+}
+
+bool link_has_peer(const struct links *l, uint8_t node)
+{
+    return node && node < LINK_NODES_MAX && l->peers[node] && !l->peers[node]->removed;
+}
+
+const char *link_peer_address(const struct links *l, uint8_t node)
+{
+    return link_has_peer(l, node) ? l->peers[node]->address[0] : "";
+}
+
+const uint8_t *link_peer_data_id(const struct links *l, uint8_t node)
+{
+    return link_has_peer(l, node) && l->peers[node]->ever_up ? l->peers[node]->data_id : NULL;
 }
 
 bool link_up(const struct links *l, uint8_t node)

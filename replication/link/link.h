@@ -31,6 +31,8 @@ struct link_params {
     const char *node_name;
     const char *listen_address; /* host:port told to peers ("call me here"); the port for shard s is the same: the
                                    handshake names the shard */
+    const uint8_t *data_id;     /* of this node's disk, 16 bytes; NULL: none is told */
+    bool joins;                 /* this node asks to become a member */
     const uint8_t *secret;      /* may be empty when there are no peers */
     size_t secret_size;
     /* Both or none. They must verify peers. On all nodes or none. */
@@ -53,6 +55,18 @@ int link_open(struct links **links, const struct link_params *params, struct err
 void link_close(struct links *links);
 /* Dials (and dials again, every 50 ms rising to 1 s) until the link is up. */
 void link_add_peer(struct links *links, uint8_t node, const char *address);
+/* Dials an address whose node is not known: whoever answers there becomes a peer. Two at most. */
+void link_join(struct links *links, const char *address);
+/* The peer's disk has this id; another one is refused in words. All zero: not known. */
+void link_expect(struct links *links, uint8_t node, const uint8_t *data_id);
+/* Cuts the link; the peer is refused with `why` from now on, until it is added again. */
+void link_remove_peer(struct links *links, uint8_t node, const char *why);
+/* Open: nodes that are no peers yet are taken in when they prove the secret; while this node knows no members. Closed:
+ * only those that ask to join. */
+void link_set_open(struct links *links, bool open);
+bool link_has_peer(const struct links *links, uint8_t node);
+const char *link_peer_address(const struct links *links, uint8_t node);    /* "": not known */
+const uint8_t *link_peer_data_id(const struct links *links, uint8_t node); /* of the last hello; NULL: never seen */
 /* A connection that a listener accepted and whose hello (already read and checked for form) names this shard: takes
  * over the file descriptor. The listener, link_listen(), may run on any one shard of the node. */
 void link_accept(struct links *links, int fd, struct slice hello);

@@ -93,7 +93,11 @@ struct link_peer {
     struct links *links;
     uint8_t node;
     bool ever_up;
-    bool dead_told;  /* since the last link broke */
+    bool dead_told; /* since the last link broke */
+    bool removed;   /* refused, for `why_removed` */
+    bool expects;   /* `data_id` is the only one that may be */
+    uint8_t data_id[LINK_DATA_ID_SIZE];
+    char why_removed[LINK_NAME_MAX + 1];
     bool known_name; /* the dialled address is a name: what the peer tells does not replace it */
     uint8_t dialled_address;
     uint32_t epoch; /* of the last hello */
@@ -112,6 +116,8 @@ struct link_peer {
 
 struct links {
     struct link_params params;
+    bool open; /* see link_set_open() */
+    uint8_t data_id[LINK_DATA_ID_SIZE];
     char *node_name, *listen_address;
     struct buf secret;
     struct link_peer *peers[LINK_NODES_MAX];
@@ -153,11 +159,13 @@ void link_handshake_frame(struct link_conn *c, uint8_t type, struct slice payloa
 struct link_peer *link_peer_get(struct links *l, uint8_t node); /* NULL: not a member */
 void link_peer_note(struct link_peer *p, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void link_peer_told_address(struct link_peer *p, struct link_conn *c, struct slice address);
+/* Whom a hello comes from; a peer is made of a stranger who may be taken in. NULL: a stranger who may not. */
+struct link_peer *link_peer_of_hello(struct links *l, const struct link_hello *h);
 /* May this connection become (or, early, try to become) the link? */
 bool link_peer_wants(const struct link_peer *p, const struct link_conn *c);
 void link_peer_up(struct link_conn *c);
 void link_peer_lost(struct link_conn *c, int error); /* a connection ended; `error`: of the connect, else 0 */
-void link_peer_dial_soon(struct link_peer *p);
+void link_peer_dial_later(struct link_peer *p);
 void link_peer_close(struct link_peer *p);
 
 #endif

@@ -15,6 +15,74 @@ struct link_peer *link_peer_get(struct links *l, uint8_t node)
     return node < LINK_NODES_MAX ? l->peers[node] : NULL;
 }
 
+static struct link_peer *new_peer(struct links *l, uint8_t node)
+{
+    struct link_peer *p = l->peers[node] = mem_zalloc(sizeof *p);
+    p->links = l;
+    p->node = node;
+    p->backoff_ms = LINK_DIAL_MIN_MS;
+    p->timer = loop_timer_open(l->params.loop, on_dial, p);
+    return p;
+}
+
+/* Whether it knows the secret turns out next; only who does can make it more than a number here. */
+struct link_peer *link_peer_of_hello(struct links *l, const struct link_hello *h)
+{
+    struct link_peer *p = link_peer_get(l, h->node);
+    bool may = h->node && h->node < LINK_NODES_MAX && h->node != l->params.node && (l->open || h->joins);
+    if (p || !may) return p;
+    p = new_peer(l, h->node);
+    memcpy(p->address[0], h->address.data, h->address.size);
+    return p;
+}
+
+void link_join(struct links *l, const char *address)
+{
+    struct link_peer *p = l->peers[0];
+    CHECK(strlen(address) <= LINK_NAME_MAX);
+    if (!p) p = new_peer(l, 0);
+    snprintf(p->address[*p->address[0] ? 1 : 0], sizeof p->address[0], "%s", address);
+    loop_timer_start(p->timer, 0, 0);
+}
+
+void link_expect(struct links *l, uint8_t node, const uint8_t *data_id)
+{
+    static const uint8_t zero[LINK_DATA_ID_SIZE];
+    struct link_peer *p = link_peer_get(l, node);
+    if (!p || !memcmp(data_id, zero, sizeof zero)) return;
+    p->expects = true;
+    memcpy(p->data_id, data_id, sizeof p->data_id);
+}
+
+void link_remove_peer(struct links *l, uint8_t node, const char *why)
+{
+    struct link_peer *p = link_peer_get(l, node);
+    if (!node || node >= LINK_NODES_MAX || node == l->params.node || (p && p->removed)) return;
+    if (!p) p = new_peer(l, node);
+    struct link_conn *up = p->up, *dialling = p->dialling;
+    p->removed = true;
+    snprintf(p->why_removed, sizeof p->why_removed, "%s", why);
+    loop_timer_stop(p->timer);
+    p->up = p->dialling = NULL;
+    if (dialling) link_conn_cut(dialling, NULL);
+    if (!up) return;
+    link_conn_cut(up, NULL);
+    l->params.down(l->params.self, node, true);
+}
+
+/* Somebody answered there; if nobody is linked by then, it is tried again. */
+void link_peer_dial_later(struct link_peer *p)
+{
+    loop_timer_start(p->timer, LINK_DIAL_MAX_MS, 0);
+}
+
+static bool anybody_up(const struct links *l)
+{
+    for (unsigned node = 1; node < LINK_NODES_MAX; node++)
+        if (l->peers[node] && l->peers[node]->up) return true;
+    return false;
+}
+
 /* The peer may be dialled under the address from now on, or again under this one. */
 void link_add_peer(struct links *l, uint8_t node, const char *address)
 {
@@ -24,13 +92,8 @@ void link_add_peer(struct links *l, uint8_t node, const char *address)
     struct sockaddr_storage storage;
     socklen_t size;
     struct link_peer *p = l->peers[node];
-    if (!p) {
-        p = l->peers[node] = mem_zalloc(sizeof *p);
-        p->links = l;
-        p->node = node;
-        p->backoff_ms = LINK_DIAL_MIN_MS;
-        p->timer = loop_timer_open(l->params.loop, on_dial, p);
-    }
+    if (!p) p = new_peer(l, node);
+    p->removed = false;
     snprintf(p->address[0], sizeof p->address[0], "%s", address);
     p->known_name =
         socket_address_parse(address, &parsed, NULL) == 0 && !socket_address_numeric(&parsed, &storage, &size);
@@ -69,6 +132,7 @@ static bool lower_dialled(const struct link_conn *c)
 bool link_peer_wants(const struct link_peer *p, const struct link_conn *c)
 {
     const struct link_conn *up = p->up, *mine = p->dialling;
+    if (p->removed) return false;
     if (up && c->epoch != up->epoch) return c->epoch > up->epoch;
     if (up) return lower_dialled(c) || !lower_dialled(up);
     /* Both dial at once: the higher node's connection is turned away early, before it is up and has to be cut again. */
@@ -155,6 +219,7 @@ void link_peer_up(struct link_conn *c)
     p->backoff_ms = LINK_DIAL_MIN_MS;
     p->epoch = c->epoch;
     p->noted[0] = 0;
+    if (!p->expects) memcpy(p->data_id, h.data_id, sizeof p->data_id);
     memcpy(p->name, h.name.data, h.name.size);
     p->name[h.name.size] = 0;
     params->up(params->self, p->node, p->epoch, p->name);
@@ -194,7 +259,7 @@ void link_peer_lost(struct link_conn *c, int error)
     bool was_up = p->up == c, was_dialling = p->dialling == c;
     if (was_up) p->up = NULL;
     if (was_dialling) p->dialling = NULL;
-    if (p->links->closing) return;
+    if (p->links->closing || p->removed) return;
     if (was_up) {
         p->dead_told = false;
         p->dialled_address = 0;
@@ -263,7 +328,11 @@ static void on_dial(void *self)
     struct sockaddr_storage storage;
     struct err err;
     socklen_t size;
-    if (p->links->closing || p->up || p->dialling || p->lookup) return;
+    if (p->links->closing || p->up || p->dialling || p->lookup || p->removed) return;
+    if (!p->node && anybody_up(p->links)) {
+        link_peer_dial_later(p);
+        return;
+    }
     if (peer_knocks(p)) { /* its handshake will do */
         loop_timer_start(p->timer, probing(p) ? LINK_PROBE_EVERY_MS : LINK_DIAL_MIN_MS, 0);
         return;

@@ -1,0 +1,91 @@
+/* Who a data directory belongs to. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "node/shard/shard_internal.h"
+
+enum { IDENTITY_TEXT_MAX = 1024 };
+
+static void path_of(const struct node_settings *s, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s", s->data_dir, name);
+}
+
+/* What must never change while the data is kept. */
+static size_t shape_text(const struct node_settings *s, char text[IDENTITY_TEXT_MAX])
+{
+    return (size_t)snprintf(text, IDENTITY_TEXT_MAX, "node.id = %u\ncluster.groups = %u\nshards = %u\n", s->node,
+                            s->placement.group_count - 1, s->shard_count);
+}
+
+static int create(struct node_settings *s, const char *path, struct err *err)
+{
+    char text[IDENTITY_TEXT_MAX];
+    size_t size = shape_text(s, text);
+    CHECK(getrandom(s->data_id, sizeof s->data_id, 0) == (ssize_t)sizeof s->data_id);
+    size += (size_t)snprintf(text + size, sizeof text - size, "data.id = ");
+    for (size_t i = 0; i < sizeof s->data_id; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "%02x", s->data_id[i]);
+    size += (size_t)snprintf(text + size, sizeof text - size, "\n");
+    return fs_write_file(fs_posix(), path, slice_of(text, size), err);
+}
+
+static bool take_data_id(struct node_settings *s, const char *text)
+{
+    const char *at = strstr(text, "data.id = ");
+    if (!at) return false;
+    at += strlen("data.id = ");
+    for (size_t i = 0; i < sizeof s->data_id; i++) {
+        unsigned byte;
+        if (sscanf(at + 2 * i, "%2x", &byte) != 1) return false;
+        s->data_id[i] = (uint8_t)byte;
+    }
+    return true;
+}
+
+static int check_removed(const struct node_settings *s, struct err *err)
+{
+    char path[512];
+    uint8_t *found;
+    size_t size;
+    path_of(s, "removed", path, sizeof path);
+    int code = fs_read_file(fs_posix(), path, &found, &size, NULL);
+    if (code == ERR_NOT_FOUND) return 0;
+    if (!code) mem_free(found);
+    return (int)err_set(
+        err, ERR_REFUSED,
+        "%s belongs to a node that was removed from its cluster. To use the machine again give it a new "
+        "node.id and cluster.join, and start it once with --reset, which moves the old data aside",
+        s->data_dir);
+}
+
+int identity_check(struct node_settings *s, struct err *err)
+{
+    char path[512], wanted[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX] = {0};
+    size_t wanted_size = shape_text(s, wanted), size;
+    uint8_t *found;
+    int code = check_removed(s, err);
+    if (code) return code;
+    path_of(s, "identity", path, sizeof path);
+    code = fs_read_file(fs_posix(), path, &found, &size, err);
+    if (code == ERR_NOT_FOUND) return create(s, path, err);
+    if (code) return code;
+    memcpy(text, found, size < sizeof text - 1 ? size : sizeof text - 1);
+    mem_free(found);
+    if (strncmp(text, wanted, wanted_size) != 0)
+        return (int)err_set(err, ERR_REFUSED,
+                            "%s belongs to another node or another shape of cluster; it says\n%swhile the "
+                            "configuration says\n%sUse the data_dir of this node, or correct the configuration",
+                            s->data_dir, text, wanted);
+    if (take_data_id(s, text)) return 0;
+    return (int)err_set(err, ERR_CORRUPT, "%s: data.id is missing or damaged", path);
+}
+
+int identity_retire(const struct node_settings *s, struct err *err)
+{
+    char path[512];
+    path_of(s, "removed", path, sizeof path);
+    return fs_write_file(fs_posix(), path, slice_str("removed from its cluster\n"), err);
+}
