@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "ha/shovel/declarations.h"
 #include "ha/shovel/properties.h"
 
 enum { PREFETCH = 1000, RECONNECT_DELAY_S = 1, PREFETCH_MAX = UINT16_MAX };
@@ -41,6 +42,8 @@ static const struct json_key keys[] = {
     {"add-forward-headers", JSON_KIND_BOOLEAN, false, AT(add_forward_headers)},
     {"dest-add-timestamp-header", JSON_KIND_BOOLEAN, false, AT(add_timestamp_header)},
     {"add-timestamp-header", JSON_KIND_BOOLEAN, false, AT(add_timestamp_header)},
+    {"src-declarations", JSON_KIND_CHECKED},
+    {"dest-declarations", JSON_KIND_CHECKED},
     {"ack-mode", JSON_KIND_ENUM, false, AT(ack_mode), ack_modes},
     {"reconnect-delay", JSON_KIND_NUMBER, false, AT(reconnect_delay_s)},
     {"rate-limit", JSON_KIND_NUMBER, false, AT(rate)},
@@ -93,6 +96,14 @@ static int check(struct shovel_definition *d, struct err *err)
     return 0;
 }
 
+static int read_declarations(json_t **out, const json_t *value, const char *key, struct err *err)
+{
+    const json_t *list = either(value, key, key);
+    int code = list ? shovel_declarations_check(key, list, err) : 0;
+    if (!code && json_array_size(list)) *out = json_deep_copy(list);
+    return code;
+}
+
 int shovel_definition_read(struct shovel_definition *d, const char *name, const json_t *value, struct err *err)
 {
     *d = (struct shovel_definition){
@@ -100,6 +111,8 @@ int shovel_definition_read(struct shovel_definition *d, const char *name, const 
     int code = json_read(value, keys, name, d, err);
     if (!code) code = read_delete_after(d, value, err);
     if (!code) code = check(d, err);
+    if (!code) code = read_declarations(&d->src_declarations, value, "src-declarations", err);
+    if (!code) code = read_declarations(&d->dest_declarations, value, "dest-declarations", err);
     const json_t *properties = either(value, "dest-publish-properties", "publish-properties");
     if (!code && properties) {
         code = shovel_properties_check(properties, err);
@@ -117,7 +130,7 @@ int shovel_definition_add(json_t *object, const char *key, const char *text, str
     if (!k->name) return (int)err_set(err, ERR_INVALID, "%s is no key of a shovel", key);
     bool is_text = k->kind == JSON_KIND_STRING || k->kind == JSON_KIND_ENUM ||
                    (k->kind == JSON_KIND_URIS && *text != '[') ||
-                   (k->kind == JSON_KIND_CHECKED && *text != '{' && (*text < '0' || *text > '9'));
+                   (k->kind == JSON_KIND_CHECKED && *text != '{' && *text != '[' && (*text < '0' || *text > '9'));
     json_t *value = is_text ? json_string(text) : json_loads(text, JSON_DECODE_ANY, &where);
     if (!value) return (int)err_set(err, ERR_INVALID, "%s = %.64s: %s", key, text, is_text ? "not UTF-8" : where.text);
     json_object_set_new(object, key, value);
@@ -128,7 +141,9 @@ void shovel_definition_close(struct shovel_definition *d)
 {
     json_read_close(keys, d);
     json_decref(d->properties);
-    d->properties = NULL;
+    json_decref(d->src_declarations);
+    json_decref(d->dest_declarations);
+    d->properties = d->src_declarations = d->dest_declarations = NULL;
 }
 
 enum relay_ack_mode shovel_ack_mode(const struct shovel_definition *d)

@@ -22,7 +22,8 @@ struct shovel_definition {
     uint8_t delete_after;                                /* enum shovel_delete_after */
     uint8_t ack_mode;                                    /* enum shovel_ack_mode's order is that of shovel_ack_modes */
     uint8_t src_protocol, dest_protocol;
-    json_t *properties; /* publish-properties; NULL: none */
+    json_t *properties;                           /* publish-properties; NULL: none */
+    json_t *src_declarations, *dest_declarations; /* declarations.h; NULL: none */
 };
 
 /* ERR_INVALID and RabbitMQ's sentence. `name` is the shovel's. */

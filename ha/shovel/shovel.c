@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "ha/shovel/declarations.h"
 #include "ha/shovel/properties.h"
 #include "node/amqp/frame.h"
 #include "node/amqp/table.h"
@@ -10,7 +11,7 @@
 /* Channel 1 carries messages. A queue that may be missing is looked for on channel 2, which its absence closes, and
  * declared on channel 3. */
 enum { CHANNEL_LOOK = 2, CHANNEL_DECLARE = 3 };
-enum token { TOKEN_NONE, TOKEN_LOOK, TOKEN_DECLARE, TOKEN_EXCLUSIVE, TOKEN_LAST };
+enum token { TOKEN_NONE, TOKEN_DECLARATIONS, TOKEN_LOOK, TOKEN_DECLARE, TOKEN_EXCLUSIVE, TOKEN_LAST };
 
 struct shovel {
     struct bridge bridge; /* first: the types' functions get it */
@@ -151,13 +152,22 @@ static void declare_exclusive(struct shovel *s)
     send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_EXCLUSIVE);
 }
 
+/* The shovel's own queue at this end, after whatever was declared. */
+static void find_queue(struct shovel *s, enum bridge_side side)
+{
+    const struct shovel_definition *d = &s->definition;
+    const char *queue = side == BRIDGE_SOURCE ? d->src_queue : d->dest_queue;
+    if (side == BRIDGE_SOURCE && !queue) declare_exclusive(s);
+    else if (queue && *queue) declare(s, side, CHANNEL_LOOK, true, TOKEN_LOOK);
+    else finish_setup(s, side); /* an empty name is the last queue that was declared */
+}
+
 static void opened(struct bridge *l, enum bridge_side side)
 {
     struct shovel *s = of(l);
-    bool source = side == BRIDGE_SOURCE;
-    if (source && !s->definition.src_queue) declare_exclusive(s);
-    else if (source || s->definition.dest_queue) declare(s, side, CHANNEL_LOOK, true, TOKEN_LOOK);
-    else finish_setup(s, side);
+    const json_t *list = side == BRIDGE_SOURCE ? s->definition.src_declarations : s->definition.dest_declarations;
+    if (list) shovel_declarations_send(l->ends[side].client, BRIDGE_CHANNEL, list, TOKEN_DECLARATIONS);
+    else find_queue(s, side);
 }
 
 static void bind_exclusive(struct shovel *s, struct slice queue)
@@ -183,6 +193,9 @@ static void count_queue(struct shovel *s, enum bridge_side side, uint32_t messag
 static void on_answer(struct shovel *s, enum bridge_side side, const struct client_event *e)
 {
     switch ((enum token)e->token) {
+    case TOKEN_DECLARATIONS:
+        find_queue(s, side);
+        break;
     case TOKEN_LOOK:
     case TOKEN_DECLARE:
         count_queue(s, side, e->method->queue_declare_ok.message_count);
@@ -281,15 +294,13 @@ static void forward(struct shovel *s, const struct client_event *e)
         bridge_fail(&s->bridge, "source: the properties of a message cannot be read");
         return;
     }
-    m.basic_publish.exchange = d->dest_queue      ? slice_str("")
-                               : d->dest_exchange ? slice_str(d->dest_exchange)
-                                                  : from->exchange;
-    m.basic_publish.routing_key = d->dest_queue          ? slice_str(d->dest_queue)
-                                  : d->dest_exchange_key ? slice_str(d->dest_exchange_key)
-                                                         : from->routing_key;
+    bool to_queue = d->dest_queue && *d->dest_queue;
+    const char *exchange = to_queue ? "" : d->dest_exchange, *key = to_queue ? d->dest_queue : d->dest_exchange_key;
+    m.basic_publish.exchange = exchange ? slice_str(exchange) : from->exchange;
+    m.basic_publish.routing_key = key ? slice_str(key) : from->routing_key;
     /* A queue that was named and is gone must not swallow messages: the return ends the link before the confirm comes.
      */
-    m.basic_publish.mandatory = d->dest_queue && s->bridge.ack_mode == RELAY_ON_CONFIRM;
+    m.basic_publish.mandatory = to_queue && s->bridge.ack_mode == RELAY_ON_CONFIRM;
     bridge_forward(&s->bridge, from->delivery_tag, &m, buf_slice(&s->properties), e->body);
 }
 

@@ -119,6 +119,13 @@ static void nonsense_is_refused_in_rabbitmqs_words(void **state)
             "src-uri should be binary, actually was 5");
     refused("{" ENDS ",\"src-queue\":\"q\",\"src-protocol\":\"amqp10\"}",
             "amqp10 is not supported; use amqp091 or local");
+    refused("{" ENDS ",\"src-queue\":\"q\",\"src-declarations\":{}}", "src-declarations should be list");
+    refused("{" ENDS ",\"src-queue\":\"q\",\"src-declarations\":[{\"method\":\"queue.delete\"}]}",
+            "src-declarations should have a method of queue.declare, exchange.declare, queue.bind or exchange.bind");
+    refused("{" ENDS ",\"src-queue\":\"q\",\"dest-declarations\":[{\"method\":\"queue.bind\",\"color\":1}]}",
+            "dest-declarations: queue.bind has no field color");
+    refused("{" ENDS ",\"src-queue\":\"q\",\"dest-declarations\":[{\"method\":\"queue.declare\",\"durable\":1}]}",
+            "dest-declarations: durable of queue.declare does not fit");
     refused("{" ENDS ",\"src-queue\":\"q\",\"publish-properties\":{\"color\":1}}",
             "Unrecognised terms [{<<\"color\">>}] in publish-properties");
     refused("{" ENDS ",\"src-queue\":\"q\",\"publish-properties\":{\"priority\":300}}",

@@ -143,6 +143,30 @@ static void an_exchange_is_consumed_through_a_queue_of_its_own(void **state)
     close_scene(&s);
 }
 
+static void declarations_come_first(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s,
+               "{" URIS ",\"src-queue\":\"\",\"dest-exchange\":\"made\",\"src-declarations\":["
+               "{\"method\":\"exchange.declare\",\"exchange\":\"x\",\"type\":\"topic\",\"durable\":true},"
+               "{\"method\":\"queue.declare\",\"exclusive\":true,\"arguments\":{\"x-max-length\":5}},"
+               "{\"method\":\"queue.bind\",\"exchange\":\"x\",\"routing_key\":\"a.#\"}],"
+               "\"dest-declarations\":[{\"method\":\"exchange.declare\",\"exchange\":\"made\",\"type\":\"fanout\"}]}");
+    two_pump(&s.two);
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    struct topology *t = s.two.brokers[BRIDGE_SOURCE].topology;
+    uint64_t cursor = 0;
+    struct binding b;
+    assert_true(topology_exchange(t, slice_str("/"), slice_str("x"))->durable);
+    assert_true(topology_next_binding(t, &cursor, &b));
+    assert_true(slice_is(b.routing_key, "a.#"));
+    cursor = 0;
+    assert_true(topology_next_queue(t, &cursor)->exclusive);
+    assert_non_null(topology_exchange(s.two.brokers[BRIDGE_DEST].topology, slice_str("/"), slice_str("made")));
+    close_scene(&s);
+}
+
 static void a_blocked_destination_stops_the_source(void **state)
 {
     (void)state;
@@ -315,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_next_uri_is_tried_when_one_fails),
         cmocka_unit_test(predeclared_queues_are_not_declared),
         cmocka_unit_test(an_exchange_is_consumed_through_a_queue_of_its_own),
+        cmocka_unit_test(declarations_come_first),
         cmocka_unit_test(a_blocked_destination_stops_the_source),
         cmocka_unit_test(a_destination_that_never_confirms_is_given_up),
         cmocka_unit_test(a_queue_that_is_gone_swallows_nothing),
