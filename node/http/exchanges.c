@@ -63,7 +63,9 @@ void api_exchanges_list(struct request *r, struct answer *a)
     }
     do shard_call_any(node_shard(r->http->params.node, 0), list_slice, &w);
     while (w.more);
-    listing_answer(&listing, caller_filter(r, w.array), w.total, "vhost,name", a);
+    w.array = caller_filter(r, w.array);
+    exchange_stats_put(r->http, w.array);
+    listing_answer(&listing, w.array, w.total, "vhost,name", a);
 }
 
 static void look(struct shard *s, void *arg)
@@ -97,6 +99,10 @@ void api_exchange_get(struct request *r, struct answer *a)
         answer_not_found(a);
         return;
     }
+    json_t *array = json_array();
+    json_array_append(array, found);
+    exchange_stats_put(r->http, array);
+    json_decref(array);
     json_put(found, "incoming", json_array());
     json_put(found, "outgoing", json_array());
     answer_json(a, columns_of(found, request_query(r, "columns")));

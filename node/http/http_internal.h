@@ -199,8 +199,8 @@ request_handler api_channels_list, api_channels_of_vhost, api_channels_of_connec
 request_handler api_consumers_list;
 request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exchange_delete, api_exchange_publish,
     api_exchange_bindings_source, api_exchange_bindings_destination;
-request_handler api_queues_list, api_queues_detailed, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge, api_queue_bindings,
-    api_queue_messages_get, api_queue_actions;
+request_handler api_queues_list, api_queues_detailed, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge,
+    api_queue_bindings, api_queue_messages_get, api_queue_actions;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_shovels_list, api_shovel_get, api_shovel_delete, api_shovel_restart;
 request_handler api_federation_links_list, api_federation_links_down, api_federation_link_restart;
@@ -238,7 +238,7 @@ struct totals {
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
     uint64_t queues_led, ready_bytes, unacked_bytes;
     uint64_t delayed, postponed; /* messages that wait for their next try; that exchanges keep back */
-    struct session_stats stats; /* of all connections since the node started */
+    struct session_stats stats;  /* of all connections since the node started */
     uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
     uint64_t groups_led;
     bool disk_alarm, memory_alarm; /* of this node */
@@ -246,6 +246,7 @@ struct totals {
 void totals_gather(struct http *h, struct totals *t);
 json_t *nodes_everywhere(struct http *h); /* new: an object per member of the cluster */
 json_t *exchange_types_json(void);
+void exchange_stats_put(struct http *h, json_t *exchanges); /* message_stats, of those that have any */
 json_t *cluster_name_json(struct http *h);
 /* Of all nodes that are in touch. */
 json_t *connections_seen(struct request *r);

@@ -1,5 +1,6 @@
 /* /metrics and its relatives: what kind is asked for, and figures of the whole node. */
 #include "node/http/metrics.h"
+#include "node/http/items.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -60,13 +61,15 @@ bool selection_has(const struct selection *s, const char *family)
 static void expose_identity(struct exposition *e, struct http *h, const char *endpoint)
 {
     struct buf labels = {0};
-    json_t *cluster = cluster_name_json(h);
+    json_t *cluster = cluster_name_json(h),
+           *id = item_get(
+               h, (struct item_name){.kind = REGISTRY_GLOBAL_PARAMETER, .name = slice_str("internal_cluster_id")});
     buf_put_u8(&labels, '{');
     label_put(&labels, "rabbitmq_node", slice_str(node_settings(h->params.node)->name));
     buf_put_u8(&labels, ',');
     label_put(&labels, "rabbitmq_cluster", slice_json(cluster));
     buf_put_u8(&labels, ',');
-    label_put(&labels, "rabbitmq_cluster_permanent_id", slice_json(cluster));
+    label_put(&labels, "rabbitmq_cluster_permanent_id", slice_json(id));
     buf_printf(&labels, ",rabbitmq_endpoint=\"%s\"}", endpoint);
     buf_put_u8(&labels, 0);
     expose_labelled(e, "identity_info", "untyped", "RabbitMQ node & cluster identity info", (const char *)labels.data,
@@ -80,6 +83,7 @@ static void expose_identity(struct exposition *e, struct http *h, const char *en
     expose_labelled(e, "build_info", "untyped", "RabbitMQ & Erlang/OTP version info", (const char *)labels.data, 1);
     buf_close(&labels);
     json_decref(cluster);
+    json_decref(id);
 }
 
 static void expose_churn(struct exposition *e, const struct totals *t)

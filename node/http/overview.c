@@ -94,25 +94,6 @@ void totals_gather(struct http *h, struct totals *t)
     each_shard(h, gather, t);
 }
 
-/* Sums a counter and its rate over nodes. */
-static void sum(json_t *to, const json_t *from)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)from, name, value)
-    {
-        json_t *there = json_object_get(to, name);
-        if (json_is_object(value)) {
-            if (!there) json_object_set_new(to, name, json_object());
-            sum(json_object_get(to, name), value);
-        } else if (json_is_integer(value)) {
-            json_object_set_new(to, name, json_integer(json_integer_value(there) + json_integer_value(value)));
-        } else if (json_is_real(value)) {
-            json_object_set_new(to, name, json_real(json_number_value(there) + json_real_value(value)));
-        }
-    }
-}
-
 /* The members of this name, summed over all nodes. */
 static json_t *sum_of(const json_t *nodes, const char *name)
 {
@@ -120,7 +101,7 @@ static json_t *sum_of(const json_t *nodes, const char *name)
     for (size_t i = 0; i < json_array_size(nodes); i++) {
         json_t *value = json_object_get(json_array_get(nodes, i), name), *one = json_object();
         if (value) json_object_set(one, name, value);
-        sum(total, one);
+        json_sum(total, one);
         json_decref(one);
     }
     json_t *result = json_incref(json_object_get(total, name));

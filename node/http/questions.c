@@ -18,6 +18,7 @@ json_t *question_answer(struct http *h, struct slice question)
     if (slice_is(word, "channels")) return channels_here(h);
     if (slice_is(word, "consumers")) return consumers_here(h);
     if (slice_is(word, "node")) return node_here(h);
+    if (slice_is(word, "exchanges")) return exchange_stats_here(h);
     if (slice_is(word, "queues")) return queues_here(h);
     if (slice_is(word, "reset attempts")) {
         if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);

@@ -1,11 +1,13 @@
 /* The thread that looks at all counters every few seconds; what rates are made of. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "node/http/families.h"
 #include "node/http/stats.h"
 
 struct series {
@@ -17,7 +19,7 @@ struct series {
 
 /* A look at one thing, on its way from a shard's thread. */
 struct look {
-    char key[160];
+    char *key; /* owned */
     struct stats stats;
 };
 
@@ -49,11 +51,18 @@ static uint64_t now_ms(void)
 
 /* --- looking --- */
 
-static struct look *add(struct looks *l)
+static struct look *add(struct looks *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static struct look *add(struct looks *l, const char *format, ...)
 {
+    char key[600]; /* the longest: two names of an exchange */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(key, sizeof key, format, arguments);
+    va_end(arguments);
     if (l->count == l->capacity) l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
     struct look *look = &l->items[l->count++];
-    look->stats = (struct stats){0};
+    *look = (struct look){.key = mem_strdup(key)};
     return look;
 }
 
@@ -61,8 +70,7 @@ static void look_at_channels(struct looks *l, const struct shard_connection_info
 {
     struct session_channel_info channel;
     for (uint64_t cursor = 0; session_next_channel(c->handle, &cursor, &channel);) {
-        struct look *look = add(l);
-        snprintf(look->key, sizeof look->key, "channel %s (%u)", c->session.peer, channel.number);
+        struct look *look = add(l, "channel %s (%u)", c->session.peer, channel.number);
         stats_of_session(&look->stats, &channel.stats);
     }
 }
@@ -73,8 +81,7 @@ static void look_at_connections(struct shard *s, void *arg)
     struct shard_connection_info c;
     l->more = true;
     for (unsigned i = 0; i < HTTP_SLICE && (l->more = shard_next_connection(s, &l->cursor, &c)); i++) {
-        struct look *look = add(l);
-        snprintf(look->key, sizeof look->key, "connection %s", c.session.peer);
+        struct look *look = add(l, "connection %s", c.session.peer);
         look->stats.values[STAT_RECV_OCT] = c.bytes_in;
         look->stats.values[STAT_SEND_OCT] = c.bytes_out;
         stats_of_session(&l->node, &c.session.stats);
@@ -105,10 +112,25 @@ static void look_at_queues(struct shard *s, void *arg)
             l->node.values[STAT_MESSAGES] += q.ready + q.unacked;
         }
         if (!q.enqueued && !q.delivered && !q.acked) continue;
-        struct look *look = add(l);
-        snprintf(look->key, sizeof look->key, "queue %llu", (unsigned long long)q.id);
+        struct look *look = add(l, "queue %llu", (unsigned long long)q.id);
         stats_of_queue(&look->stats, &q);
     }
+}
+
+static void look_at_exchanges(struct http *h, struct looks *l)
+{
+    json_t *sums = exchange_counts_here(h), *names, *counts;
+    const char *vhost, *name;
+    json_object_foreach(sums, vhost, names)
+    {
+        json_object_foreach(names, name, counts)
+        {
+            struct look *look = add(l, "exchange %s/%s", vhost, name);
+            look->stats.values[STAT_PUBLISH_IN] = (uint64_t)json_integer_value(json_array_get(counts, 0));
+            look->stats.values[STAT_PUBLISH_OUT] = (uint64_t)json_integer_value(json_array_get(counts, 1));
+        }
+    }
+    json_decref(sums);
 }
 
 /* --- booking --- */
@@ -171,15 +193,18 @@ static void round_of_looks(struct sampler *s)
                            look_at_queues, &l);
         while (l.more);
     }
-    struct look *node = add(&l);
-    snprintf(node->key, sizeof node->key, "node");
+    look_at_exchanges(s->http, &l);
+    struct look *node = add(&l, "node");
     node->stats = l.node;
     uint64_t now = now_ms();
     pthread_mutex_lock(&s->lock);
     double seconds = s->looked_at_ms ? (double)(now - s->looked_at_ms) / 1000 : 0;
     s->looked_at_ms = now;
     s->round++;
-    for (size_t i = 0; i < l.count; i++) book(s, &l.items[i], seconds);
+    for (size_t i = 0; i < l.count; i++) {
+        book(s, &l.items[i], seconds);
+        mem_free(l.items[i].key);
+    }
     forget(s);
     pthread_mutex_unlock(&s->lock);
     mem_free(l.items);

@@ -83,3 +83,21 @@ json_t *message_stats_json(const struct stats *s, const struct rates *r)
     for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) json_put_stat(o, kind, names[kind], s, r);
     return o;
 }
+
+void json_sum(json_t *to, const json_t *from)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)from, name, value)
+    {
+        json_t *there = json_object_get(to, name);
+        if (json_is_object(value)) {
+            if (!there) json_object_set_new(to, name, json_object());
+            json_sum(json_object_get(to, name), value);
+        } else if (json_is_integer(value)) {
+            json_object_set_new(to, name, json_integer(json_integer_value(there) + json_integer_value(value)));
+        } else if (json_is_real(value)) {
+            json_object_set_new(to, name, json_real(json_number_value(there) + json_real_value(value)));
+        }
+    }
+}

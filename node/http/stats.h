@@ -25,6 +25,8 @@ enum stat_kind {
     STAT_MESSAGE_KINDS, /* those above make message_stats */
     STAT_RECV_OCT = STAT_MESSAGE_KINDS,
     STAT_SEND_OCT,
+    STAT_PUBLISH_IN,
+    STAT_PUBLISH_OUT,
     STAT_CONNECTION_CREATED,
     STAT_CONNECTION_CLOSED,
     STAT_CHANNEL_CREATED,
@@ -53,12 +55,14 @@ json_t *message_stats_json(const struct stats *s, const struct rates *r);
 void json_put_stat(json_t *o, enum stat_kind kind, const char *name, const struct stats *s, const struct rates *r);
 void message_stats_put_rates(json_t *message_stats, const struct rates *r);
 json_t *rate_json(double rate);
+void json_sum(json_t *to, const json_t *from); /* adds counters and rates, member by member */
 
 /* --- the sampler --- */
 struct sampler;
 struct sampler *sampler_open(struct http *h);
 void sampler_close(struct sampler *s);
-/* Keys: "node", "queue ID", "connection NAME", "channel NAME". Zeros for what stands still. Any thread. */
+/* Keys: "node", "queue ID", "exchange VHOST/NAME", "connection NAME", "channel NAME". Zeros for what stands still. Any
+ * thread. */
 void sampler_rates(struct sampler *s, const char *key, struct rates *out);
 
 #endif

@@ -276,6 +276,17 @@ static void send_return(struct channel *ch, const struct content *content)
     s->counters.sent_frames++;
 }
 
+static void count_exchange(struct channel *ch, const struct outgoing *m)
+{
+    struct slice name = m->publish.content.exchange;
+    struct exchange_count *x = ch->exchange;
+    if (!x || !slice_equal(slice_of(x->name, x->name_size), name))
+        x = ch->exchange = session_exchange_count(ch->session, name);
+    if (!x) return;
+    x->in++;
+    x->out += m->route->count;
+}
+
 static void count(struct channel *ch, const struct outgoing *m)
 {
     static const size_t tops[SESSION_SIZES - 1] = {100, 1000, 10000, 100000, 1000000, 10000000, 50000000, 100000000};
@@ -286,6 +297,7 @@ static void count(struct channel *ch, const struct outgoing *m)
     ch->stats.routed += m->route->count;
     ch->stats.body_bytes += m->publish.content.body.size;
     ch->stats.sizes[size]++;
+    count_exchange(ch, m);
 }
 
 void channel_publish_send(struct channel *ch, const struct outgoing *m)

@@ -69,3 +69,31 @@ bool session_next_consumer(const struct session *s, uint16_t number, size_t *cur
     };
     return true;
 }
+
+struct exchange_count *session_exchange_count(struct session *s, struct slice name)
+{
+    struct exchange_count *x = map_str_get(&s->exchanges, name);
+    if (x || s->exchanges.count >= SESSION_EXCHANGES_MAX) return x;
+    x = mem_zalloc(sizeof *x);
+    x->name_size = (uint8_t)name.size;
+    if (name.size) memcpy(x->name, name.data, name.size);
+    map_str_set(&s->exchanges, slice_of(x->name, x->name_size), x);
+    return x;
+}
+
+void session_exchanges_close(struct session *s)
+{
+    size_t at = 0;
+    struct slice name;
+    struct exchange_count *x;
+    while ((x = map_str_next(&s->exchanges, &at, &name))) mem_free(x);
+    map_str_close(&s->exchanges);
+}
+
+bool session_next_exchange(const struct session *s, size_t *cursor, struct session_exchange_info *info)
+{
+    struct slice name;
+    const struct exchange_count *x = map_str_next(&s->exchanges, cursor, &name);
+    if (x) *info = (struct session_exchange_info){name, x->in, x->out};
+    return x != NULL;
+}

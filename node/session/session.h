@@ -132,6 +132,13 @@ struct session_channel_info {
 };
 /* Walks the open channels by number; false at the end. Start with *cursor = 0. */
 bool session_next_channel(const struct session *s, uint64_t *cursor, struct session_channel_info *info);
+enum { SESSION_EXCHANGES_MAX = 1024 /* that a connection counts apart; what it publishes to more is not counted by exchange */ };
+struct session_exchange_info {
+    struct slice name;
+    uint64_t in, out; /* messages published to it; messages that queues got from it */
+};
+/* Walks the exchanges that were published to, in no order; false at the end. Start with *cursor = 0. */
+bool session_next_exchange(const struct session *s, size_t *cursor, struct session_exchange_info *info);
 struct session_consumer_info {
     struct slice tag, arguments; /* borrowed until the session's next call */
     uint32_t group, id;

@@ -202,6 +202,7 @@ struct channel {
     uint16_t global_prefetch;
     struct session_stats stats;
     bool limited; /* basic.qos global is in force */
+    struct exchange_count *exchange; /* that the last message went to; NULL: none yet, or one too many */
     struct list dirty_link;
     uint64_t next_delivery_tag;
     uint32_t next_consumer;
@@ -221,6 +222,12 @@ struct channel {
     uint8_t last_queue[AMQP_SHORTSTR_MAX];
     uint32_t reply_consumer; /* the consumer of direct reply-to; 0: none */
     struct buf reply_queue;  /* its queue's name */
+};
+
+struct exchange_count {
+    uint64_t in, out;
+    uint8_t name_size;
+    uint8_t name[AMQP_SHORTSTR_MAX];
 };
 
 struct session {
@@ -269,6 +276,7 @@ struct session {
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
     struct session_stats gone; /* of channels that are closed */
+    struct map_str exchanges;  /* struct exchange_count by name */
 };
 
 /* For "%.*s". */
@@ -439,6 +447,10 @@ bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_proper
  * `rewritten` when something had to change. */
 void channel_publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief,
                                         struct slice *properties, struct buf *rewritten);
+
+/* --- listing.c --- */
+struct exchange_count *session_exchange_count(struct session *s, struct slice name); /* NULL: too many */
+void session_exchanges_close(struct session *s);
 
 /* --- channel_confirms.c --- */
 void channel_confirms_init(struct confirms *c);

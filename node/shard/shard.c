@@ -142,6 +142,7 @@ void shard_close(struct shard *s)
         }
     }
     for (unsigned i = 0; i < 64; i++) mem_free(s->peer_names[i]);
+    exchanges_close(s);
     mem_free(s->rings_in);
     mem_free(s->overflow);
     mem_free(s->posted);

@@ -113,6 +113,9 @@ struct shard_connection_info {
 /* A cursor stays good while clients come and go: a walk may go on in another call. */
 bool shard_next_connection(struct shard *s, uint64_t *cursor, struct shard_connection_info *info);
 /* Closes it with 320 and this reason ("Closed via management plugin"); `name` as listed. False: there is none. */
+/* What connections published that are gone; a walk must end within the call. False at the end. */
+bool shard_next_closed_exchange(const struct shard *s, size_t *cursor, struct slice *vhost,
+                                struct session_exchange_info *info);
 bool shard_close_connection(struct shard *s, struct slice name, struct slice reason);
 size_t shard_connection_count(const struct shard *s);
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/ring.h"
@@ -90,6 +91,7 @@ struct shard {
     size_t connection_count, sockets_open; /* the latter: with those that are not listed */
     uint64_t connections_opened, connections_closed, connection_serial;
     struct session_stats closed_stats; /* of connections that are gone */
+    struct map_str closed_exchanges;   /* struct closed_exchange by vhost and name */
     uint64_t second_at_ms, connections_at_ms;
 
     enum shard_phase phase;
@@ -133,6 +135,10 @@ void alarm_second(struct shard *s);
 void alarm_set(struct shard *s, uint8_t node, uint8_t bits); /* told by another node or a sibling */
 void alarm_node_up(struct shard *s, uint8_t node);
 void alarm_node_down(struct shard *s, uint8_t node);
+
+/* exchanges.c: what connections published that are gone */
+void exchanges_keep(struct shard *s, const struct session *session, struct slice vhost);
+void exchanges_close(struct shard *s);
 
 /* question.c */
 void question_frame(struct shard *s, uint8_t node, uint8_t type, struct slice bytes);

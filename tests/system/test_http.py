@@ -207,20 +207,29 @@ def test_rates():
     """message_stats have rates, of queues and of the whole cluster, whichever node is asked"""
     with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as connection:
         kit.declare(connection, "busy")
+        kit.declare(connection, "also busy")
+        for queue in ("busy", "also busy"):
+            connection.call(1, "queue.bind", queue=queue, exchange="amq.fanout", routing_key="")
+        with kit.connected(cluster.nodes[2]) as gone:
+            kit.publish(gone, "", kit.numbered(3), exchange="amq.fanout")
         publisher = kit.Publisher(connection)
         seen = {}
 
         def rates():
             for _ in range(20):
-                publisher.send("busy", b"x")
+                publisher.send("busy", b"x", "amq.fanout")
             publisher.settle()
             api = Api(cluster.nodes[1])
             seen["queue"] = api.get("/queues/%2F/busy")["message_stats"]["publish_details"]["rate"]
             seen["cluster"] = api.get("/overview")["message_stats"]["publish_details"]["rate"]
+            seen["exchange"] = api.get("/exchanges/%2F/amq.fanout")["message_stats"]["publish_in_details"]["rate"]
             seen["ready"] = api.get("/overview")["queue_totals"]["messages_ready_details"]["rate"]
             return all(rate > 10 for rate in seen.values())
 
         kit.wait_for("rates", rates, timeout=20)
+        stats = Api(cluster.nodes[1]).get("/exchanges/%2F/amq.fanout")["message_stats"]
+        published = len(publisher.confirmed) + 3  # with those of a connection that is gone
+        kit.check_equal((stats["publish_in"], stats["publish_out"]), (published, 2 * published), "counts of the exchange")
 
 
 def test_fewer_replicas():
