@@ -240,9 +240,16 @@ static void restore_queue(struct queue_machine *m, struct reader *r, uint64_t *l
     timer_restore(m, q, timer_ms);
 }
 
+static struct slice read_name(struct reader *r)
+{
+    struct slice name = reader_counted(r);
+    if (name.size > UINT8_MAX) reader_fail(r);
+    return name;
+}
+
 static void restore_names(struct reader *r, struct dead_letter_record *d)
 {
-    struct slice vhost = reader_counted(r), exchange = reader_counted(r);
+    struct slice vhost = read_name(r), exchange = read_name(r);
     if (!r->failed) dead_letter_name(d, vhost, exchange);
 }
 
@@ -280,7 +287,7 @@ static void restore_postponed(struct queue_machine *m, struct reader *r)
 
 static void restore_history(struct queue_machine *m, struct reader *r)
 {
-    struct slice vhost = reader_counted(r), exchange = reader_counted(r);
+    struct slice vhost = read_name(r), exchange = read_name(r);
     if (r->failed) return;
     struct history *h = history_make(m, vhost, exchange);
     for (uint64_t n = reader_varint(r); n && !r->failed; n--) {

@@ -27,7 +27,23 @@ static void use_queue(struct queue_bench *b, struct chunk_writer *w, uint64_t qu
     command_settle_encode(w, SETTLE_REQUEUE, 1, 5);
     command_settle_encode(w, SETTLE_ACK, 3, 8);
     command_settle_encode(w, SETTLE_REJECT, 9, 9);
+    command_settle_encode(w, SETTLE_FAIL, 10, 12);
+    struct enqueue_marks marks = {.key = slice_str("Skey"),
+                                  .window = slice_str("x"),
+                                  .windowed = 1,
+                                  .window_size = 2,
+                                  .producer = slice_str("Sp"),
+                                  .sequence = 5};
+    command_enqueue_marked_encode(w, 0, 0, 0, 100, &queue, 1, &marks, &content);
     (void)b;
+}
+
+static void bind_histories(struct queue_bench *b, struct chunk_writer *w)
+{
+    struct command_history c = {.queue = 1};
+    size_t cursor = 0;
+    while (queue_machine_next_history(b->queues, &cursor, &c.vhost, &c.exchange))
+        command_history_encode(w, COMMAND_HISTORY_BIND, &c);
 }
 
 /* Some life: every queue is used, the known ports go, time passes, all is written again, queues are purged. */
@@ -38,6 +54,7 @@ static void live_on(struct queue_bench *b)
     uint64_t cursor = 0;
     chunk_writer_begin(&w, port_id(PORT_NODE + 1, 1, 1), 0, 0);
     while (queue_machine_next(b->queues, &cursor, &stat)) use_queue(b, &w, stat.id);
+    bind_histories(b, &w);
     queue_bench_apply(b, chunk_writer_finish(&w, 0), true);
     b->now_ms += 1000;
     chunk_writer_begin(&w, 0, 0, 0);
