@@ -190,7 +190,7 @@ def clear_user_limits(call):
 
 def limits_by(call, kind, owner):
     """{name of the owner: limits} of all that have any."""
-    return {entry[owner]: entry.get("value") or {} for entry in call.api.get(path_of(kind))}
+    return {entry[owner]: dict(sorted((entry.get("value") or {}).items())) for entry in call.api.get(path_of(kind))}
 
 
 @command("list_user_limits", "[--user <username>] [--global]", "Displays configured user limits", SECTION, BOTH,
