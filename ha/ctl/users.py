@@ -88,7 +88,7 @@ def add_user(call):
         call.api.put(path_of("users", name), {"password_hash": secret, "tags": ""})
     else:
         call.api.put(path_of("users", name), {"password": secret, "tags": ""})
-    return None if call.option("silent") else Message(ADDED, "message")
+    return None if call.quiet else Message(ADDED, "message")
 
 
 @command("delete_user", "<username>", "Removes a user from the internal database", SECTION, words=(1, 1),
