@@ -260,6 +260,7 @@ void api_metrics_get(struct request *r, struct answer *a)
     expose_identity(&e, r->http, "aggregated");
     expose_totals(&e, r->http);
     expose_groups(&e, r->http, &all, false);
+    expose_links(&e, r->http);
 }
 
 void api_metrics_per_object(struct request *r, struct answer *a)
@@ -279,6 +280,7 @@ void api_metrics_per_object(struct request *r, struct answer *a)
     expose_connections(&e, r->http, &all);
     expose_channels(&e, r->http, &all);
     expose_groups(&e, r->http, &all, true);
+    expose_links(&e, r->http);
 }
 
 /* Only what ?family names; without one, nothing but who we are. */

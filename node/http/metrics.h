@@ -34,4 +34,7 @@ void expose_groups(struct exposition *e, struct http *h, const struct selection 
 /* The cluster's objects, the same on each node. */
 void expose_cluster(struct exposition *e, struct http *h, const struct selection *s);
 
+/* metrics_links.c: shovels and federation links of this node, by state; nothing where there are none */
+void expose_links(struct exposition *e, struct http *h);
+
 #endif

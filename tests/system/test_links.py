@@ -45,6 +45,8 @@ def test_dynamic_shovel():
         kit.check("Unrecognised terms" in json.loads(reply.body)["reason"], f"the reason is {reply.body!r}")
         api.put(path, shovel())
         found = wait_state(api, "s", "running")
+        metrics = node.get("/metrics")[1].decode()
+        kit.check('rabbitmq_shovel_dynamic{status="running"} 1' in metrics, "the shovel is not in the metrics")
         kit.check_equal((found["node"], found["type"], found["src_queue"]), (node.name, "dynamic", "in"), "the shovel")
         move(node, 100)
         api.delete("/shovels/vhost/%2F/s/restart")
