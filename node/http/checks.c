@@ -30,10 +30,11 @@ static void fail(struct answer *a, json_t *details, const char *reason)
 static void add_alarms(struct shard *s, void *arg)
 {
     json_t *array = arg;
-    const struct placement *placement = &shard_settings(s)->placement;
-    for (uint32_t i = 0; i < placement->node_count; i++) {
-        uint8_t node = placement->nodes[i], bits = shard_alarms(s, node);
-        const char *name = shard_node_name(s, node);
+    uint8_t nodes[NODE_IDS];
+    uint32_t count = shard_members(s, nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t node = nodes[i], bits = shard_alarms(s, node);
+        const char *name = member_name(s, node);
         if (bits & ALARM_DISK) json_array_append_new(array, json_pack("{s:s, s:s}", "node", name, "resource", "disk"));
         if (bits & ALARM_MEMORY)
             json_array_append_new(array, json_pack("{s:s, s:s}", "node", name, "resource", "memory"));
@@ -177,12 +178,12 @@ static void look_at_groups(struct shard *s, void *arg)
     const struct node_settings *settings = shard_settings(s);
     g->stopping |= shard_stopping(s);
     for (uint32_t id = shard_id(s); id < settings->placement.group_count; id += settings->shard_count) {
-        struct group_member members[GROUP_MEMBERS_MAX];
-        uint32_t count = placement_members(&settings->placement, id, members), up = 0;
+        uint8_t nodes[GROUP_MEMBERS_MAX];
+        uint32_t count = group_replicas(s, id, nodes), up = 0;
         bool member = false;
         for (uint32_t i = 0; i < count; i++) {
-            up += shard_peer_connected(s, members[i].node);
-            member |= members[i].node == settings->node;
+            up += shard_peer_connected(s, nodes[i]);
+            member |= nodes[i] == settings->node;
         }
         if (count > 1 && member && up - 1 < count / 2 + 1) g->critical++;
         if (broker_leader(shard_broker(s), id)) continue;
@@ -205,7 +206,7 @@ void api_check_quorum_critical(struct request *r, struct answer *a)
     char reason[160];
     snprintf(reason, sizeof reason, "There are %u groups that would lose their quorum if the target node is shut down",
              g.critical);
-    if (node_settings(r->http->params.node)->placement.node_count == 1)
+    if (members_count(r->http) == 1)
         answer_json(a, json_pack("{s:s, s:s}", "status", "ok", "reason", "single node cluster"));
     else if (g.critical) fail(a, NULL, reason);
     else pass(a);
@@ -214,7 +215,7 @@ void api_check_quorum_critical(struct request *r, struct answer *a)
 /* There are no mirrors of the old kind: none can be out of step. */
 void api_check_mirror_critical(struct request *r, struct answer *a)
 {
-    if (node_settings(r->http->params.node)->placement.node_count == 1)
+    if (members_count(r->http) == 1)
         answer_json(a, json_pack("{s:s, s:s}", "status", "ok", "reason", "single node cluster"));
     else pass(a);
 }
@@ -305,7 +306,7 @@ void api_check_connection_limit(struct request *r, struct answer *a)
 void api_check_cluster_size(struct request *r, struct answer *a)
 {
     struct members members;
-    json_int_t target = node_settings(r->http->params.node)->placement.node_count, running = 0;
+    json_int_t target = members_count(r->http), running = 0;
     members_open(r->http, &members);
     for (unsigned i = 0; i < NODE_IDS; i++) running += members.up[i];
     members_close(&members);

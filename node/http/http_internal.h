@@ -171,6 +171,12 @@ struct members {
 };
 void members_open(struct http *h, struct members *m);
 void members_close(struct members *m);
+uint32_t members_count(struct http *h);
+/* --- on the shard's thread --- */
+/* A member's name, also when it was never met since this node started; "unknown" if nobody told it. */
+const char *member_name(struct shard *s, uint8_t node);
+/* Where a group's replicas belong; returns how many. */
+uint32_t group_replicas(struct shard *s, uint32_t group, uint8_t nodes[GROUP_MEMBERS_MAX]);
 /* Runs `call` on each shard in turn, with `arg`. */
 void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg);
 bool vhost_exists(struct http *h, struct slice vhost);

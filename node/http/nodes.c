@@ -39,6 +39,7 @@ static void put_alarms(struct shard *s, void *arg)
 {
     json_t *o = arg;
     uint8_t alarms = shard_alarms(s, shard_settings(s)->node);
+    json_put(o, "being_drained", json_boolean(shard_drains(s) || shard_stopping(s)));
     json_put(o, "mem_alarm", json_boolean(alarms & ALARM_MEMORY));
     json_put(o, "disk_free_alarm", json_boolean(alarms & ALARM_DISK));
 }
@@ -214,7 +215,6 @@ json_t *node_here(struct http *h)
     json_put(o, "id", json_integer(settings->node));
     json_put(o, "type", json_string("disc"));
     json_put(o, "running", json_true());
-    json_put(o, "being_drained", json_boolean(node_stopping_any(h->params.node)));
     json_put(o, "os_pid", json_sprintf("%d", (int)getpid()));
     json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
     put_machine(o, settings);
@@ -249,15 +249,16 @@ json_t *node_here(struct http *h)
 static void add_absent(struct shard *s, void *arg)
 {
     json_t *array = arg;
-    const struct placement *placement = &shard_settings(s)->placement;
-    for (uint32_t i = 0; i < placement->node_count; i++) {
-        uint8_t node = placement->nodes[i];
+    uint8_t nodes[NODE_IDS];
+    uint32_t count = shard_members(s, nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t node = nodes[i];
         bool there = false;
         for (size_t k = 0; k < json_array_size(array) && !there; k++)
             there = json_integer_value(json_object_get(json_array_get(array, k), "id")) == node;
         if (there) continue;
         json_t *o = json_object();
-        json_put(o, "name", json_string(shard_node_name(s, node)));
+        json_put(o, "name", json_string(member_name(s, node)));
         json_put(o, "id", json_integer(node));
         json_put(o, "type", json_string("disc"));
         json_put(o, "running", json_boolean(shard_peer_connected(s, node)));

@@ -49,11 +49,12 @@ struct ask_call {
 static void ask_all(struct shard *s, void *arg)
 {
     struct ask_call *call = arg;
-    const struct placement *placement = &shard_settings(s)->placement;
+    uint8_t nodes[NODE_IDS];
+    uint32_t count = shard_members(s, nodes);
     pthread_mutex_lock(&call->peers->lock);
-    for (uint32_t i = 0; i < placement->node_count; i++) {
-        struct from *from = &call->asking->nodes[placement->nodes[i] & (NODE_IDS - 1)];
-        from->asked = shard_ask(s, placement->nodes[i], call->asking->id, call->question);
+    for (uint32_t i = 0; i < count; i++) {
+        struct from *from = &call->asking->nodes[nodes[i] & (NODE_IDS - 1)];
+        from->asked = shard_ask(s, nodes[i], call->asking->id, call->question);
         call->asking->waiting += from->asked;
     }
     pthread_mutex_unlock(&call->peers->lock);

@@ -13,9 +13,10 @@ struct queue_facts {
     bool durable, exclusive, auto_delete;
     bool here; /* the group has a replica on this node: `stat` is known */
     struct queue_stat stat;
-    uint64_t owner;                              /* exclusive: whose connection */
-    char *policy, *operator_policy;              /* names, owned; NULL: none fits */
-    json_t *definition;                          /* effective, owned; NULL: empty */
+    uint64_t owner;                 /* exclusive: whose connection */
+    char *policy, *operator_policy; /* names, owned; NULL: none fits */
+    json_t *definition;             /* effective, owned; NULL: empty */
+    uint8_t replicas[GROUP_MEMBERS_MAX], replica_count;
     size_t vhost_at, name_at, arguments_at, end; /* in queue_list.texts, back to back */
 };
 

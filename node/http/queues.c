@@ -15,14 +15,12 @@ static json_t *node_name(const struct members *m, uint8_t node)
     return json_slice(slice_str(name ? name : ""));
 }
 
-static void put_replicas(json_t *o, struct http *h, const struct members *m, const struct queue_facts *q)
+static void put_replicas(json_t *o, const struct members *m, const struct queue_facts *q)
 {
-    struct group_member members[GROUP_MEMBERS_MAX];
-    uint32_t count = placement_members(&node_settings(h->params.node)->placement, q->group, members);
     json_t *all = json_array(), *online = json_array();
-    for (uint32_t i = 0; i < count; i++) {
-        json_array_append_new(all, node_name(m, members[i].node));
-        if (m->up[members[i].node & (NODE_IDS - 1)]) json_array_append_new(online, node_name(m, members[i].node));
+    for (uint32_t i = 0; i < q->replica_count; i++) {
+        json_array_append_new(all, node_name(m, q->replicas[i]));
+        if (m->up[q->replicas[i] & (NODE_IDS - 1)]) json_array_append_new(online, node_name(m, q->replicas[i]));
     }
     json_put(o, "members", all);
     json_put(o, "online", online);
@@ -109,7 +107,7 @@ static json_t *queue_json(struct http *h, const struct members *m, const struct 
     json_put(o, "group", json_integer(q->group));
     json_put(o, "state", json_string(q->leader ? "running" : "minority"));
     json_put(o, "here", json_boolean(q->here));
-    put_replicas(o, h, m, q);
+    put_replicas(o, m, q);
     put_counts(o, &q->stat);
     put_stats(o, h, q);
     put_policies(o, q);

@@ -1,6 +1,7 @@
 /* How requests look at shards. */
 #include "base/mem.h"
 #include "node/http/http_internal.h"
+#include "router/members.h"
 
 void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg)
 {
@@ -26,15 +27,47 @@ bool vhost_exists(struct http *h, struct slice vhost)
     return q.exists;
 }
 
+const char *member_name(struct shard *s, uint8_t node)
+{
+    const struct member *m = topology_member(broker_topology(shard_broker(s)), node);
+    const char *met = shard_node_name(s, node);
+    return *m->name && !strcmp(met, "unknown") ? m->name : met;
+}
+
+uint32_t group_replicas(struct shard *s, uint32_t group, uint8_t nodes[GROUP_MEMBERS_MAX])
+{
+    const struct placed *placed = topology_placed(broker_topology(shard_broker(s)), group);
+    struct group_member members[GROUP_MEMBERS_MAX];
+    uint32_t count = placed->count;
+    for (uint32_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++) nodes[i] = placed->nodes[i];
+    if (count) return count;
+    count = placement_members(&shard_settings(s)->placement, group, members); /* not written down yet */
+    for (uint32_t i = 0; i < count; i++) nodes[i] = members[i].node;
+    return count;
+}
+
 static void look_at_members(struct shard *s, void *arg)
 {
     struct members *m = arg;
-    const struct placement *placement = &shard_settings(s)->placement;
-    for (uint32_t i = 0; i < placement->node_count; i++) {
-        uint8_t node = placement->nodes[i];
-        m->names[node & (NODE_IDS - 1)] = mem_strdup(shard_node_name(s, node));
-        m->up[node & (NODE_IDS - 1)] = shard_peer_connected(s, node);
+    uint8_t nodes[NODE_IDS];
+    uint32_t count = shard_members(s, nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        m->names[nodes[i] & (NODE_IDS - 1)] = mem_strdup(member_name(s, nodes[i]));
+        m->up[nodes[i] & (NODE_IDS - 1)] = shard_peer_connected(s, nodes[i]);
     }
+}
+
+static void count_members(struct shard *s, void *arg)
+{
+    uint8_t nodes[NODE_IDS];
+    *(uint32_t *)arg = shard_members(s, nodes);
+}
+
+uint32_t members_count(struct http *h)
+{
+    uint32_t count = 0;
+    shard_call_any(node_shard(h->params.node, 0), count_members, &count);
+    return count;
 }
 
 void members_open(struct http *h, struct members *m)
