@@ -3,7 +3,7 @@
 from . import facts
 from .api import path_of
 from .commands import CTL, DIAGNOSTICS, command
-from .formatters import Report
+from .formatters import Message, Report
 from .nodes import in_sections
 from .outcome import Failure, Refused
 from .progress import Progress
@@ -19,7 +19,7 @@ def cluster_data(call):
     flags = facts.feature_flags(call)
     version = {"erlang_version": overview.get("erlang_version", ""), "rabbitmq_name": overview.get("product_name", "RabbitMQ"),
                "rabbitmq_version": overview.get("rabbitmq_version", "")}
-    listeners = facts.listeners_of(call)
+    listeners, states = facts.listeners_of(call), states_of(call)
     return {"alarms": [{"node": node["name"], "resource": resource, "type": "resource_limit"}
                        for node in running for resource in facts.alarms_of(node)],
             "cluster_name": overview.get("cluster_name", ""),
@@ -28,7 +28,7 @@ def cluster_data(call):
             "disk_nodes": sorted(node["name"] for node in nodes), "feature_flags": flags,
             "listeners": {node["name"]: [listener for listener in listeners if listener["node"] == node["name"]]
                           for node in running},
-            "maintenance_status": {node["name"]: facts.maintenance_of(node) for node in running},
+            "maintenance_status": {node["name"]: facts.maintenance_of(node, states.get(node["name"])) for node in running},
             "partitions": {node["name"]: node["partitions"] for node in running if node.get("partitions")}, "ram_nodes": [],
             "running_nodes": sorted(node["name"] for node in running), "versions": {node["name"]: version for node in running}}
 
@@ -81,6 +81,14 @@ def members_of(call):
     return found.get("members", found) if isinstance(found, dict) else found
 
 
+def states_of(call):
+    """{name: state} of the members, as far as the node tells."""
+    try:
+        return {member["name"]: member.get("state") for member in members_of(call) or []}
+    except Refused:
+        return {}
+
+
 def number_of(call, wanted):
     """A member's number, from its name or the number itself."""
     members = members_of(call)
@@ -101,6 +109,17 @@ def forget_cluster_node(call):
     number = number_of(call, call.words[0])
     call.api.delete(path_of("cluster", "members", number))
     wait_gone(call, number)
+
+
+@command("leave_cluster", "", "Makes a node that runs leave the cluster: its replicas move first", SECTION,
+         default_timeout=MOVE_TIMEOUT, banner=lambda call: f"Node {call.node_or_url()} leaves the cluster ...",
+         examples=[("leave_cluster -n warren@c", "then stop the node; its number is not used again")])
+def leave_cluster(call):
+    """Asked of another node at the end, as this one may not know any more that it has left."""
+    number, name = number_of(call, call.node), call.node
+    call.api.post(path_of("cluster", "members", number, "leave"))
+    wait_gone(call, number)
+    return Message(f"Node {name} has left; stop it now", "message")
 
 
 def wait_gone(call, number):
@@ -133,7 +152,7 @@ def refused(name, usage, about, instead, words=(0, None), switches=None, section
     return run
 
 
-refused("reset", "", "Returns a node to its virgin state", "stop the node, let the cluster forget it (forget_cluster_node), then "
+refused("reset", "", "Returns a node to its virgin state", "let the node leave (warrenctl leave_cluster), stop it, then "
         "start it with --reset: its data is moved aside and it begins anew. docs/operate.md tells how", (0, 0))
 refused("force_reset", "", "Returns a node to its virgin state without asking the cluster", "see reset: a node cannot leave a "
         "cluster that does not know of it", (0, 0))

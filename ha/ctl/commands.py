@@ -12,7 +12,7 @@ FAMILIES = {
     "nodes": "await_online_nodes await_startup ping shutdown start_app status stop stop_app wait",
     "cluster": (
         "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot forget_cluster_node "
-        "join_cluster rename_cluster_node reset set_cluster_name update_cluster_nodes"),
+        "join_cluster leave_cluster rename_cluster_node reset set_cluster_name update_cluster_nodes"),
     "users": (
         "add_user authenticate_user change_password clear_password clear_user_limits delete_user hash_password "
         "list_user_limits list_users set_user_limits set_user_tags"),

@@ -56,8 +56,8 @@ def plugins_of(node):
     return list(node.get("enabled_plugins") or [])
 
 
-def maintenance_of(node):
-    return "marked for maintenance" if node.get("being_drained") else "not under maintenance"
+def maintenance_of(node, state=None):
+    return "marked for maintenance" if node.get("being_drained") or state == "draining" else "not under maintenance"
 
 
 def memory_of(call, name):
