@@ -358,6 +358,7 @@ int main(int argc, char **argv)
     }
     fill_settings(&settings, &o->config);
     code = check_members(&settings, &err);
+    if (!code) code = runner_check_config(&o->config, &err);
     if (!code) code = read_secret(&settings, &o->config, &err);
     if (!code) code = open_logger(&settings, &o->config, &err);
     listeners.backlog = (int)o->config.tcp_backlog;

@@ -26,12 +26,12 @@ static void on_local(void *self, int fd)
     shard_call_any(node_shard(r->node, to), open_fd, &fd);
 }
 
-static void on_note(void *self, const struct worker *w, const char *line)
+static void on_note(void *self, const struct worker *w, bool bad, const char *line)
 {
     struct runner *r = self;
     const struct plan_item *item = worker_item(w);
-    logger_printf(r->settings->logger, LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\"%s%s%s %s", plan_kind_word(item),
-                  item->vhost, item->name, *item->upstream ? " upstream=\"" : "", item->upstream,
+    logger_printf(r->settings->logger, bad ? LOG_WARN : LOG_INFO, -1, "link %s vhost=\"%s\" name=\"%s\"%s%s%s %s",
+                  plan_kind_word(item), item->vhost, item->name, *item->upstream ? " upstream=\"" : "", item->upstream,
                   *item->upstream ? "\"" : "", line);
 }
 
@@ -137,7 +137,7 @@ static void stop_others(struct runner *r, uint64_t nodes)
             r->workers[kept++] = w;
             continue;
         }
-        on_note(r, w, "state=stopped");
+        on_note(r, w, false, "state=stopped");
         worker_close(w, nodes && !find_item(r, w, false));
     }
     r->worker_count = kept;
@@ -247,6 +247,14 @@ static void on_look(void *self)
     carry_out_restarts(r);
     delete_done(r);
     publish_status(r);
+}
+
+int runner_check_config(const struct config *config, struct err *err)
+{
+    struct plan p = {0};
+    int code = plan_read_config(&p, config->shovels, err);
+    plan_close(&p);
+    return code;
 }
 
 int runner_open(struct runner **out, struct node *node, const struct config *config, struct err *err)

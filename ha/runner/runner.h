@@ -22,6 +22,9 @@ enum {
     RUNNER_SETTLE_MS = 1500, /* how long a node must be the owner before it starts a link */
 };
 
+/* Are the static shovels sound? ERR_INVALID, and what is wrong with one. */
+int runner_check_config(const struct config *config, struct err *err);
+
 int runner_open(struct runner **out, struct node *node, const struct config *config, struct err *err);
 void runner_close(struct runner *r);
 

@@ -20,6 +20,7 @@ struct worker {
     bool in_turn, again;
     uint8_t state_noted; /* enum bridge_state */
     uint64_t since_wall_s;
+    uint64_t reason_noted; /* hash of the last one in the log; 0: it runs */
 };
 
 static void turn(struct worker *w);
@@ -62,6 +63,7 @@ static const struct bridge_host bridge_host = {.connect = on_connect, .disconnec
 
 /* --- the turn --- */
 
+/* A link that fails again and again for the same reason gets one line. */
 static void note_state(struct worker *w)
 {
     char line[768];
@@ -70,10 +72,14 @@ static void note_state(struct worker *w)
     w->state_noted = state;
     w->since_wall_s = wall_ms() / 1000;
     if (state == BRIDGE_STARTING) return;
+    bool bad = state != BRIDGE_RUNNING && !worker_is_done(w);
+    uint64_t reason = bad ? hash_slice(slice_str(w->bridge->reason)) : 0;
+    if (bad && reason == w->reason_noted) return;
+    w->reason_noted = reason;
     snprintf(line, sizeof line, "state=%s%s%s%s", bridge_state_name(w->bridge),
              state == BRIDGE_RUNNING ? "" : " reason=\"", state == BRIDGE_RUNNING ? "" : w->bridge->reason,
              state == BRIDGE_RUNNING ? "" : "\"");
-    w->host->note(w->host->self, w, line);
+    w->host->note(w->host->self, w, bad, line);
 }
 
 static void set_timer(struct worker *w, uint64_t now_ms)

@@ -18,8 +18,8 @@ struct worker_host {
     struct uv_loop_s *loop;
     const char *cluster_name;
     void *self;
-    void (*local)(void *self, int fd);                                  /* as transport_host.local */
-    void (*note)(void *self, const struct worker *w, const char *line); /* a change of state, for the log */
+    void (*local)(void *self, int fd);                                            /* as transport_host.local */
+    void (*note)(void *self, const struct worker *w, bool bad, const char *line); /* a change of state, for the log */
 };
 
 /* NULL: the item's text is no sound definition; `err` says why. `host` is borrowed. */
