@@ -221,6 +221,11 @@ static void encode_port(struct buf *b, const struct machine_port *p)
         buf_put_counted(b, c->tag);
     }
     encode_unacked(b, p);
+    buf_put_varint(b, p->cancelled_count);
+    for (uint32_t i = 0; i < p->cancelled_count; i++) {
+        buf_put_varint(b, p->cancelled[i].consumer);
+        buf_put_varint(b, p->cancelled[i].timeout_ms);
+    }
 }
 
 static void encode_names(struct buf *b, const struct dead_letter_record *d)

@@ -85,6 +85,23 @@ static void now_unused(struct queue_machine *m, struct queue *q, struct effects 
     if (effects) effects_add(effects, EFFECT_QUEUE_UNUSED, 0)->queue = q->id;
 }
 
+void consumer_keep_cancelled(struct machine_port *port, struct cancelled what)
+{
+    if (!port->cancelled) port->cancelled = mem_alloc(PORT_CANCELLED_KEPT * sizeof *port->cancelled);
+    if (port->cancelled_count == PORT_CANCELLED_KEPT)
+        memmove(port->cancelled, port->cancelled + 1, --port->cancelled_count * sizeof *port->cancelled);
+    port->cancelled[port->cancelled_count++] = what;
+}
+
+void consumer_tell_cancelled(struct consumer *c, uint64_t timeout_ms, struct effects *effects)
+{
+    consumer_keep_cancelled(c->port, (struct cancelled){c->id, timeout_ms});
+    if (!effects) return;
+    struct effect *e = effects_add(effects, EFFECT_CANCELLED, c->port->base.id);
+    e->consumer = c->id;
+    e->a = timeout_ms;
+}
+
 void consumer_free(struct consumer *c)
 {
     list_remove(&c->queue_link);

@@ -77,6 +77,7 @@ static void digest_port(struct buf *b, const struct machine_port *p)
     buf_put_le32(b, p->limit);
     buf_put_le64(b, p->unacked);
     buf_put_le64(b, p->window_bytes);
+    for (uint32_t i = 0; i < p->cancelled_count; i++) buf_put_le32(b, p->cancelled[i].consumer);
     const struct unacked_item *item;
     for (uint64_t dseq = 0; (item = unacked_next((struct machine_port *)p, &dseq));) {
         buf_put_le64(b, dseq);

@@ -72,6 +72,13 @@ struct unacked_chunk {
     struct unacked_item items[UNACKED_CHUNK];
 };
 
+/* A consumer that the group cancelled. Kept, because the effect that says so may be lost with a leader. */
+enum { PORT_CANCELLED_KEPT = 64 /* the newest of a port */ };
+struct cancelled {
+    uint32_t consumer;
+    uint64_t timeout_ms; /* 0: its queue went */
+};
+
 struct machine_port {
     struct port_base base;
     uint64_t next_dseq; /* of the next delivery; the first is 1 */
@@ -85,6 +92,8 @@ struct machine_port {
     uint32_t window_capacity;
     uint64_t window_from; /* dseq up to which sizes were taken off */
     uint64_t window_bytes;
+    struct cancelled *cancelled; /* oldest first */
+    uint32_t cancelled_count;
 };
 
 /* A message that is to be published by the leader's shell; also, before, one that an exchange keeps back. */
@@ -190,6 +199,8 @@ void attach(struct queue_machine *m, struct machine_port *port, const struct com
 void detach(struct queue_machine *m, struct machine_port *port, const struct command *command, struct effects *effects);
 void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects);
 void consumer_free(struct consumer *c); /* out of its lists, nothing else */
+void consumer_tell_cancelled(struct consumer *c, uint64_t timeout_ms, struct effects *effects);
+void consumer_keep_cancelled(struct machine_port *port, struct cancelled what);
 struct consumer *consumer_find(struct machine_port *port, uint32_t id);
 void consumer_insert(struct queue *q, struct consumer *c);
 void choose_active(struct queue *q); /* the first of the highest priority */

@@ -60,7 +60,7 @@ void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effect
 {
     while (!list_empty(&q->consumers)) {
         struct consumer *c = LIST_ITEM(q->consumers.next, struct consumer, queue_link);
-        if (effects) effects_add(effects, EFFECT_CANCELLED, c->port->base.id)->consumer = c->id;
+        consumer_tell_cancelled(c, 0, effects);
         q->had_consumers = false; /* it is going already */
         consumer_remove(m, c, effects);
     }

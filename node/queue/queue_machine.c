@@ -35,6 +35,7 @@ static void port_destroy(void *machine, struct port_base *base, struct effects *
     pump_stirred(m, effects);
     map_u64_close(&p->chunks);
     mem_free(p->window_sizes);
+    mem_free(p->cancelled);
     mem_free(p);
 }
 
@@ -346,6 +347,11 @@ void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint6
     if (!port_table_hello(&m->ports, id, known, effects)) return;
     struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
     const struct unacked_item *item;
+    for (uint32_t i = 0; port && i < port->cancelled_count; i++) {
+        struct effect *e = effects_add(effects, EFFECT_CANCELLED, id);
+        e->consumer = port->cancelled[i].consumer;
+        e->a = port->cancelled[i].timeout_ms;
+    }
     while (port && in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
         emit_delivery(m, port, in_hand, item, effects);
 }

@@ -24,7 +24,7 @@ struct machine queue_machine_as_machine(struct queue_machine *m);
 /* --- reads of the applied state, for the leader's shell and for listings --- */
 
 /* Answers a port's HELLO into `effects`: GONE; or a WELCOME as REPLY/REFUSED/APPLIED effects for what the port may have
- * missed (last reply, refused numbers, applied number) followed by DELIVER for every unacked dseq above `received`.
+ * missed (last reply, refused numbers, applied number, cancelled consumers) followed by DELIVER for every unacked dseq above `received`.
  * `known`: the port says that commands of it had been applied before. */
 void queue_machine_hello(struct queue_machine *m, uint64_t port, bool known, uint64_t received,
                          struct effects *effects);

@@ -91,6 +91,10 @@ static void restore_port(struct queue_machine *m, struct reader *r)
     restore_window(r, p);
     for (uint64_t n = reader_varint(r); n && !r->failed; n--) restore_consumer(m, r, p);
     restore_unacked(r, p);
+    for (uint64_t n = reader_varint(r); n && !r->failed; n--) {
+        uint32_t consumer = (uint32_t)reader_varint(r);
+        consumer_keep_cancelled(p, (struct cancelled){consumer, reader_varint(r)});
+    }
 }
 
 /* --- queues --- */

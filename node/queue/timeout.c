@@ -58,11 +58,7 @@ static void time_out(struct queue_machine *m, struct consumer *c, struct effects
     struct consumer gone = *c;
     const struct unacked_item *item;
     uint64_t dseq = 0;
-    if (effects) {
-        struct effect *e = effects_add(effects, EFFECT_CANCELLED, c->port->base.id);
-        e->consumer = c->id;
-        e->a = timeout_of(c);
-    }
+    consumer_tell_cancelled(c, timeout_of(c), effects);
     consumer_remove(m, c, effects);
     while ((item = unacked_next(gone.port, &dseq)))
         if (holds(&gone, item)) settle_range(m, gone.port, dseq, dseq, SETTLE_REQUEUE, effects);

@@ -221,6 +221,25 @@ static void delete_tells_the_consumers_and_counts_the_messages(void **state)
     hears(b, "0:not-found");
 }
 
+static void a_new_leader_says_again_who_was_cancelled(void **state)
+{
+    struct bench *b = *state;
+    declare(b, 1);
+    declare(b, 2);
+    attach(b, 1, 1, 1, 0);
+    attach_as(b, 1, &(struct command_attach){.queue = 2, .consumer = 2, .timeout_ms = 50});
+    publish(b, 2, "a");
+    pass(b, 50);
+    hears(b, "1:cancelled c2 after 50");
+    remove_queue(b, 1, 0);
+    for (int again = 0; again < 2; again++) {
+        effects_clear(&b->effects);
+        queue_machine_hello(b->queues, bench_port(1), true, 1, &b->effects);
+        hears(b, "1:ok 0 0; 1:cancelled c2 after 50; 1:cancelled c1");
+        restart(b);
+    }
+}
+
 static void delete_respects_its_conditions(void **state)
 {
     struct bench *b = *state;
@@ -317,6 +336,7 @@ int main(void)
         BENCH_TEST(a_queue_expires_when_nobody_used_it_for_so_long),
         BENCH_TEST(a_queue_with_a_consumer_does_not_expire),
         BENCH_TEST(delete_tells_the_consumers_and_counts_the_messages),
+        BENCH_TEST(a_new_leader_says_again_who_was_cancelled),
         BENCH_TEST(delete_respects_its_conditions),
         BENCH_TEST(purge_drops_what_is_ready_and_only_that),
         BENCH_TEST(stat_and_declare_say_what_is_ready_and_who_consumes),
