@@ -39,8 +39,8 @@ def list_in_vhost(call, path):
         raise
 
 
-@command("set_permissions", "[--vhost <vhost>] <username> <conf> <write> <read>", "Sets user permissions for a vhost", SECTION,
-         words=(4, 4), details=PATTERNS,
+@command("set_permissions", "[--vhost <vhost>] <username> <conf> <write> <read>", "Sets user permissions for a vhost",
+         SECTION, words=(4, 4), details=PATTERNS,
          banner=lambda call: f'Setting permissions for user "{call.words[0]}" in vhost "{call.vhost}" ...',
          examples=[("set_permissions -p shop app '.*' '.*' '.*'", "app may do everything in the virtual host shop"),
                    ("set_permissions reader '' '' '^orders'", "reader may only read what begins with orders"),
@@ -51,18 +51,20 @@ def set_permissions(call):
     explained(call, user, call.vhost, lambda: call.api.put(path_of("permissions", call.vhost, user), body))
 
 
-@command("set_permissions_globally", "<username> <conf> <write> <read>", "Sets user permissions for all virtual hosts", SECTION,
-         words=(4, 4), details=PATTERNS,
+@command("set_permissions_globally", "<username> <conf> <write> <read>", "Sets user permissions for all virtual hosts",
+         SECTION, words=(4, 4), details=PATTERNS,
          banner=lambda call: f'Setting permissions for user "{call.words[0]}" in all virtual hosts ...')
 def set_permissions_globally(call):
     user, configure, write, read = call.words
     if not call.has_user(user):
         raise no_such_user(user)
     for vhost in call.api.get("/api/vhosts"):
-        call.api.put(path_of("permissions", vhost["name"], user), {"configure": configure, "write": write, "read": read})
+        call.api.put(path_of("permissions", vhost["name"], user),
+                     {"configure": configure, "write": write, "read": read})
 
 
-@command("clear_permissions", "[--vhost <vhost>] <username>", "Revokes user permissions for a vhost", SECTION, words=(1, 1),
+@command("clear_permissions", "[--vhost <vhost>] <username>", "Revokes user permissions for a vhost", SECTION,
+         words=(1, 1),
          banner=lambda call: f'Clearing permissions for user "{call.words[0]}" in vhost "{call.vhost}" ...')
 def clear_permissions(call):
     user = call.words[0]
@@ -82,10 +84,12 @@ def clear(call, path, user):
          "Lists user permissions in a virtual host", SECTION, BOTH,
          banner=lambda call: f'Listing permissions for vhost "{call.vhost}" ...')
 def list_permissions(call):
-    return Rows(("user", "configure", "write", "read"), list_in_vhost(call, path_of("vhosts", call.vhost, "permissions")))
+    return Rows(("user", "configure", "write", "read"), list_in_vhost(call,
+                                                                      path_of("vhosts", call.vhost, "permissions")))
 
 
-@command("list_user_permissions", "[--no-table-headers] <username>", "Lists permissions of a user across all virtual hosts",
+@command("list_user_permissions", "[--no-table-headers] <username>",
+         "Lists permissions of a user across all virtual hosts",
          SECTION, BOTH, words=(1, 1), banner=lambda call: f'Listing permissions for user "{call.words[0]}" ...')
 def list_user_permissions(call):
     return Rows(("vhost", "configure", "write", "read"), of_user(call, "permissions"))
@@ -104,9 +108,11 @@ def of_user(call, kind):
          "Sets user topic permissions for an exchange", SECTION, words=(4, 4),
          banner=lambda call: (f'Setting topic permissions on "{call.words[1]}" for user "{call.words[0]}" in vhost '
                               f'"{call.vhost}" ...'),
-         details=[("<write>", "regular expression of the routing keys to publish with; {username}, {vhost} and {client_id} stand "
+         details=[("<write>",
+                   "regular expression of the routing keys to publish with; {username}, {vhost} and {client_id} stand "
                               "for the user's own"), ("<read>", "... to bind a queue with")],
-         examples=[("set_topic_permissions app amq.topic '^{username}[.]' '.*'", "app publishes below its own name only")])
+         examples=[("set_topic_permissions app amq.topic '^{username}[.]' '.*'",
+                    "app publishes below its own name only")])
 def set_topic_permissions(call):
     user, exchange, write, read = call.words
     body = {"exchange": exchange, "write": write, "read": read}
@@ -124,14 +130,15 @@ def clear_topic_permissions(call):
     explained(call, user, call.vhost, lambda: clear(call, path, user))
 
 
-@command("list_topic_permissions", "[--vhost <vhost>] [--no-table-headers]", "Lists topic permissions in a virtual host", SECTION,
+@command("list_topic_permissions", "[--vhost <vhost>] [--no-table-headers]",
+         "Lists topic permissions in a virtual host", SECTION,
          BOTH, banner=lambda call: f'Listing topic permissions for vhost "{call.vhost}" ...')
 def list_topic_permissions(call):
     return Rows(("user", "exchange", "write", "read"),
                 list_in_vhost(call, path_of("vhosts", call.vhost, "topic-permissions")))
 
 
-@command("list_user_topic_permissions", "[--no-table-headers] <username>", "Lists user topic permissions", SECTION, BOTH,
-         words=(1, 1), banner=lambda call: f'Listing topic permissions for user "{call.words[0]}" ...')
+@command("list_user_topic_permissions", "[--no-table-headers] <username>", "Lists user topic permissions", SECTION,
+         BOTH, words=(1, 1), banner=lambda call: f'Listing topic permissions for user "{call.words[0]}" ...')
 def list_user_topic_permissions(call):
     return Rows(("vhost", "exchange", "write", "read"), of_user(call, "topic-permissions"))

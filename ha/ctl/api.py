@@ -82,8 +82,8 @@ class Api:
             error = reason = None
         text = reason if isinstance(reason, str) else json.dumps(reason) if reason else error
         if status == 401:
-            return (f"{text or 'access refused'}: the node at {self.url} does not let user '{self.username}' use this tool. "
-                    "Name another one with --username and --password, or WARREN_USERNAME and WARREN_PASSWORD")
+            return (f"{text or 'access refused'}: the node at {self.url} does not let user '{self.username}' use this "
+                    "tool. Name another one with --username and --password, or WARREN_USERNAME and WARREN_PASSWORD")
         if status == 403:
             return f"{text or 'access refused'}: user '{self.username}' may not do this"
         if status in (404, 405) and (status == 405 or not error):

@@ -57,7 +57,8 @@ class Call:
             except Unreachable as error:
                 return False, error.text
             if status not in (404, 405):
-                return status == 200, "" if status == 200 else body.decode(errors="replace").strip() or f"status {status}"
+                why = body.decode(errors="replace").strip() or f"status {status}"
+                return status == 200, "" if status == 200 else why
         return False, f"{self.api.url} is not a node's management API"
 
     def wait(self, question, progress=None):

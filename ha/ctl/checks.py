@@ -72,12 +72,14 @@ def is_booting(call):
          "See check_running and check_local_alarms", "Deprecated", ("rabbitmqctl", DIAGNOSTICS), default_timeout=70.0,
          banner=lambda call: ("This command is DEPRECATED and will be removed in a future version.\nUse check_running, "
                               "check_local_alarms and check_port_connectivity instead.\n"
-                              f"Timeout: {int(call.timeout)} seconds ...\nChecking health of node {call.node_or_url()} ..."))
+                              f"Timeout: {int(call.timeout)} seconds ...\nChecking health of node "
+                              f"{call.node_or_url()} ..."))
 def node_health_check(call):
     good, text = running(call)
     alarms = facts.alarms_of(facts.node_of(call)) if good else []
     if not good or alarms:
-        raise Failure(f"Health check failed: {text if not good else 'resource alarm(s) in effect: ' + ', '.join(alarms)}", 70)
+        raise Failure(f"Health check failed: "
+                      f"{text if not good else 'resource alarm(s) in effect: ' + ', '.join(alarms)}", 70)
     return Message("Health check passed", "message")
 
 
@@ -94,19 +96,22 @@ def alarm_lines(alarms):
 
 def alarm_check(call, local, words):
     found = alarm_list(call, local)
-    data = {"alarms": found, "local" if local else "global": found, "node": call.node, "result": "error" if found else "ok"}
+    data = {"alarms": found, "local" if local else "global": found, "node": call.node, "result": "error" if found
+            else "ok"}
     if found:
         raise Failure(f"Alarms on node {call.node}:\n{alarm_lines(found)}", bare=True, data=data)
     return Report(f"Node {call.node} reported no {words}", {"alarms": [], "node": call.node, "result": "ok"})
 
 
-@check("check_alarms", "", "Health check that exits with a non-zero code if the target node reports any alarms, local or cluster-wide",
+@check("check_alarms", "",
+       "Health check that exits with a non-zero code if the target node reports any alarms, local or cluster-wide",
        lambda call: f"Asking node {call.node_or_url()} to report any local resource alarms ...")
 def check_alarms(call):
     return alarm_check(call, False, "alarms, local or clusterwide")
 
 
-@check("check_local_alarms", "", "Health check that exits with a non-zero code if the target node reports any local alarms",
+@check("check_local_alarms", "",
+       "Health check that exits with a non-zero code if the target node reports any local alarms",
        lambda call: f"Asking node {call.node_or_url()} to report any local resource alarms ...")
 def check_local_alarms(call):
     return alarm_check(call, True, "local alarms")
@@ -134,8 +139,10 @@ def address_of(listener, host):
     return host if interface in ("", "0.0.0.0", "::", "*") else interface
 
 
-@check("check_port_connectivity", "[--address <address>]", "Basic TCP connectivity health check for each listener's port on the target node",
-       lambda call: f"Testing TCP connections to all active listeners on node {call.node_or_url()} ...", switches={"address": str})
+@check("check_port_connectivity", "[--address <address>]",
+       "Basic TCP connectivity health check for each listener's port on the target node",
+       lambda call: f"Testing TCP connections to all active listeners on node {call.node_or_url()} ...",
+       switches={"address": str})
 def check_port_connectivity(call):
     found = sorted(facts.listeners_of(call, call.node), key=lambda listener: listener["port"])
     failed = []
@@ -147,15 +154,18 @@ def check_port_connectivity(call):
             failed.append(listener)
     if failed:
         lines = "\n".join(map(facts.listener_line, failed))
-        raise Failure(f"Connection to ports of the following listeners on node {call.node} failed: \n{lines}", bare=True,
+        raise Failure(f"Connection to ports of the following listeners on node {call.node} failed: \n{lines}",
+                      bare=True,
                       data={"failures": failed, "node": call.node, "result": "error"})
     ports = ", ".join(str(listener["port"]) for listener in found)
     return Report(f"Successfully connected to ports {ports} on node {call.node}.",
                   {"listeners": found, "node": call.node, "result": "ok"})
 
 
-@check("check_port_listener", "<port>", "Health check that exits with a non-zero code if target node does not have an active listener "
-       "for given port", lambda call: f"Asking node {call.node_or_url()} if there's an active listener on port {call.words[0]} ...",
+@check("check_port_listener", "<port>",
+       "Health check that exits with a non-zero code if target node does not have an active listener "
+       "for given port",
+       lambda call: f"Asking node {call.node_or_url()} if there's an active listener on port {call.words[0]} ...",
        words=(1, 1))
 def check_port_listener(call):
     found, port = facts.listeners_of(call, call.node), call.words[0]
@@ -163,13 +173,16 @@ def check_port_listener(call):
         return Report(f"A listener for port {port} is running on node {call.node}.",
                       {"node": call.node, "port": port, "result": "ok"})
     ports = sorted(listener["port"] for listener in found)
-    raise Failure(f"No listener for port {port} is active on node {call.node}. Found listeners that use the following ports: "
+    raise Failure(f"No listener for port {port} is active on node {call.node}. Found listeners that use the following "
+                  f"ports: "
                   f"{', '.join(map(str, ports))}", bare=True,
                   data={"listeners": found, "missing": port, "ports": ports, "result": "error"})
 
 
-@check("check_protocol_listener", "<protocol>", "Health check that exits with a non-zero code if target node does not have an active "
-       "listener for given protocol", lambda call: (f"Asking node {call.node_or_url()} if there's an active listener for protocol "
+@check("check_protocol_listener", "<protocol>",
+       "Health check that exits with a non-zero code if target node does not have an active "
+       "listener for given protocol",
+       lambda call: (f"Asking node {call.node_or_url()} if there's an active listener for protocol "
                                                    f"{call.words[0]} ..."), words=(1, 1))
 def check_protocol_listener(call):
     wanted = facts.PROTOCOL_NAMES.get(call.words[0].lower(), call.words[0].lower())
@@ -177,7 +190,8 @@ def check_protocol_listener(call):
     if wanted in there:
         return Report(f"A listener for protocol {wanted} is running on node {call.node}.",
                       {"node": call.node, "protocol": wanted, "result": "ok"})
-    raise Failure(f"No listener for protocol {call.words[0]} is active on node {call.node}. Found listeners for the following "
+    raise Failure(f"No listener for protocol {call.words[0]} is active on node {call.node}. Found listeners for the "
+                  f"following "
                   f"protocols: {', '.join(there)}",
                   data={"missing": call.words[0], "protocols": there, "result": "error"})
 
@@ -195,14 +209,16 @@ def check_virtual_hosts(call):
 
 @check("check_certificate_expiration", "[--within <period>] [--unit <unit>]",
        "Checks the expiration date on the certificates for every listener configured to use TLS",
-       lambda call: f"Checking certificate expiration on node {call.node_or_url()} ...", switches={"within": int, "unit": str},
+       lambda call: f"Checking certificate expiration on node {call.node_or_url()} ...",
+       switches={"within": int, "unit": str},
        details=[("<period>", "period of time to check. Default is four (weeks)"),
                 ("<unit>", "days, weeks, months or years. Default is weeks")])
 def check_certificate_expiration(call):
     within, unit = call.option("within", 4), call.option("unit", "weeks")
     good, answer = health(call, path_of("health", "checks", "certificate-expiration", within, unit))
     if not good:
-        raise Failure(f"Certificates on node {call.node} expire within {within} {unit}: {answer.get('reason', answer)}", bare=True)
+        raise Failure(f"Certificates on node {call.node} expire within {within} {unit}: {answer.get('reason', answer)}",
+                      bare=True)
     return Message(f"No certificates are expiring within {within} {unit}.", "message")
 
 
@@ -211,23 +227,27 @@ def critical(name, path, about, banner, good_text, tools=(DIAGNOSTICS, QUEUES)):
     def run(call):
         nodes = call.api.get("/api/nodes")
         if len(nodes) == 1:
-            return Message(f"Node {call.node} seems to be the only one in a single node cluster, the check does not apply", "message")
+            return Message(f"Node {call.node} seems to be the only one in a single node cluster, the check does not "
+                           f"apply", "message")
         good, answer = health(call, path)
         if not good:
             queues = [queue.get("readable_name") or queue.get("name") for queue in answer.get("queues", [])]
-            raise Failure("\n".join([f"Error:\n{answer.get('reason', 'the node is critical')}", *map(str, queues)]), bare=True)
+            raise Failure("\n".join([f"Error:\n{answer.get('reason', 'the node is critical')}", *map(str, queues)]),
+                          bare=True)
         return Message(good_text.format(node=call.node), "message")
     return run
 
 
 critical("check_if_node_is_quorum_critical", "/api/health/checks/node-is-quorum-critical",
-         "Health check that exits with a non-zero code if there are queues with minimum online quorum (queues that would lose their "
+         "Health check that exits with a non-zero code if there are queues with minimum online quorum (queues that "
+         "would lose their "
          "quorum if the target node is shut down)",
          lambda call: f"Checking if node {call.node_or_url()} is critical for quorum of any quorum queues ...",
          "Node {node} reported no quorum queues with minimum quorum")
 critical("check_if_node_is_mirror_sync_critical", "/api/health/checks/node-is-mirror-sync-critical",
          "Health check that exits with a non-zero code if there are queues without online synchronised mirrors",
-         lambda call: f"Checking if node {call.node_or_url()} is critical for data safety of any classic mirrored queues ...",
+         lambda call: f"Checking if node {call.node_or_url()} is critical for data safety of any classic mirrored "
+                      f"queues ...",
          "Node {node} reported no classic mirrored queues without online synchronised mirrors")
 
 
@@ -255,10 +275,11 @@ def metadata_store(name, with_data):
     @check(name, "", f"Health check that exits with a non-zero code unless the metadata store is initialized{words}",
            lambda call: f"Checking if metadata store on node {call.node_or_url()} has been initialized{words} ...")
     def run(call):
-        """The meta group is the metadata store: it is initialized when it has a leader and its first entry is applied."""
+        """The meta group is the metadata store: initialized when it has a leader and its first entry is applied."""
         good, why = call.is_ready()
         if not good:
-            raise Failure(f"Metadata store on node {call.node_or_url()} reports to not have finished initialization: {why}", bare=True)
+            raise Failure(f"Metadata store on node {call.node_or_url()} reports to not have finished initialization: "
+                          f"{why}", bare=True)
         if with_data and not call.api.get("/api/vhosts"):
             raise Failure(f"Metadata store on node {call.node} has no data", bare=True)
         return Message(f"Metadata store on node {call.node} has completed its initialization", "message")
@@ -269,7 +290,8 @@ metadata_store("check_if_metadata_store_is_initialized", False)
 metadata_store("check_if_metadata_store_is_initialized_with_data", True)
 
 
-@check("check_if_node_is_in_service", "", "Health check that exits with a non-zero code while the node is being drained",
+@check("check_if_node_is_in_service", "",
+       "Health check that exits with a non-zero code while the node is being drained",
        lambda call: f"Checking if node {call.node_or_url()} is in service ...")
 def check_if_node_is_in_service(call):
     try:

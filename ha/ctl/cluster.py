@@ -17,7 +17,8 @@ def cluster_data(call):
     overview, nodes = call.api.get("/api/overview"), call.api.get("/api/nodes")
     running = [node for node in nodes if node.get("running", True)]
     flags = facts.feature_flags(call)
-    version = {"erlang_version": overview.get("erlang_version", ""), "rabbitmq_name": overview.get("product_name", "RabbitMQ"),
+    version = {"erlang_version": overview.get("erlang_version", ""),
+               "rabbitmq_name": overview.get("product_name", "RabbitMQ"),
                "rabbitmq_version": overview.get("rabbitmq_version", "")}
     listeners, states = facts.listeners_of(call), states_of(call)
     return {"alarms": [{"node": node["name"], "resource": resource, "type": "resource_limit"}
@@ -28,14 +29,17 @@ def cluster_data(call):
             "disk_nodes": sorted(node["name"] for node in nodes), "feature_flags": flags,
             "listeners": {node["name"]: [listener for listener in listeners if listener["node"] == node["name"]]
                           for node in running},
-            "maintenance_status": {node["name"]: facts.maintenance_of(node, states.get(node["name"])) for node in running},
-            "partitions": {node["name"]: node["partitions"] for node in running if node.get("partitions")}, "ram_nodes": [],
-            "running_nodes": sorted(node["name"] for node in running), "versions": {node["name"]: version for node in running}}
+            "maintenance_status": {node["name"]: facts.maintenance_of(node, states.get(node["name"]))
+                                   for node in running},
+            "partitions": {node["name"]: node["partitions"] for node in running if node.get("partitions")},
+            "ram_nodes": [],
+            "running_nodes": sorted(node["name"] for node in running),
+            "versions": {node["name"]: version for node in running}}
 
 
 @command("cluster_status", "[--timeout <timeout>]",
-         "Displays all the nodes in the cluster grouped by node type, together with the currently running nodes", SECTION,
-         (CTL, DIAGNOSTICS), banner=lambda call: f"Cluster status of node {call.node_or_url()} ...",
+         "Displays all the nodes in the cluster grouped by node type, together with the currently running nodes",
+         SECTION, (CTL, DIAGNOSTICS), banner=lambda call: f"Cluster status of node {call.node_or_url()} ...",
          examples=[("cluster_status", "who is in it, who is up, who is being drained, which alarms there are"),
                    ("-q cluster_status --formatter json", "for programs: running_nodes, disk_nodes, alarms ...")])
 def cluster_status(call):
@@ -49,8 +53,10 @@ def cluster_status(call):
         ("Versions", [f"{node}: {of['rabbitmq_name']} {of['rabbitmq_version']} on Erlang {of['erlang_version']}"
                       for node, of in data["versions"].items()]),
         ("CPU Cores", [f"Node: {node}, available CPU cores: {count}" for node, count in data["cpu_cores"].items()]),
-        ("Maintenance status", [f"Node: {node}, status: {state}" for node, state in data["maintenance_status"].items()]),
-        ("Alarms", [f"{alarm['resource'].capitalize()} alarm on node {alarm['node']}" for alarm in data["alarms"]] or ["(none)"]),
+        ("Maintenance status", [f"Node: {node}, status: {state}" for node,
+                                state in data["maintenance_status"].items()]),
+        ("Alarms", [f"{alarm['resource'].capitalize()} alarm on node {alarm['node']}" for alarm in data["alarms"]]
+         or ["(none)"]),
         ("Network Partitions", [f"Node {node} cannot communicate with {', '.join(others)}"
                                 for node, others in data["partitions"].items()] or ["(none)"]),
         ("Listeners", [f"Node: {node}, i{facts.listener_line(listener)[1:]}"
@@ -100,10 +106,11 @@ def number_of(call, wanted):
     raise Failure(NOT_MEMBER.format())
 
 
-@command("forget_cluster_node", "[--offline] <existing_cluster_member_node>", "Removes a node from the cluster", SECTION,
-         words=(1, 1), switches={"all-in-khepri": bool}, default_timeout=MOVE_TIMEOUT,
+@command("forget_cluster_node", "[--offline] <existing_cluster_member_node>", "Removes a node from the cluster",
+         SECTION, words=(1, 1), switches={"all-in-khepri": bool}, default_timeout=MOVE_TIMEOUT,
          banner=lambda call: f"Removing node {call.words[0]} from the cluster",
-         examples=[("forget_cluster_node warren@c", "a node that is dead for good: its replicas are made anew on others, and its "
+         examples=[("forget_cluster_node warren@c",
+                    "a node that is dead for good: its replicas are made anew on others, and its "
                     "number is not used again")])
 def forget_cluster_node(call):
     number = number_of(call, call.words[0])
@@ -130,13 +137,15 @@ def wait_gone(call, number):
     call.wait(question, Progress("waiting for the replicas to move", call.quiet))
 
 
-JOIN = ("a node joins when it starts: give it 'cluster.join = HOST:PORT' of any member, the cluster's secret and a node.id that was "
+JOIN = ("a node joins when it starts: give it 'cluster.join = HOST:PORT' of any member, the cluster's secret and a "
+        "node.id that was "
         "never used, and start it; on one machine: ha/cluster join")
 
 
 @command("join_cluster", "[--disc|--ram] <existing_cluster_member>",
          "Instructs the node to become a member of the cluster that the specified node is in", SECTION, words=(1, 1),
-         switches={"disc": bool, "ram": bool}, banner=lambda call: f"Clustering node {call.node_or_url()} with {call.words[0]}")
+         switches={"disc": bool, "ram": bool},
+         banner=lambda call: f"Clustering node {call.node_or_url()} with {call.words[0]}")
 def join_cluster(call):
     """A node that is a member already has what was asked for; another one cannot be told from here."""
     wanted = call.words[0]
@@ -152,14 +161,21 @@ def refused(name, usage, about, instead, words=(0, None), switches=None, section
     return run
 
 
-refused("reset", "", "Returns a node to its virgin state", "let the node leave (warrenctl leave_cluster), stop it, then "
+refused("reset", "", "Returns a node to its virgin state",
+        "let the node leave (warrenctl leave_cluster), stop it, then "
         "start it with --reset: its data is moved aside and it begins anew. docs/operate.md tells how", (0, 0))
-refused("force_reset", "", "Returns a node to its virgin state without asking the cluster", "see reset: a node cannot leave a "
+refused("force_reset", "", "Returns a node to its virgin state without asking the cluster",
+        "see reset: a node cannot leave a "
         "cluster that does not know of it", (0, 0))
-refused("force_boot", "", "Starts a node although its peers are not there", "not needed, a node always starts, and serves as soon "
+refused("force_boot", "", "Starts a node although its peers are not there",
+        "not needed, a node always starts, and serves as soon "
         "as a majority is up. A majority that is lost for good: docs/operate.md, 'A lost majority'", (0, 0))
-refused("force_standalone_khepri_boot", "", "Makes one node a cluster of its own", "docs/operate.md, 'A lost majority'", (0, 0))
-refused("rename_cluster_node", "<oldnode1> <newnode1> [...]", "Renames cluster nodes in the local database", "not needed, a node is "
+refused("force_standalone_khepri_boot", "", "Makes one node a cluster of its own", "docs/operate.md, 'A lost majority'",
+        (0, 0))
+refused("rename_cluster_node", "<oldnode1> <newnode1> [...]", "Renames cluster nodes in the local database",
+        "not needed, a node is "
         "its node.id; change node.name in its configuration and restart it")
-refused("update_cluster_nodes", "<seed_node>", "Makes a node learn the members anew", "not needed, the members are replicated", (1, 1))
-refused("change_cluster_node_type", "<disc | ram>", "Changes the type of the cluster node", "every node keeps its data on disk", (1, 1))
+refused("update_cluster_nodes", "<seed_node>", "Makes a node learn the members anew",
+        "not needed, the members are replicated", (1, 1))
+refused("change_cluster_node_type", "<disc | ram>", "Changes the type of the cluster node",
+        "every node keeps its data on disk", (1, 1))

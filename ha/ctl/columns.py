@@ -62,7 +62,8 @@ def consumer_channel(row, _):
 def protocol(row, _):
     """AMQP 0-9-1 is a triple to RabbitMQ's tools."""
     words = (row.get("protocol") or "").replace("AMQP ", "").replace(".", "-").split("-")
-    return Term("{" + ",".join(words) + "}") if len(words) == 3 and all(map(str.isdigit, words)) else row.get("protocol")
+    return Term("{" + ",".join(words) + "}") if len(words) == 3 and all(map(str.isdigit,
+                                                                            words)) else row.get("protocol")
 
 
 def exclusive(row, _):
@@ -86,12 +87,15 @@ QUEUE = {
         row.get("effective_policy_definition") or {}),
     "pid": queue_pid, "owner_pid": owner_pid, "exclusive": exclusive, "exclusive_consumer_pid": lambda row, _: None,
     "exclusive_consumer_tag": field(), "messages_ready": _same, "messages_unacknowledged": _same, "messages": _same,
-    "messages_ready_ram": _same, "messages_unacknowledged_ram": _same, "messages_ram": _same, "messages_persistent": _same,
-    "message_bytes": _same, "message_bytes_ready": _same, "message_bytes_unacknowledged": _same, "message_bytes_ram": _same,
+    "messages_ready_ram": _same, "messages_unacknowledged_ram": _same, "messages_ram": _same,
+"messages_persistent": _same,
+    "message_bytes": _same, "message_bytes_ready": _same, "message_bytes_unacknowledged": _same,
+"message_bytes_ram": _same,
     "message_bytes_persistent": _same, "head_message_timestamp": _same, "disk_reads": _same, "disk_writes": _same,
     "consumers": _same, "consumer_utilisation": _same, "consumer_capacity": _same, "memory": _same,
     "slave_pids": replica_pids("slave_nodes"), "synchronised_slave_pids": replica_pids("synchronised_slave_nodes"),
-    "state": field("state", Atom), "type": field("type", Atom), "leader": field("leader", Atom), "members": nodes("members"),
+    "state": field("state", Atom), "type": field("type", Atom), "leader": field("leader", Atom),
+"members": nodes("members"),
     "online": nodes("online"), "single_active_consumer_tag": field(), "single_active_consumer_pid": lambda row, _: None,
     "messages_dlx": field(), "delivery_limit": field(), "vhost": _same, "node": field("node", Atom),
     "idle_since": field(),
@@ -106,11 +110,14 @@ BINDING = {
     "routing_key": _binding_end("routing_key"), "arguments": _arguments_or_none,
 }
 CONNECTION = {
-    "pid": connection_pid, "name": _same, "port": _same, "host": _same, "peer_port": _same, "peer_host": _same, "ssl": _same,
+    "pid": connection_pid, "name": _same, "port": _same, "host": _same, "peer_port": _same, "peer_host": _same,
+"ssl": _same,
     "ssl_protocol": field(), "ssl_key_exchange": field(), "ssl_cipher": field(), "ssl_hash": field(),
-    "peer_cert_subject": field(), "peer_cert_issuer": field(), "peer_cert_validity": field(), "state": field("state", Atom),
+    "peer_cert_subject": field(), "peer_cert_issuer": field(), "peer_cert_validity": field(),
+"state": field("state", Atom),
     "channels": _same, "protocol": protocol, "auth_mechanism": _same, "user": _same, "vhost": _same, "timeout": _same,
-    "frame_max": _same, "channel_max": _same, "client_properties": field("client_properties", Arguments), "connected_at": _same,
+    "frame_max": _same, "channel_max": _same, "client_properties": field("client_properties", Arguments),
+"connected_at": _same,
     "recv_oct": _same, "recv_cnt": _same, "send_oct": _same, "send_cnt": _same, "send_pend": _same,
     "user_provided_name": field(), "node": field("node", Atom),
 }

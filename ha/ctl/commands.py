@@ -1,7 +1,7 @@
 """What a command is, and the table of all of them. The table also makes the help.
 
-A family is a module with functions marked by @command. A function takes a Call and gives what is to be printed: None, or one of
-the kinds in formatters.py. It raises a Failure when it cannot.
+A family is a module with functions marked by @command. A function takes a Call and gives what is to be printed: None,
+or one of the kinds in formatters.py. It raises a Failure when it cannot.
 """
 
 import importlib
@@ -11,7 +11,8 @@ FAMILIES = {
     "help": "autocomplete help version",
     "nodes": "await_online_nodes await_startup ping shutdown start_app status stop stop_app wait",
     "cluster": (
-        "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot forget_cluster_node "
+        "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot "
+        "forget_cluster_node "
         "join_cluster leave_cluster rename_cluster_node reset set_cluster_name update_cluster_nodes"),
     "users": (
         "add_user authenticate_user change_password clear_password clear_user_limits delete_user hash_password "
@@ -21,13 +22,16 @@ FAMILIES = {
         "list_user_topic_permissions set_permissions set_permissions_globally set_topic_permissions"),
     "vhosts": (
         "add_vhost clear_vhost_limits delete_vhost disable_vhost_deletion_protection enable_vhost_deletion_protection "
-        "list_vhost_limits list_vhosts reconcile_vhosts restart_vhost set_vhost_limits set_vhost_tags trace_off trace_on "
+        "list_vhost_limits list_vhosts reconcile_vhosts restart_vhost set_vhost_limits set_vhost_tags trace_off "
+        "trace_on "
         "update_vhost_metadata"),
     "listing": (
-        "list_bindings list_channels list_connections list_consumers list_exchanges list_queues list_unresponsive_queues"),
+        "list_bindings list_channels list_connections list_consumers list_exchanges list_queues "
+        "list_unresponsive_queues"),
     "queues": "cancel_sync_queue delete_queue purge_queue sync_queue",
     "parameters": (
-        "clear_global_parameter clear_parameter list_global_parameters list_parameters set_global_parameter set_parameter"),
+        "clear_global_parameter clear_parameter list_global_parameters list_parameters set_global_parameter "
+        "set_parameter"),
     "policies": (
         "clear_operator_policy clear_policy list_operator_policies list_policies list_policies_that_match "
         "remove_classic_queue_mirroring_from_policies set_operator_policy set_policy"),
@@ -38,7 +42,8 @@ FAMILIES = {
     "definitions": "export_definitions import_definitions",
     "crypto": "decode decrypt_conf_value encode encrypt_conf_value list_ciphers list_hashes",
     "flags": (
-        "check_if_any_deprecated_features_are_used check_if_cluster_has_classic_queue_mirroring_policy enable_feature_flag "
+        "check_if_any_deprecated_features_are_used check_if_cluster_has_classic_queue_mirroring_policy "
+        "enable_feature_flag "
         "list_deprecated_features list_feature_flags"),
     "links": "delete_shovel federation_status restart_federation_link restart_shovel shovel_status",
     "checks": (
@@ -51,18 +56,21 @@ FAMILIES = {
         "certificates cipher_suites command_line_arguments consume_event_stream discover_peers environment "
         "erlang_cookie_hash erlang_cookie_sources erlang_version list_network_interfaces log_location log_tail "
         "log_tail_stream maybe_stuck memory_breakdown message_size_stats metadata_store_status observer os_env "
-        "remote_shell report resolve_hostname resolver_info runtime_thread_stats schema_info server_version tls_versions"),
+        "remote_shell report resolve_hostname resolver_info runtime_thread_stats schema_info server_version "
+        "tls_versions"),
     "replicas": (
         "add_member check_if_new_quorum_queue_replicas_have_finished_initial_sync delete_member force_checkpoint grow "
         "grow_to_count peek quorum_status rebalance reclaim_quorum_memory shrink transfer_leadership"),
     "upgrade": (
-        "await_online_quorum_plus_one await_online_synchronized_mirror drain has_reached_target_cluster_size post_upgrade "
+        "await_online_quorum_plus_one await_online_synchronized_mirror drain has_reached_target_cluster_size "
+        "post_upgrade "
         "revive"),
     "plugins": "directories disable enable is_enabled list set",
     "streams": (
         "activate_stream_consumer add_replica add_super_stream coordinator_status delete_replica delete_super_stream "
         "list_stream_connections list_stream_consumer_groups list_stream_consumers list_stream_group_consumers "
-        "list_stream_publishers list_stream_tracking reset_offset restart_stream set_stream_retention_policy stream_status"),
+        "list_stream_publishers list_stream_tracking reset_offset restart_stream set_stream_retention_policy "
+        "stream_status"),
     "unsupported": (
         "disable_auth_attempt_source_tracking enable_auth_attempt_source_tracking eval eval_file exec hipe_compile "
         "resume_listeners suspend_listeners"),
@@ -80,7 +88,8 @@ SECTIONS = ("Help", "Nodes", "Cluster", "Replication", "Users", "Access Control"
 
 
 class Command:
-    def __init__(self, run, name, usage, about, section, tools, words, switches, letters, banner, check, examples, details,
+    def __init__(self, run, name, usage, about, section, tools, words, switches, letters, banner, check, examples,
+                 details,
                  local, default_timeout, explains):
         self.run, self.name, self.usage, self.about, self.section, self.tools = run, name, usage, about, section, tools
         self.words_min, self.words_max = words
@@ -107,7 +116,8 @@ def command(name, usage="", about="", section="Operations", tools=(CTL,), words=
     details  pairs (word or switch, what it is)
     examples pairs (command line without the tool's name, what it does)"""
     def mark(function):
-        _table[name] = Command(function, name, usage, about, section, tools, words, switches or {}, letters or {}, banner,
+        _table[name] = Command(function, name, usage, about, section, tools, words, switches or {}, letters or {},
+                               banner,
                                check, examples, details, local, default_timeout, explains)
         return function
     return mark

@@ -20,14 +20,17 @@ ITERATIONS, CIPHER, HASH = 1, "aes_128_cbc", "sha256"
 CIPHERS = {"aes_256_cbc": 32, "aes_192_cbc": 24, "aes_128_cbc": 16}     # name -> bytes of the key
 HASHES = ("sha512", "sha384", "sha256", "sha224", "sha", "md5")
 SWITCHES = {"cipher": str, "hash": str, "iterations": int, "decode": bool}
-WRONG = ("Failed to decrypt the value. Things to check: is the passphrase correct? Are the cipher and hash algorithms the same as "
+WRONG = ("Failed to decrypt the value. Things to check: is the passphrase correct? Are the cipher and hash algorithms "
+         "the same as "
          "those used for encryption?")
 BINARY_TERM, TERM_VERSION = 109, 131    # Erlang's external format: a binary, 4 bytes of length
 
 
 def listing(name, words, title):
-    @command(name, "", f"Lists {title} supported by encoding commands", "Monitoring, observability and health checks", BOTH,
-             banner=lambda call: f"Listing supported {'hash algorithms' if name == 'list_hashes' else 'ciphers'} ...", local=True)
+    @command(name, "", f"Lists {title} supported by encoding commands", "Monitoring, observability and health checks",
+             BOTH,
+             banner=lambda call: f"Listing supported {'hash algorithms' if name == 'list_hashes' else 'ciphers'} ...",
+             local=True)
     def run(call):
         return Report("[" + ",".join(words) + "]", {"result": "ok", "value": list(words)})
     return run
@@ -47,7 +50,8 @@ def cipher_run(encrypting, cipher, key, iv, data):
     for function in (lib.EVP_CIPHER_CTX_set_padding, lib.EVP_CIPHER_CTX_free):
         function.argtypes = [ctypes.c_void_p] + ([ctypes.c_int] if function is lib.EVP_CIPHER_CTX_set_padding else [])
     lib.EVP_CipherInit_ex.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_char_p] * 2 + [ctypes.c_int]
-    lib.EVP_CipherUpdate.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_char_p, ctypes.c_int]
+    lib.EVP_CipherUpdate.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_char_p,
+                                     ctypes.c_int]
     context, out, size = lib.EVP_CIPHER_CTX_new(), ctypes.create_string_buffer(len(data) + BLOCK), ctypes.c_int()
     try:
         named = lib.EVP_get_cipherbyname(cipher.replace("_", "-").encode())
@@ -63,7 +67,8 @@ def cipher_run(encrypting, cipher, key, iv, data):
 
 def key_of(call, passphrase, salt, cipher):
     wanted = call.option("hash", HASH)
-    return hashlib.pbkdf2_hmac("sha1" if wanted == "sha" else wanted, passphrase.encode(), salt, call.option("iterations", ITERATIONS),
+    return hashlib.pbkdf2_hmac("sha1" if wanted == "sha" else wanted, passphrase.encode(), salt,
+                               call.option("iterations", ITERATIONS),
                                CIPHERS[cipher])
 
 
@@ -115,8 +120,10 @@ def decoded(call):
 
 
 def encrypting(name, about):
-    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>] [--decode]", about, SECTION,
-             words=(1, 2), switches=SWITCHES, check=check_switches, banner=lambda call: "Encrypting value ...", local=True,
+    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>] [--decode]",
+             about, SECTION,
+             words=(1, 2), switches=SWITCHES, check=check_switches, banner=lambda call: "Encrypting value ...",
+             local=True,
              details=[("<passphrase>", "read from standard input when it is not given")],
              examples=[(f"{name} 'a secret' < passphrase-file", "what comes out may stand in a configuration file")])
     def run(call):
@@ -129,7 +136,8 @@ def encrypting(name, about):
 
 
 def decrypting(name, about):
-    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", about, SECTION, words=(1, 2),
+    @command(name, "value [passphrase] [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", about, SECTION,
+             words=(1, 2),
              switches=SWITCHES, check=check_switches, banner=lambda call: "Decrypting value...", local=True)
     def run(call):
         text = decoded(call)

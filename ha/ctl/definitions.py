@@ -39,12 +39,15 @@ def check_export(call):
         raise BadUsage(f"Bad argument: Directory {directory} does not exist", DATA)
 
 
-@command("export_definitions", '<file_path | "-"> [--format <json>] [--timeout <timeout>]', "Exports definitions in JSON", SECTION,
+@command("export_definitions", '<file_path | "-"> [--format <json>] [--timeout <timeout>]',
+         "Exports definitions in JSON", SECTION,
          words=(1, 1), switches={"format": str}, check=check_export, default_timeout=IMPORT_TIMEOUT,
-         banner=lambda call: (f'Exporting definitions in JSON to a file at "{call.words[0]}" ...' if call.words[0] != "-" else
+         banner=lambda call: (f'Exporting definitions in JSON to a file at "{call.words[0]}" ...'
+                              if call.words[0] != "-" else
                               "Exporting definitions in JSON to standard output ..."),
          details=[("<file>", "Local file path to export to. Pass a dash (-) for stdout.")],
-         examples=[("export_definitions /var/backups/definitions.json", "users, rights, policies, queues ...: all but messages"),
+         examples=[("export_definitions /var/backups/definitions.json",
+                    "users, rights, policies, queues ...: all but messages"),
                    ("-q export_definitions - | jq .queues[].name", "for a program")])
 def export_definitions(call):
     found = call.api.get("/api/definitions")
@@ -68,7 +71,8 @@ def check_import(call):
 
 
 def import_banner(call):
-    return (f'Importing definitions in JSON from a file at "{call.words[0]}" ...' if call.words and call.words[0] != "-" else
+    return (f'Importing definitions in JSON from a file at "{call.words[0]}" ...' if call.words and call.words[0] != "-"
+            else
             "Importing definitions in JSON from standard input ...")
 
 
@@ -86,13 +90,15 @@ def read_document(call):
     return document
 
 
-@command("import_definitions", '[<file_path | "-">] [--format <json>] [--skip-if-unchanged] [--dry-run] [--timeout <timeout>]',
+@command("import_definitions",
+         '[<file_path | "-">] [--format <json>] [--skip-if-unchanged] [--dry-run] [--timeout <timeout>]',
          "Imports definitions in JSON", SECTION, words=(0, 1), switches={"format": str, "skip-if-unchanged": bool},
          check=check_import, banner=import_banner, default_timeout=IMPORT_TIMEOUT, explains=True,
          details=[("<file>", "Local file path to import from. If omitted will be read from standard input"),
                   ("--skip-if-unchanged", "do nothing when all of it is there already"),
                   ("--dry-run", "show what would be made and changed, and do nothing")],
-         examples=[("import_definitions definitions.json", "files of RabbitMQ 3.6 to 4.x too; what is there and not in the file stays"),
+         examples=[("import_definitions definitions.json",
+                    "files of RabbitMQ 3.6 to 4.x too; what is there and not in the file stays"),
                    ("import_definitions --dry-run definitions.json", "the difference first"),
                    ("import_definitions < definitions.json", "from standard input")])
 def import_definitions(call):
@@ -108,8 +114,8 @@ def import_definitions(call):
 
 
 def send(call, document):
-    """One request for an ordinary document. A large one goes in parts, in the order in which they need each other; importing
-    again what was imported changes nothing, so after a failure the whole can be repeated."""
+    """One request for an ordinary document. A large one goes in parts, in the order in which they need each other;
+    importing again what was imported changes nothing, so after a failure the whole can be repeated."""
     total = sum(len(document.get(kind) or []) for kind in ORDER)
     if total <= PART_SIZE:
         call.api.post("/api/definitions", document)
@@ -124,7 +130,7 @@ def send(call, document):
                 call.api.post("/api/definitions", {**frame, kind: part})
             except Failure as failure:
                 progress.end()
-                failure.text = f"{failure.text} (in {kind} {at + 1} to {at + len(part)}; {done} entries before it were imported)"
+                failure.text += f" (in {kind} {at + 1} to {at + len(part)}; {done} entries before it were imported)"
                 raise
             done += len(part)
             progress.count(done, total)
@@ -148,7 +154,8 @@ def difference_of(there, wanted):
             if before is None:
                 changes.append({"change": "new", "what": name_of(kind, entry)})
                 continue
-            fields = {key: (before.get(key), value) for key, value in entry.items() if not same(key, before.get(key), value)}
+            fields = {key: (before.get(key), value) for key, value in entry.items()
+                      if not same(key, before.get(key), value)}
             if fields:
                 changes.append({"change": "changed", "what": name_of(kind, entry),
                                 "from": {key: pair[0] for key, pair in fields.items()},

@@ -63,7 +63,8 @@ def environment(call):
         if refused.status not in (404, 405):
             raise
         found = local_settings(call)
-    pairs = found.items() if isinstance(found, dict) else [(key.get("name", key.get("key")), key.get("value")) for key in found]
+    pairs = found.items() if isinstance(found, dict) else [(key.get("name", key.get("key")), key.get("value"))
+                                                           for key in found]
     pairs = [(name, "(hidden)" if any(word in name for word in SECRET) else value) for name, value in pairs]
     return Report("\n".join(f"{name} = {value}" for name, value in pairs), dict(pairs))
 
@@ -85,7 +86,8 @@ def process_words(call):
     return [word for word in words if word]
 
 
-@command("report", "", "Generate a server status report containing a concatenation of all server status information for support "
+@command("report", "",
+         "Generate a server status report containing a concatenation of all server status information for support "
          "purposes", SECTION, (CTL, DIAGNOSTICS),
          banner=lambda call: f"Reporting server status of node {call.node_or_url()} ...\n",
          examples=[("report > report.txt", "all that helps somebody else to help")])
@@ -93,14 +95,17 @@ def report(call):
     """What fails is said in its place: a report is written when things do not work."""
     from . import commands
     from .main import run_command
-    shared = [word for name, value in call.options.items() if name in ("node", "url", "dir", "config", "username", "password", "ca-file")
+    shared = [word for name, value in call.options.items() if name in ("node", "url", "dir", "config", "username",
+                                                                       "password", "ca-file")
               for word in (f"--{name}", value)]
-    for name in ("status", "cluster_status", "list_vhosts", "list_connections", "list_channels", "list_users", "list_feature_flags",
+    for name in ("status", "cluster_status", "list_vhosts", "list_connections", "list_channels", "list_users",
+                 "list_feature_flags",
                  "shovel_status", "federation_status"):
         run_command(call.tool, commands.find(name, commands.OWN_NAME), [name, *shared])
         print(flush=True)
     for vhost in call.api.get("/api/vhosts"):
-        for name in ("list_queues", "list_exchanges", "list_bindings", "list_permissions", "list_policies", "list_parameters"):
+        for name in ("list_queues", "list_exchanges", "list_bindings", "list_permissions", "list_policies",
+                     "list_parameters"):
             run_command(call.tool, commands.find(name, commands.OWN_NAME), [name, *shared, "--vhost", vhost["name"]])
             print(flush=True)
     return Message("End of server status report", "message")
@@ -128,7 +133,8 @@ def log_location(call):
 def local_log(call):
     found = next((path for path in log_files(call) if os.path.isfile(path)), None)
     if not found:
-        raise Failure(f"the log of {call.node} is not a file on this machine ({', '.join(log_files(call))}); look there, or into "
+        raise Failure(f"the log of {call.node} is not a file on this machine ({', '.join(log_files(call))}); look "
+                      f"there, or into "
                       "journalctl -u warren")
     return pathlib.Path(found)
 
@@ -148,7 +154,8 @@ def tail_of(path, count):
 
 @diagnostic("log_tail_stream", "[--duration|-d <seconds>]", "Streams logs from a running node for a period of time",
             lambda call: (f"Streaming logs from node {call.node_or_url()} "
-                          + (f"for {call.option('duration')} seconds ..." if call.option("duration") else "indefinitely ...")),
+                          + (f"for {call.option('duration')} seconds ..." if call.option("duration")
+                             else "indefinitely ...")),
             switches={"duration": float}, letters={"d": "duration"})
 def log_tail_stream(call):
     end = time.monotonic() + call.option("duration") if call.option("duration") else None
@@ -162,15 +169,18 @@ def log_tail_stream(call):
                 time.sleep(FOLLOW_INTERVAL)
 
 
-@diagnostic("consume_event_stream", "[--duration|-d <seconds>] [--pattern <pattern>]", "Streams internal events from a running node",
+@diagnostic("consume_event_stream", "[--duration|-d <seconds>] [--pattern <pattern>]",
+            "Streams internal events from a running node",
             switches={"duration": float, "pattern": str}, letters={"d": "duration"})
 def consume_event_stream(call):
-    raise Failure("a node does not publish internal events; rates and states are in /metrics and in the lists of this tool")
+    raise Failure("a node does not publish internal events; rates and states are in /metrics and in the lists of this "
+                  "tool")
 
 
 # Network and TLS, as seen from here
 
-@diagnostic("resolve_hostname", "<hostname> [--address-family <ipv4 | ipv6>]", "Resolves a hostname to a set of addresses, on this machine",
+@diagnostic("resolve_hostname", "<hostname> [--address-family <ipv4 | ipv6>]",
+            "Resolves a hostname to a set of addresses, on this machine",
             lambda call: (f"Asking node {call.node_or_url()} to resolve hostname {call.words[0]} to "
                           f"{call.option('address-family', 'IPv4')} addresses..."), section=ENVIRONMENT, words=(1, 1),
             switches={"address-family": str})
@@ -179,13 +189,16 @@ def resolve_hostname(call):
     try:
         found = socket.getaddrinfo(call.words[0], None, family, socket.SOCK_STREAM)
     except OSError as error:
-        raise Failure(f"Hostname does not resolve (resolution failed with an {error.strerror or error})", DATA) from None
+        raise Failure(f"Hostname does not resolve (resolution failed with an {error.strerror or error})",
+                      DATA) from None
     return Message("\n".join(dict.fromkeys(entry[4][0] for entry in found)))
 
 
-@diagnostic("resolver_info", "", "Displays hostname resolver configuration, of this machine", section=ENVIRONMENT, local=True)
+@diagnostic("resolver_info", "", "Displays hostname resolver configuration, of this machine", section=ENVIRONMENT,
+            local=True)
 def resolver_info(call):
-    lines = [bright("Hostname Resolver Settings"), "", "Lookup order: as /etc/nsswitch.conf says", "Hosts file: /etc/hosts",
+    lines = [bright("Hostname Resolver Settings"), "", "Lookup order: as /etc/nsswitch.conf says",
+             "Hosts file: /etc/hosts",
              "Resolver conf file: /etc/resolv.conf"]
     return Message("\n".join(lines))
 
@@ -201,14 +214,17 @@ def tls_versions(call):
     return Report("tlsv1.3\ntlsv1.2", {"versions": ["tlsv1.3", "tlsv1.2"]})
 
 
-@diagnostic("cipher_suites", "[--format <openssl>] [--all]", "Lists cipher suites that OpenSSL on this machine enables by default",
-            lambda call: "Listing available cipher suites in OpenSSL format", switches={"format": str, "all": bool}, local=True)
+@diagnostic("cipher_suites", "[--format <openssl>] [--all]",
+            "Lists cipher suites that OpenSSL on this machine enables by default",
+            lambda call: "Listing available cipher suites in OpenSSL format", switches={"format": str, "all": bool},
+            local=True)
 def cipher_suites(call):
     import ssl
     return Message("\n".join(cipher["name"] for cipher in ssl.create_default_context().get_ciphers()))
 
 
-@diagnostic("certificates", "", "Displays certificates (public keys) for every listener on target node that is configured to use TLS",
+@diagnostic("certificates", "",
+            "Displays certificates (public keys) for every listener on target node that is configured to use TLS",
             lambda call: f"Certificates of node {call.node_or_url()} ...", section=ENVIRONMENT)
 def certificates(call):
     import ssl
@@ -221,7 +237,8 @@ def certificates(call):
     return Message("\n".join(found) or "no listener uses TLS")
 
 
-@diagnostic("os_env", "", "Lists RabbitMQ-specific environment variables, of this tool", section=ENVIRONMENT, local=True)
+@diagnostic("os_env", "", "Lists RabbitMQ-specific environment variables, of this tool", section=ENVIRONMENT,
+            local=True)
 def os_env(call):
     return Message("\n".join(f"{name}={value}" for name, value in sorted(os.environ.items())
                              if name.startswith(("WARREN_", "RABBITMQ_")) and "PASSWORD" not in name))
@@ -235,7 +252,8 @@ def command_line_arguments(call):
 
 # The rest
 
-@diagnostic("discover_peers", "", "Lists the nodes of the cluster", lambda call: "Discovering peers nodes ...", section="Cluster")
+@diagnostic("discover_peers", "", "Lists the nodes of the cluster", lambda call: "Discovering peers nodes ...",
+            section="Cluster")
 def discover_peers(call):
     others = [node["name"] for node in call.api.get("/api/nodes") if node["name"] != call.node]
     return Message("\n".join(["Discovered peer nodes:", *others]) if others else "No peers discovered")
@@ -244,7 +262,8 @@ def discover_peers(call):
 @diagnostic("metadata_store_status", "", "Displays status of the metadata store: the meta group's replicas",
             lambda call: f"Status of metadata store on node {call.node_or_url()} ...")
 def metadata_store_status(call):
-    rows = [{"Node Name": node["name"], "Running": bool(node.get("running", True)), "Leads groups": node.get("groups_led", 0)}
+    rows = [{"Node Name": node["name"], "Running": bool(node.get("running", True)),
+             "Leads groups": node.get("groups_led", 0)}
             for node in call.api.get("/api/nodes")]
     return Rows(("Node Name", "Running", "Leads groups"), rows, pretty=True)
 
@@ -257,7 +276,8 @@ def message_size_stats(call):
     lines = [line for line in body.decode().splitlines() if line.startswith(name)] if status == 200 else []
     if not lines:
         raise Failure("this node keeps no statistics of message sizes")
-    rows = [{"Message Size": line.partition('le="')[2].partition('"')[0], "Count": line.rpartition(" ")[2]} for line in lines]
+    rows = [{"Message Size": line.partition('le="')[2].partition('"')[0], "Count": line.rpartition(" ")[2]}
+            for line in lines]
     return Rows(("Message Size", "Count"), rows, pretty=True)
 
 
@@ -266,9 +286,11 @@ def message_size_stats(call):
 def maybe_stuck(call):
     from .listing import pages
     ready, why = call.is_ready()
-    stuck = [f"queue '{queue['name']}' in vhost '{queue['vhost']}' has no leader" for queue in pages(call, path_of("queues"))
+    stuck = [f"queue '{queue['name']}' in vhost '{queue['vhost']}' has no leader"
+             for queue in pages(call, path_of("queues"))
              if not (queue.get("leader") or queue.get("node"))]
-    return Message("\n".join(([] if ready else [f"the node is not ready: {why}"]) + stuck) or "Nothing seems to be stuck")
+    return Message("\n".join(([] if ready else [f"the node is not ready: {why}"]) + stuck)
+                   or "Nothing seems to be stuck")
 
 
 def erlang_only(name, about, instead):
@@ -278,11 +300,17 @@ def erlang_only(name, about, instead):
     return run
 
 
-erlang_only("observer", "Starts a CLI observer interface on the target node", "the page on the management port shows the node's state")
-erlang_only("remote_shell", "Starts an interactive Erlang shell on the target node", "the HTTP API and this tool show and change state")
-erlang_only("runtime_thread_stats", "Provides a breakdown of runtime thread activity stats on the target node", "top -H -p PID shows "
+erlang_only("observer", "Starts a CLI observer interface on the target node",
+            "the page on the management port shows the node's state")
+erlang_only("remote_shell", "Starts an interactive Erlang shell on the target node",
+            "the HTTP API and this tool show and change state")
+erlang_only("runtime_thread_stats", "Provides a breakdown of runtime thread activity stats on the target node",
+            "top -H -p PID shows "
             "the threads; shards are named")
-erlang_only("erlang_cookie_hash", "Displays a hash of the Erlang cookie used by the target node", "nodes know each other by "
+erlang_only("erlang_cookie_hash", "Displays a hash of the Erlang cookie used by the target node",
+            "nodes know each other by "
             "cluster.secret_file, and this tool logs in with a user")
-erlang_only("erlang_cookie_sources", "Display Erlang cookie source", "this tool logs in with a user: --username, WARREN_USERNAME")
-erlang_only("schema_info", "Lists schema database tables and their properties", "export_definitions - shows what is replicated")
+erlang_only("erlang_cookie_sources", "Display Erlang cookie source",
+            "this tool logs in with a user: --username, WARREN_USERNAME")
+erlang_only("schema_info", "Lists schema database tables and their properties",
+            "export_definitions - shows what is replicated")

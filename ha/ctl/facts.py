@@ -5,7 +5,8 @@ from .outcome import Failure, Refused
 
 PURPOSES = {"amqp": "AMQP 0-9-1", "amqp/ssl": "AMQP 0-9-1 over TLS", "http": "HTTP API", "https": "HTTP API over TLS",
             "clustering": "inter-node communication", "http/prometheus": "Prometheus exporter API over HTTP"}
-PROTOCOL_NAMES = {"amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl", "management": "http",
+PROTOCOL_NAMES = {"amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl",
+                  "management": "http",
                   "prometheus": "http/prometheus"}
 
 
@@ -67,7 +68,8 @@ def memory_of(call, name):
 def memory_rows(memory, total):
     """[(kind, bytes, percent)], the largest first."""
     parts = [(kind, size) for kind, size in memory.items() if isinstance(size, int) and kind != "total"]
-    return [(kind, size, round(100 * size / total, 2) if total else 0.0) for kind, size in sorted(parts, key=lambda part: -part[1])]
+    return [(kind, size, round(100 * size / total, 2) if total else 0.0) for kind,
+            size in sorted(parts, key=lambda part: -part[1])]
 
 
 def total_memory(node, memory):

@@ -11,8 +11,8 @@ _PLAIN = {"vertical": "|", "horizontal": "-", "top": "+++", "middle": "+++", "bo
 
 
 class Rows:
-    """A table: names of columns, and a dict per row. `listing`: an empty one prints nothing, not an empty line. `pretty`: drawn
-    with borders unless another format is asked for."""
+    """A table: names of columns, and a dict per row. `listing`: an empty one prints nothing, not an empty line.
+    `pretty`: drawn with borders unless another format is asked for."""
 
     def __init__(self, columns, rows, listing=False, pretty=False):
         self.columns, self.listing, self.pretty = list(columns), listing, pretty

@@ -29,7 +29,8 @@ def of_command(tool, command):
 def of_tool(tool):
     offered = commands.of_tool(tool)
     width = max(map(len, offered))
-    lines = ["", bright("Usage"), "", f"{tool} [--node <node>] [--timeout <timeout>] [--quiet] <command> [<command options>]", "",
+    lines = ["", bright("Usage"), "",
+             f"{tool} [--node <node>] [--timeout <timeout>] [--quiet] <command> [<command options>]", "",
              "Available commands:"]
     for section in commands.SECTIONS:
         names = sorted(name for name, command in offered.items() if command.section == section)
@@ -47,7 +48,8 @@ def unknown(tool, name):
     return text + of_tool(tool)
 
 
-@commands.command("help", "[<command>] [--list-commands]", "Displays usage information for a command", "Help", commands.TOOLS,
+@commands.command("help", "[<command>] [--list-commands]", "Displays usage information for a command", "Help",
+                  commands.TOOLS,
                   words=(0, 1), switches={"list-commands": bool}, local=True,
                   examples=[("help add_user", "what add_user does"), ("help --list-commands", "all names, one a line")])
 def help_command(call):

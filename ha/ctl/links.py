@@ -18,7 +18,8 @@ SHOVEL_FIELDS = {"destination": "dest_uri", "source": "src_uri", "destination_pr
 
 
 def shovel_row(shovel):
-    return {column: shovel.get(column, shovel.get(SHOVEL_FIELDS.get(column, column))) or "" for column in SHOVEL_COLUMNS}
+    return {column: shovel.get(column, shovel.get(SHOVEL_FIELDS.get(column, column))) or ""
+            for column in SHOVEL_COLUMNS}
 
 
 @command("shovel_status", "[--no-table-headers]", "Displays status of Shovel on a node", "Shovel", BOTH,
@@ -29,7 +30,8 @@ def shovel_status(call):
 
 
 def not_found(call):
-    return Failure(f"Shovel with the given name was not found on the target node '{call.node_or_url()}' and / or virtual host "
+    return Failure(f"Shovel with the given name was not found on the target node '{call.node_or_url()}' and / or "
+                   f"virtual host "
                    f"'{call.vhost}'")
 
 
@@ -49,13 +51,15 @@ def restart_shovel(call):
     on_shovel(call, "restart")
 
 
-@command("delete_shovel", "[--vhost <vhost>] <name>", "Deletes a Shovel", "Shovel", words=(1, 1), switches={"force": bool},
+@command("delete_shovel", "[--vhost <vhost>] <name>", "Deletes a Shovel", "Shovel", words=(1, 1),
+         switches={"force": bool},
          banner=lambda call: f"Deleting shovel {call.words[0]} in vhost {call.vhost}")
 def delete_shovel(call):
     on_shovel(call)
 
 
-@command("federation_status", "[--only-down]", "Displays federation link status", "Federation", BOTH, switches={"only-down": bool},
+@command("federation_status", "[--only-down]", "Displays federation link status", "Federation", BOTH,
+         switches={"only-down": bool},
          banner=lambda call: ("Listing federation links which are down on node " if call.option("only-down") else
                               "Listing federation links on node ") + f"{call.node_or_url()}...",
          details=[("--only-down", "only display links that failed or are not currently connected")])
@@ -67,7 +71,8 @@ def federation_status(call):
         if refused.status != 404 or not call.option("only-down"):
             raise
         found = [link for link in call.api.get(path_of("federation-links")) if link.get("status") != "running"]
-    links = [{key: link.get(key) if key != "last_changed" else link.get("timestamp", link.get(key)) for key in LINK_KEYS}
+    links = [{key: link.get(key) if key != "last_changed" else link.get("timestamp", link.get(key))
+              for key in LINK_KEYS}
              for link in found]
     links = [{key: value if value is not None else "" for key, value in link.items()} for link in links]
     if call.formatter in (None, "table"):

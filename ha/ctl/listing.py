@@ -9,7 +9,8 @@ from .outcome import BadUsage, Refused
 SECTION = "Monitoring, observability and health checks"
 BOTH = (CTL, DIAGNOSTICS)
 PAGE_SIZE = 500     # rows asked for at once
-CONSUMER_DEFAULT = ("queue_name", "channel_pid", "consumer_tag", "ack_required", "prefetch_count", "active", "arguments")
+CONSUMER_DEFAULT = ("queue_name", "channel_pid", "consumer_tag", "ack_required", "prefetch_count", "active",
+                    "arguments")
 CONSUMER_ORDER = CONSUMER_DEFAULT[:6] + ("activity_status", "arguments", "exclusive")
 BINDING_DEFAULT = ("source_name", "source_kind", "destination_name", "destination_kind", "routing_key", "arguments")
 
@@ -24,7 +25,7 @@ def check_columns(call, known):
 
 
 def pages(call, path, names=None):
-    """All items of a listing, page by page: a large cluster neither answers with one huge text nor holds its locks long."""
+    """All items of a listing, page by page: a large cluster must not have to answer with one huge text."""
     page, query = 1, f"&columns={','.join(names)}" if names else ""
     while True:
         try:
@@ -52,10 +53,12 @@ def listing(name, about, usage, table, default, path, banner, in_vhost=True, ord
         rows = [row for row in pages(call, where) if select is None or select(call, row)]
         return Rows(shown, [columns.row_of(table, shown, row) for row in rows], listing=True)
 
-    usage = f"{'[--vhost <vhost>] ' if in_vhost else ''}{usage}[--no-table-headers] [<column> ...] [--timeout <timeout>]"
+    usage += "[--no-table-headers] [<column> ...] [--timeout <timeout>]"
+    usage = f"[--vhost <vhost>] {usage}" if in_vhost else usage
     about_columns = ("<column>", "must be one of " + ", ".join(sorted(table)))
     return command(name, usage, about, SECTION, BOTH, words=(0, None), banner=banner, switches=switches,
-                   check=lambda call: check_columns(call, table), details=[about_columns, *details], examples=examples)(run)
+                   check=lambda call: check_columns(call, table), details=[about_columns, *details],
+                   examples=examples)(run)
 
 
 def queue_is_wanted(call, queue):
@@ -74,7 +77,8 @@ def queues_banner(call):
 listing("list_queues", "Lists queues and their properties", "[--online] [--offline] [--local] ", columns.QUEUE,
         ("name", "messages"), "queues", queues_banner, select=queue_is_wanted,
         switches={"online": bool, "offline": bool, "local": bool},
-        details=[("--online", "lists only queues that have a leader now"), ("--offline", "lists only queues that have none"),
+        details=[("--online", "lists only queues that have a leader now"),
+                 ("--offline", "lists only queues that have none"),
                  ("--local", "only queues that the asked node leads")],
         examples=[("list_queues name messages consumers", "how much waits, and for whom"),
                   ("list_queues -p shop name leader members online", "where the replicas are, and which are up"),
@@ -84,7 +88,8 @@ listing("list_exchanges", "Lists exchanges", "", columns.EXCHANGE, ("name", "typ
 listing("list_bindings", "Lists all bindings on a vhost", "", columns.BINDING, BINDING_DEFAULT, "bindings",
         lambda call: f"Listing bindings for vhost {call.vhost}...", order=BINDING_DEFAULT)
 listing("list_connections", "Lists AMQP 0.9.1 connections for the node", "", columns.CONNECTION,
-        ("user", "peer_host", "peer_port", "state"), "connections", lambda call: "Listing connections ...", in_vhost=False,
+        ("user", "peer_host", "peer_port", "state"), "connections", lambda call: "Listing connections ...",
+        in_vhost=False,
         examples=[("list_connections pid user peer_host client_properties", "pid is what close_connection takes")])
 listing("list_channels", "Lists all channels in the node", "", columns.CHANNEL,
         ("pid", "user", "consumer_count", "messages_unacknowledged"), "channels", lambda call: "Listing channels ...",

@@ -1,4 +1,4 @@
-"""Runs one command: finds it, checks its words, says what it does, does it, prints the result, and gives the exit code."""
+"""Runs one command: finds it, checks its words, says what it does, does it, prints the result, gives the exit code."""
 
 import os
 import sys

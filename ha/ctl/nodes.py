@@ -14,14 +14,17 @@ AWAIT_TIMEOUT = 300.0
 
 @command("await_startup", "[--timeout <timeout>]", "Waits for the node to serve clients", SECTION,
          default_timeout=AWAIT_TIMEOUT,
-         examples=[("await_startup -n warren@a -t 60", "until the node has a leader for every group; exit code 75 after a minute")])
+         examples=[("await_startup -n warren@a -t 60",
+                    "until the node has a leader for every group; exit code 75 after a minute")])
 def await_startup(call):
     call.wait(call.is_ready, Progress("waiting for the node", call.quiet))
 
 
-@command("await_online_nodes", "<count> [--timeout <timeout>]", "Waits for <count> nodes to join the cluster", "Cluster",
+@command("await_online_nodes", "<count> [--timeout <timeout>]", "Waits for <count> nodes to join the cluster",
+         "Cluster",
          words=(1, 1), default_timeout=AWAIT_TIMEOUT, check=lambda call: count_of(call),
-         banner=lambda call: f"Will wait for at least {call.words[0]} nodes to join the cluster of {call.node_or_url()}. "
+         banner=lambda call: f"Will wait for at least {call.words[0]} nodes to join the cluster of "
+                             f"{call.node_or_url()}. "
                              f"Timeout: {int(call.timeout)} seconds.",
          examples=[("await_online_nodes 3 -t 120", "for scripts that start all nodes at once")])
 def await_online_nodes(call):
@@ -37,8 +40,10 @@ def count_of(call):
     return int(call.words[0])
 
 
-@command("wait", "[<pidfile>] [--pid|-P <pid>] [--timeout <timeout>]", "Waits for the node to serve; the process is not looked at. "
-         "See also 'rabbitmqctl await_startup'", SECTION, BOTH, words=(0, 1), switches={"pid": int}, letters={"P": "pid"},
+@command("wait", "[<pidfile>] [--pid|-P <pid>] [--timeout <timeout>]",
+         "Waits for the node to serve; the process is not looked at. "
+         "See also 'rabbitmqctl await_startup'", SECTION, BOTH, words=(0, 1), switches={"pid": int},
+         letters={"P": "pid"},
          default_timeout=AWAIT_TIMEOUT,
          banner=lambda call: f"Waiting for node '{call.option('node') or call.api.url}' to serve")
 def wait(call):
@@ -55,8 +60,10 @@ def pid_file_is_there(path):
     return os.path.exists(path), f"{path} is not there yet"
 
 
-@command("ping", "[--timeout <timeout>]", "Checks that the node's process is up and that this tool can talk to it", MONITORING, BOTH,
-         banner=lambda call: (f"Will ping {call.option('node') or call.api.url}. This only checks that the process answers. "
+@command("ping", "[--timeout <timeout>]", "Checks that the node's process is up and that this tool can talk to it",
+         MONITORING, BOTH,
+         banner=lambda call: (f"Will ping {call.option('node') or call.api.url}. This only checks that the process "
+                              f"answers. "
                               f"Timeout: {int(call.timeout * 1000)} ms."))
 def ping(call):
     try:
@@ -78,7 +85,8 @@ def status_data(call):
             "disk_free": node.get("disk_free"), "disk_free_limit": node.get("disk_free_limit"),
             "erlang_version": overview.get("erlang_full_version", ""),
             "file_descriptors": {"total_used": node.get("fd_used", 0), "total_limit": node.get("fd_total", 0),
-                                 "sockets_used": node.get("sockets_used", 0), "sockets_limit": node.get("sockets_total", 0)},
+                                 "sockets_used": node.get("sockets_used", 0),
+                                 "sockets_limit": node.get("sockets_total", 0)},
             "is_under_maintenance": bool(node.get("being_drained")), "listeners": facts.listeners_of(call, call.node),
             "log_files": node.get("log_files") or [], "memory": memory, "net_ticktime": node.get("net_ticktime", 0),
             "os": "Linux", "pid": int(node.get("os_pid") or 0),
@@ -89,14 +97,16 @@ def status_data(call):
             "run_queue": node.get("run_queue", 0),
             "totals": {"virtual_host_count": len(call.api.get("/api/vhosts")),
                        "connection_count": totals.get("connections", 0), "queue_count": totals.get("queues", 0)},
-            "uptime": node.get("uptime", 0) // 1000, "vm_memory_calculation_strategy": node.get("mem_calculation_strategy", "rss"),
+            "uptime": node.get("uptime", 0) // 1000,
+            "vm_memory_calculation_strategy": node.get("mem_calculation_strategy", "rss"),
             "vm_memory_high_watermark_limit": node.get("mem_limit"), "mem_used": node.get("mem_used", 0)}
 
 
 @command("status", "[--unit <bytes | mb | gb>] [--timeout <timeout>]", "Displays status of a node", MONITORING, BOTH,
          switches={"unit": str}, check=lambda call: unit_of(call),
          banner=lambda call: f"Status of node {call.node_or_url()} ...",
-         examples=[("status -n warren@a", "memory, disk, listeners, alarms of one node"), ("status --formatter json", "for programs")])
+         examples=[("status -n warren@a", "memory, disk, listeners, alarms of one node"),
+                   ("status --formatter json", "for programs")])
 def status(call):
     data = status_data(call)
     return Report(status_text(call, data), data)
@@ -118,19 +128,22 @@ def status_text(call, data):
                      f"RabbitMQ version: {data['rabbitmq_version']}", f"Node name: {call.node}",
                      f"Product: {data['product_name']} {data['product_version']}"]),
         ("Plugins", ["Enabled plugins:", ""] + [f" * {name}" for name in data["active_plugins"]]),
-        ("Data directory", [f"Node data directory: {data['data_directory']}", f"Raft data directory: {data['raft_data_directory']}"]),
+        ("Data directory", [f"Node data directory: {data['data_directory']}",
+                            f"Raft data directory: {data['raft_data_directory']}"]),
         ("Config files", starred(data["config_files"])), ("Log file(s)", starred(data["log_files"])),
         ("Alarms", [f"{resource.capitalize()} alarm on node {call.node}" for resource in data["alarms"]] or ["(none)"]),
         ("Memory", [f"Total memory used: {facts.in_unit(total, unit)}",
                     f"Calculation strategy: {data['vm_memory_calculation_strategy']}",
-                    f"Memory high watermark, computed to: {facts.in_unit(data['vm_memory_high_watermark_limit'] or 0, unit)}", ""]
+                    f"Memory high watermark, computed to: "
+                    f"{facts.in_unit(data['vm_memory_high_watermark_limit'] or 0, unit)}", ""]
          + [f"{kind}: {facts.in_unit(size, unit)} ({percent} %)"
             for kind, size, percent in facts.memory_rows(data["memory"], total)]),
         ("File Descriptors", [f"Total: {files['total_used']}, limit: {files['total_limit']}",
                               f"Sockets: {files['sockets_used']}, limit: {files['sockets_limit']}"]),
         ("Free Disk Space", [f"Low free disk space watermark: {facts.in_unit(data['disk_free_limit'] or 0, unit)}",
                              f"Free disk space: {facts.in_unit(data['disk_free'] or 0, unit)}"]),
-        ("Totals", [f"Connection count: {data['totals']['connection_count']}", f"Queue count: {data['totals']['queue_count']}",
+        ("Totals", [f"Connection count: {data['totals']['connection_count']}",
+                    f"Queue count: {data['totals']['queue_count']}",
                     f"Virtual host count: {data['totals']['virtual_host_count']}"]),
         ("Listeners", [facts.listener_line(listener) for listener in data["listeners"]])]
     return in_sections(sections)
@@ -145,18 +158,21 @@ def in_sections(sections):
 
 
 def by_supervisor(name, about, instead, tools=(CTL,), words=(0, None), switches=None):
-    """What RabbitMQ's tool does to a process from afar: here the process belongs to systemd, a container or ha/cluster."""
+    """What RabbitMQ's tool does to a process from afar: here that belongs to systemd, a container or ha/cluster."""
     @command(name, "", about, SECTION, tools, words=words, switches=switches)
     def run(call):
         raise Failure(f"'{name}' is not possible over the management API: {instead}")
     return run
 
 
-STOP = ("a node is a process of your supervisor. Drain it first (rabbitmq-upgrade drain), then stop it: systemctl stop warren, "
+STOP = ("a node is a process of your supervisor. Drain it first (rabbitmq-upgrade drain), then stop it: systemctl "
+        "stop warren, "
         "ha/cluster term I, or SIGTERM")
 by_supervisor("stop", "Stops a node", STOP, words=(0, 1))
 by_supervisor("shutdown", "Stops a node and waits for its end", STOP, switches={"wait": bool})
-by_supervisor("stop_app", "Takes a node out of service without ending its process", "rabbitmq-upgrade drain keeps clients and "
+by_supervisor("stop_app", "Takes a node out of service without ending its process",
+              "rabbitmq-upgrade drain keeps clients and "
               "leaders away from a node that goes on running; to stop it, stop its process", words=(0, 0))
-by_supervisor("start_app", "Puts a node back into service", "rabbitmq-upgrade revive ends what drain has begun; a stopped node is "
+by_supervisor("start_app", "Puts a node back into service",
+              "rabbitmq-upgrade revive ends what drain has begun; a stopped node is "
               "started by your supervisor: systemctl start warren, or ha/cluster start I", words=(0, 0))

@@ -5,11 +5,13 @@ from .outcome import BadUsage
 # Long name -> kind. A flag takes no value; `--no-NAME` switches it off.
 GLOBAL = {
     "node": str, "vhost": str, "timeout": float, "quiet": bool, "silent": bool, "longnames": bool, "formatter": str,
-    "table-headers": bool, "dry-run": bool, "help": bool, "version": bool, "erlang-cookie": str, "printer": str, "file": str,
+    "table-headers": bool, "dry-run": bool, "help": bool, "version": bool, "erlang-cookie": str, "printer": str,
+"file": str,
     "script-name": str, "offline": bool,
     "url": str, "dir": str, "config": str, "username": str, "password": str, "ca-file": str, "insecure": bool,
 }
-LETTERS = {"n": "node", "p": "vhost", "t": "timeout", "q": "quiet", "s": "silent", "l": "longnames", "?": "help", "h": "help"}
+LETTERS = {"n": "node", "p": "vhost", "t": "timeout", "q": "quiet", "s": "silent", "l": "longnames", "?": "help",
+           "h": "help"}
 # What the global switches mean, for the help: (switch, text).
 DESCRIPTIONS = [
     ("-n, --node <node>", "the node: a name of the cluster, a number of ha/cluster, or host:port"),

@@ -47,13 +47,17 @@ def value_text(value):
     return to_json(value)
 
 
-@command("set_parameter", "[--vhost <vhost>] <component_name> <name> <value>", "Sets a runtime parameter", SECTION, words=(3, 3),
+@command("set_parameter", "[--vhost <vhost>] <component_name> <name> <value>", "Sets a runtime parameter", SECTION,
+         words=(3, 3),
          banner=lambda call: (f'Setting runtime parameter "{call.words[1]}" for component "{call.words[0]}" to '
                               f'"{call.words[2]}" in vhost "{call.vhost}" ...'),
-         details=[("<component_name>", "shovel, federation-upstream, federation-upstream-set ..."), ("<name>", "of the one that is set"),
+         details=[("<component_name>", "shovel, federation-upstream, federation-upstream-set ..."),
+                  ("<name>", "of the one that is set"),
                   ("<value>", "JSON")],
-         examples=[("set_parameter federation-upstream east '{\"uri\":\"amqp://east\"}'", "a cluster to take messages from"),
-                   ("set_parameter shovel s1 '{\"src-uri\":\"amqp://\",\"src-queue\":\"a\",\"dest-uri\":\"amqp://b\",\"dest-queue\":\"a\"}'",
+         examples=[("set_parameter federation-upstream east '{\"uri\":\"amqp://east\"}'",
+                    "a cluster to take messages from"),
+                   ("set_parameter shovel s1 "
+                    "'{\"src-uri\":\"amqp://\",\"src-queue\":\"a\",\"dest-uri\":\"amqp://b\",\"dest-queue\":\"a\"}'",
                     "moves messages from here to b")])
 def set_parameter(call):
     component, name, value = call.words
@@ -61,7 +65,8 @@ def set_parameter(call):
     write(call, path_of("parameters", component, call.vhost, name), body)
 
 
-@command("clear_parameter", "[--vhost <vhost>] <component_name> <name>", "Clears a runtime parameter", SECTION, words=(2, 2),
+@command("clear_parameter", "[--vhost <vhost>] <component_name> <name>", "Clears a runtime parameter", SECTION,
+         words=(2, 2),
          banner=lambda call: (f'Clearing runtime parameter "{call.words[1]}" for component "{call.words[0]}" on vhost '
                               f'"{call.vhost}" ...'))
 def clear_parameter(call):
@@ -75,7 +80,8 @@ def list_parameters(call):
     """The API has them by component, or all; the virtual host is chosen here."""
     list_in_vhost(call, path_of("vhosts", call.vhost))
     return Rows(("component", "name", "value"), [{**row, "value": value_text(row["value"])}
-                                                 for row in call.api.get("/api/parameters") if row["vhost"] == call.vhost])
+                                                 for row in call.api.get("/api/parameters")
+                                                 if row["vhost"] == call.vhost])
 
 
 @command("set_global_parameter", "<name> <value>", "Sets a runtime parameter", SECTION, words=(2, 2),
@@ -91,7 +97,8 @@ def clear_global_parameter(call):
     clear(call, path_of("global-parameters", call.words[0]))
 
 
-@command("list_global_parameters", "[--no-table-headers] [--timeout <timeout>]", "Lists global runtime parameters", SECTION, BOTH,
-         banner=lambda call: "Listing global runtime parameters ...")
+@command("list_global_parameters", "[--no-table-headers] [--timeout <timeout>]", "Lists global runtime parameters",
+         SECTION, BOTH, banner=lambda call: "Listing global runtime parameters ...")
 def list_global_parameters(call):
-    return Rows(("name", "value"), [{**row, "value": value_text(row["value"])} for row in call.api.get("/api/global-parameters")])
+    return Rows(("name", "value"), [{**row, "value": value_text(row["value"])}
+                                    for row in call.api.get("/api/global-parameters")])

@@ -36,7 +36,8 @@ def enabled(call):
     return sorted(there)
 
 
-@command("list", "[pattern] [--verbose] [--minimal] [--enabled] [--implicitly-enabled]", "Lists plugins and their state", SECTION,
+@command("list", "[pattern] [--verbose] [--minimal] [--enabled] [--implicitly-enabled]",
+         "Lists plugins and their state", SECTION,
          (PLUGINS,), words=(0, 1), switches=SWITCHES, letters=LETTERS,
          banner=lambda call: f'Listing plugins with pattern "{call.words[0] if call.words else ".*"}" ...',
          examples=[("list", "every name that is a built-in feature here"), ("list -m -q prometheus", "names only")])
@@ -46,12 +47,14 @@ def list_plugins(call):
     version = call.api.get("/api/overview").get("product_version") or ""
     names = [name for name in enabled(call) if re.search(call.words[0] if call.words else "", name)]
     data = {"format": "minimal" if call.option("minimal") else "normal", "status": "running",
-            "plugins": [{"enabled": "enabled", "name": name, "running": True, "running_version": version, "version": version}
+            "plugins": [{"enabled": "enabled", "name": name, "running": True, "running_version": version,
+                         "version": version}
                         for name in names]}
     if call.option("minimal"):
         return Report("\n".join(names), data)
     width = max(map(len, names), default=0)
-    lines = [" Configured: E = explicitly enabled; e = implicitly enabled", f" | Status: * = running on {call.node}", " |/"]
+    lines = [" Configured: E = explicitly enabled; e = implicitly enabled", f" | Status: * = running on {call.node}",
+             " |/"]
     for name in names:
         if call.option("verbose"):
             lines += [f"[E*] {name}", f"     Version:     \t{version}", f"     Description: \t{BUILT_IN.get(name, '')}"]
@@ -85,27 +88,33 @@ def refuse_unknown(call):
 
 def unchanged(call):
     return Message(listed("The following plugins have been configured:", enabled(call))
-                   + f"\nApplying plugin configuration to {call.node_or_url()}...\nPlugin configuration unchanged.", "message")
+                   + f"\nApplying plugin configuration to {call.node_or_url()}...\nPlugin configuration unchanged.",
+                   "message")
 
 
-@command("enable", "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Enables one or more plugins", SECTION, (PLUGINS,),
+@command("enable", "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Enables one or more plugins", SECTION,
+         (PLUGINS,),
          words=(0, None), switches=WHERE, check=named, banner=change_banner("Enabling"),
-         examples=[("enable rabbitmq_shovel rabbitmq_shovel_management", "for scripts written for RabbitMQ: they are on already")])
+         examples=[("enable rabbitmq_shovel rabbitmq_shovel_management",
+                    "for scripts written for RabbitMQ: they are on already")])
 def enable(call):
     refuse_unknown(call)
     return unchanged(call)
 
 
-@command("disable", "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Disables one or more plugins", SECTION, (PLUGINS,),
+@command("disable", "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Disables one or more plugins", SECTION,
+         (PLUGINS,),
          words=(0, None), switches=WHERE, check=named, banner=change_banner("Disabling"))
 def disable(call):
     there = [name for name in named(call) if name in enabled(call)]
     if there:
-        raise Failure(f"{', '.join(there)}: a built-in feature cannot be disabled; one that is not configured does nothing")
+        raise Failure(f"{', '.join(there)}: a built-in feature cannot be disabled; one that is not configured does "
+                      f"nothing")
     return unchanged(call)
 
 
-@command("set", "<plugin1> [ <plugin2>] [--offline] [--online]", "Enables one or more plugins, disables the rest", SECTION, (PLUGINS,),
+@command("set", "<plugin1> [ <plugin2>] [--offline] [--online]", "Enables one or more plugins, disables the rest",
+         SECTION, (PLUGINS,),
          words=(0, None), switches=WHERE, check=named, banner=change_banner("Enabling"))
 def set_plugins(call):
     """The rest stays on, as it does nothing unless it is configured."""
@@ -113,7 +122,8 @@ def set_plugins(call):
     return unchanged(call)
 
 
-@command("is_enabled", "<plugin1> [ <plugin2>]", "Health check that exits with a non-zero code if provided plugins are not enabled on "
+@command("is_enabled", "<plugin1> [ <plugin2>]",
+         "Health check that exits with a non-zero code if provided plugins are not enabled on "
          "target node", "Monitoring, observability and health checks", (PLUGINS, CTL), words=(1, None), switches=WHERE,
          banner=lambda call: (f"Asking node {call.node_or_url()} if plugin{'s' if len(call.words) > 1 else ''} "
                               f"{', '.join(call.words)} {'are' if len(call.words) > 1 else 'is'} enabled..."))
@@ -121,14 +131,16 @@ def is_enabled(call):
     there = enabled(call)
     missing = [name for name in call.words if name not in there]
     if missing:
-        raise Failure(f"Plugin{'s' if len(missing) > 1 else ''} {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} not enabled on "
+        raise Failure(f"Plugin{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
+                      f"{'are' if len(missing) > 1 else 'is'} not enabled on "
                       f"node {call.node_or_url()}. Enabled plugins and dependencies: {', '.join(there)}")
     plural = len(call.words) > 1
     return Message(f"Plugin{'s' if plural else ''} {', '.join(call.words)} {'are' if plural else 'is'} enabled on node "
                    f"{call.node_or_url()}", "message")
 
 
-@command("directories", "", "Displays plugin directory and enabled plugin file paths", "Monitoring, observability and health checks",
+@command("directories", "", "Displays plugin directory and enabled plugin file paths",
+         "Monitoring, observability and health checks",
          (PLUGINS,), switches=WHERE, local=True,
          banner=lambda call: "Listing plugin directories")
 def directories(call):

@@ -13,22 +13,28 @@ from .queues import queue_of
 SECTION = "Policies"
 BOTH = (CTL, DIAGNOSTICS)
 COLUMNS = ("vhost", "name", "pattern", "apply-to", "definition", "priority")
-KINDS = {"all": ("queues", "exchanges"), "queues": ("queues",), "exchanges": ("exchanges",), "classic_queues": ("queues",),
+KINDS = {"all": ("queues", "exchanges"), "queues": ("queues",), "exchanges": ("exchanges",),
+         "classic_queues": ("queues",),
          "quorum_queues": ("queues",), "streams": ("queues",)}
 QUEUE_TYPES = {"classic_queues": "classic", "quorum_queues": "quorum", "streams": "stream"}
 
 
 def family(prefix, path, noun, noun_in_banner, default_to):
     """set_, clear_ and list_ of one kind of policy."""
-    @command(f"set_{prefix}policy", "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>",
+    @command(f"set_{prefix}policy",
+             "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>",
              f"Sets or updates {noun}", SECTION, words=(3, 3), switches={"priority": int, "apply-to": str},
-             banner=lambda call: (f'Setting {noun_in_banner} "{call.words[0]}" for pattern "{call.words[1]}" to "{call.words[2]}" '
+             banner=lambda call: (f'Setting {noun_in_banner} "{call.words[0]}" for pattern "{call.words[1]}" to '
+                                  f'"{call.words[2]}" '
                                   f'with priority "{call.option("priority", 0)}" for vhost "{call.vhost}" ...'),
-             details=[("<pattern>", "regular expression that the names match; of the matching policies the one of the highest "
+             details=[("<pattern>",
+                       "regular expression that the names match; of the matching policies the one of the highest "
                                     "priority counts"),
                       ("<definition>", "a JSON object of settings"),
-                      ("--apply-to <queues | exchanges | all | classic_queues | quorum_queues | streams>", "what it is for")],
-             examples=[(f"set_{prefix}policy short '^tmp' '{{\"max-length\":1000,\"message-ttl\":60000}}' --apply-to queues",
+                      ("--apply-to <queues | exchanges | all | classic_queues | quorum_queues | streams>",
+                       "what it is for")],
+             examples=[(f"set_{prefix}policy short '^tmp' '{{\"max-length\":1000,\"message-ttl\":60000}}' --apply-to "
+                        f"queues",
                         "at most 1000 messages, none older than a minute")])
     def set_policy(call):
         name, pattern, definition = call.words
@@ -50,7 +56,8 @@ def family(prefix, path, noun, noun_in_banner, default_to):
     plural = "operator_policies" if prefix else "policies"
 
     @command(f"list_{plural}", "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
-             "Lists operator policy overrides for a virtual host" if prefix else "Lists all policies in a virtual host", SECTION, BOTH,
+             "Lists operator policy overrides for a virtual host" if prefix else "Lists all policies in a virtual host",
+             SECTION, BOTH,
              banner=lambda call: (f'Listing operator policy overrides for vhost "{call.vhost}" ...' if prefix else
                                   f'Listing policies for vhost "{call.vhost}" ...'))
     def list_policies(call):
@@ -66,9 +73,11 @@ family("operator_", "operator-policies", "an operator policy, which overrides so
 
 
 @command("list_policies_that_match", "[--vhost <vhost>] <name> [--object-type <queue | exchange>]",
-         "Lists all policies matching a queue/exchange (only the first in the list will apply)", SECTION, BOTH, words=(1, 1),
+         "Lists all policies matching a queue/exchange (only the first in the list will apply)", SECTION, BOTH,
+         words=(1, 1),
          switches={"object-type": str},
-         banner=lambda call: f"Listing policies that match {call.option('object-type', 'queue')} '{call.words[0]}' in vhost '{call.vhost}' ...")
+         banner=lambda call: f"Listing policies that match {call.option('object-type', 'queue')} '{call.words[0]}' in "
+                             f"vhost '{call.vhost}' ...")
 def list_policies_that_match(call):
     """Patterns are searched as the broker does: anywhere in the name, the highest priority first."""
     name, kind = call.words[0], call.option("object-type", "queue")

@@ -19,7 +19,8 @@ class Progress:
             return
         self.shown = now
         line = f"{self.what}: {text} ({now - self.began:.0f} s)"
-        print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+        print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", file=sys.stderr,
+              flush=True)
 
     def count(self, done, total):
         self.show(f"{done} of {total}, {100 * done // total if total else 100} %")

@@ -15,7 +15,8 @@ def queue_of(call, name, code=None, text="not_found"):
     return found
 
 
-@command("purge_queue", "[--vhost <vhost>] <queue>", "Purges a queue (removes all messages in it)", SECTION, words=(1, 1),
+@command("purge_queue", "[--vhost <vhost>] <queue>", "Purges a queue (removes all messages in it)", SECTION,
+         words=(1, 1),
          banner=lambda call: f"Purging queue '{call.words[0]}' in vhost '{call.vhost}' ...",
          examples=[("purge_queue -p shop orders", "what waits is gone; what is delivered and not acked stays")])
 def purge_queue(call):
@@ -30,7 +31,8 @@ def delete_banner(call):
             + (f" if {' and if '.join(conditions)}" if conditions else "") + " ...")
 
 
-@command("delete_queue", "[--vhost <vhost>] <queue> [--if-empty|-e] [--if-unused|-u]", "Deletes a queue", SECTION, words=(1, 1),
+@command("delete_queue", "[--vhost <vhost>] <queue> [--if-empty|-e] [--if-unused|-u]", "Deletes a queue", SECTION,
+         words=(1, 1),
          switches={"if-empty": bool, "if-unused": bool, "force": bool}, letters={"e": "if-empty", "u": "if-unused"},
          banner=delete_banner,
          details=[("--if-empty", "delete the queue if it is empty (has no messages ready for delivery)"),

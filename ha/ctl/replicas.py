@@ -10,10 +10,12 @@ from .outcome import DATA, BadUsage, Failure, Refused
 from .queues import queue_of
 
 MONITORING = "Monitoring, observability and health checks"
-STATUS_COLUMNS = ("Node Name", "Raft State", "Membership", "Last Log Index", "Last Written", "Last Applied", "Commit Index",
+STATUS_COLUMNS = ("Node Name", "Raft State", "Membership", "Last Log Index", "Last Written", "Last Applied",
+                  "Commit Index",
                   "Snapshot Index", "Term", "Machine Version")
 TYPES = ("all", "classic", "quorum", "stream")
-BY_ITSELF = ("replicas are those of groups of queues, and the cluster places them by itself: on new nodes when they join, and on the "
+BY_ITSELF = ("replicas are those of groups of queues, and the cluster places them by itself: on new nodes when they "
+             "join, and on the "
              "others before a node leaves (forget_cluster_node)")
 PATTERNS = {"vhost-pattern": str, "queue-pattern": str, "errors-only": bool}
 
@@ -29,7 +31,8 @@ def quorum_status(call):
     except Refused:
         found = None
     if found:
-        columns = [column for column in STATUS_COLUMNS if column in found[0]] + [key for key in found[0] if key not in STATUS_COLUMNS]
+        columns = [column for column in STATUS_COLUMNS if column in found[0]] + [key for key in found[0]
+                                                                                 if key not in STATUS_COLUMNS]
         return Rows(columns, found, pretty=True)
     members = queue.get("members") or [queue.get("leader") or queue.get("node")]
     online = queue.get("online") or members
@@ -51,9 +54,11 @@ def check_type(call):
 
 
 @command("rebalance", "< all | classic | quorum | stream > [--vhost-pattern <pattern>] [--queue-pattern <pattern>]",
-         "Re-balances leaders of replicated queues across up-and-running cluster nodes", "Cluster", (QUEUES,), words=(1, 1),
+         "Re-balances leaders of replicated queues across up-and-running cluster nodes", "Cluster", (QUEUES,),
+         words=(1, 1),
          switches=PATTERNS, check=check_type,
-         banner=lambda call: (f"Re-balancing leaders of {call.words[0] if call.words[0] == 'all' else call.words[0]} queues..."),
+         banner=lambda call: (f"Re-balancing leaders of {call.words[0] if call.words[0] == 'all' else call.words[0]} "
+                              f"queues..."),
          examples=[("rebalance all", "after a rolling restart; leaders also go back by themselves")])
 def rebalance(call):
     """Leaders are those of groups, and a group has many queues: patterns choose what is counted, not what moves."""
@@ -99,8 +104,10 @@ def add_member(call):
     change_replica(call, queue, node, "add")
 
 
-@command("delete_member", "[--vhost <vhost>] <queue> <node>", "Removes a replica of a queue from the given node", "Replication",
-         (QUEUES,), words=(2, 2), banner=lambda call: f"Removing a replica of queue {call.words[0]} on node {call.words[1]}...")
+@command("delete_member", "[--vhost <vhost>] <queue> <node>", "Removes a replica of a queue from the given node",
+         "Replication",
+         (QUEUES,), words=(2, 2),
+         banner=lambda call: f"Removing a replica of queue {call.words[0]} on node {call.words[1]}...")
 def delete_member(call):
     name, node = call.words
     queue = queue_of(call, name)
@@ -121,7 +128,8 @@ def result_rows(call, queues, node, verb, result_size):
             change_replica(call, queue, node, verb)
             rows.append({"vhost": queue["vhost"], "name": queue["name"], "size": size + result_size, "result": "ok"})
         except Failure as failure:
-            rows.append({"vhost": queue["vhost"], "name": queue["name"], "size": size, "result": f"error: {failure.text}"})
+            rows.append({"vhost": queue["vhost"], "name": queue["name"], "size": size,
+                         "result": f"error: {failure.text}"})
     if call.option("errors-only"):
         rows = [row for row in rows if row["result"] != "ok"]
     return Rows(("vhost", "name", "size", "result"), rows)
@@ -133,7 +141,8 @@ def check_strategy(call):
 
 
 @command("grow", "<node> <all | even> [--vhost-pattern <pattern>] [--queue-pattern <pattern>] [--errors-only]",
-         "Adds a replica on the given node for all matching queues", "Cluster", (QUEUES,), words=(2, 2), switches=PATTERNS,
+         "Adds a replica on the given node for all matching queues", "Cluster", (QUEUES,), words=(2, 2),
+         switches=PATTERNS,
          check=check_strategy, banner=lambda call: f"Growing {call.words[1]} quorum queues on {call.words[0]}...",
          details=[("<all | even>", "all matching queues, or those with an even number of replicas")])
 def grow(call):
@@ -144,7 +153,8 @@ def grow(call):
 
 
 @command("shrink", "<node> [--errors-only] [--vhost-pattern <pattern>] [--queue-pattern <pattern>]",
-         "Removes the replicas of all matching queues from the given node", "Cluster", (QUEUES,), words=(1, 1), switches=PATTERNS,
+         "Removes the replicas of all matching queues from the given node", "Cluster", (QUEUES,), words=(1, 1),
+         switches=PATTERNS,
          banner=lambda call: f"Shrinking quorum queues on {call.words[0]}...",
          examples=[("shrink warren@c", "before it is taken away; forget_cluster_node does it too")])
 def shrink(call):
@@ -167,8 +177,10 @@ def grow_to_count(call):
     return Rows(("vhost", "name", "size", "result"), rows)
 
 
-@command("transfer_leadership", "[--vhost <vhost>] <queue> <node>", "Makes another node lead a queue", "Replication", (QUEUES,),
-         words=(2, 2), banner=lambda call: f"Transferring leadership of queue {call.words[0]} to node {call.words[1]}...")
+@command("transfer_leadership", "[--vhost <vhost>] <queue> <node>", "Makes another node lead a queue", "Replication",
+         (QUEUES,),
+         words=(2, 2),
+         banner=lambda call: f"Transferring leadership of queue {call.words[0]} to node {call.words[1]}...")
 def transfer_leadership(call):
     name, node = call.words
     queue = queue_of(call, name)
@@ -179,7 +191,8 @@ def transfer_leadership(call):
             call.api.post(path_of("queues", "quorum", call.vhost, name, "leader"), {"node": node})
         except Refused as refused:
             if refused.status in (404, 405):
-                raise Failure("leaders are placed by the cluster itself; 'rabbitmq-upgrade drain' takes all of them from a node") from None
+                raise Failure("leaders are placed by the cluster itself; 'rabbitmq-upgrade drain' takes all of them "
+                              "from a node") from None
             raise
 
 
@@ -188,10 +201,13 @@ def check_position(call):
         raise BadUsage("position value must be greater than 0", DATA)
 
 
-@command("peek", "[--vhost <vhost>] <queue> <position>", "Peeks at the given position of a queue", MONITORING, (QUEUES,), words=(2, 2),
+@command("peek", "[--vhost <vhost>] <queue> <position>", "Peeks at the given position of a queue", MONITORING,
+         (QUEUES,), words=(2, 2),
          check=check_position,
-         banner=lambda call: f"Peeking at quorum queue {call.words[0]} at position {call.words[1]} on node {call.node_or_url()} ...",
-         details=[("<position>", "starts at 1; the messages before it are fetched and put back, and count as redelivered")])
+         banner=lambda call: f"Peeking at quorum queue {call.words[0]} at position {call.words[1]} on node "
+                             f"{call.node_or_url()} ...",
+         details=[("<position>",
+                   "starts at 1; the messages before it are fetched and put back, and count as redelivered")])
 def peek(call):
     name, position = call.words[0], int(call.words[1])
     queue_of(call, name, text=f"Target queue was not found in virtual host '{call.vhost}'")
@@ -200,7 +216,8 @@ def peek(call):
     if len(found) < position:
         raise Failure("Target queue does not have a message at that position")
     message = found[position - 1]
-    rows = [("payload", message["payload"]), ("payload_bytes", message.get("payload_bytes")), ("exchange", message["exchange"]),
+    rows = [("payload", message["payload"]), ("payload_bytes", message.get("payload_bytes")),
+            ("exchange", message["exchange"]),
             ("routing_key", message["routing_key"]), ("redelivered", message["redelivered"])]
     properties = message.get("properties") or {}
     rows += [(key, value) for key, value in (properties.items() if isinstance(properties, dict) else [])]
@@ -222,8 +239,9 @@ nothing_to_do("force_checkpoint", "Nothing: checkpoints are written when the log
 
 
 @command("check_if_new_quorum_queue_replicas_have_finished_initial_sync", "",
-         "Health check that exits with a non-zero code while replicas are away or catch up for the first time", MONITORING,
-         (QUEUES, DIAGNOSTICS), banner=lambda call: f"Checking if replicas on node {call.node_or_url()} have caught up ...")
+         "Health check that exits with a non-zero code while replicas are away or catch up for the first time",
+         MONITORING, (QUEUES, DIAGNOSTICS),
+         banner=lambda call: f"Checking if replicas on node {call.node_or_url()} have caught up ...")
 def check_if_new_quorum_queue_replicas_have_finished_initial_sync(call):
     behind = [queue["name"] for queue in pages(call, "/api/queues")
               if call.node in (queue.get("members") or []) and call.node not in (queue.get("online") or [])]

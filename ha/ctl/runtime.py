@@ -28,11 +28,13 @@ def header_text(text):
     return " ".join(text.split()).encode().decode("latin-1")
 
 
-@command("close_connection", "<connection pid> <explanation>", "Instructs the broker to close a connection", SECTION, words=(2, 2),
+@command("close_connection", "<connection pid> <explanation>", "Instructs the broker to close a connection", SECTION,
+         words=(2, 2),
          banner=lambda call: f"Closing connection {call.words[0]}, reason: {call.words[1]}...",
          details=[("<connection pid>", "as the column pid of list_connections has it; its name will do as well"),
                   ("<explanation>", "told to the client with the code 320")],
-         examples=[("close_connection '<warren@node1.2871.40.0>' 'moved to another cluster'", "one connection, on any node")])
+         examples=[("close_connection '<warren@node1.2871.40.0>' 'moved to another cluster'",
+                    "one connection, on any node")])
 def close_connection(call):
     wanted, reason = call.words
     found = [connection for connection in pages(call, "/api/connections", COLUMNS)
@@ -50,8 +52,10 @@ def all_banner(call):
     return f"Closing {what} {where}, reason: {call.words[0]}..."
 
 
-@command("close_all_connections", "[--vhost <vhost> --limit <limit>] [-n <node> --global] [--per-connection-delay <delay>] <explanation>",
-         "Instructs the broker to close all connections for the specified vhost or entire RabbitMQ node", SECTION, words=(1, 1),
+@command("close_all_connections",
+         "[--vhost <vhost> --limit <limit>] [-n <node> --global] [--per-connection-delay <delay>] <explanation>",
+         "Instructs the broker to close all connections for the specified vhost or entire RabbitMQ node", SECTION,
+         words=(1, 1),
          switches={"global": bool, "limit": int, "per-connection-delay": int}, banner=all_banner,
          details=[("--global", "consider connections across all virtual hosts, of the asked node"),
                   ("--limit <number>", "close up to this many connections"),
@@ -82,7 +86,8 @@ def close_all_user_connections(call):
         close(call, connection, reason)
 
 
-@command("force_gc", "", "Makes all Erlang processes on the target node perform/schedule a full sweep garbage collection", SECTION,
+@command("force_gc", "",
+         "Makes all Erlang processes on the target node perform/schedule a full sweep garbage collection", SECTION,
          (CTL, DIAGNOSTICS), banner=lambda call: f"Node {call.node_or_url()} has no garbage to collect")
 def force_gc(call):
     call.node_or_url()
@@ -91,7 +96,8 @@ def force_gc(call):
 # Limits that are configuration here
 
 def set_by_configuration(key, value, call):
-    raise Failure(f"a running node takes this from its configuration only: write '{key} = {value}' into the configuration file of "
+    raise Failure(f"a running node takes this from its configuration only: write '{key} = {value}' into the "
+                  f"configuration file of "
                   f"{call.node_or_url()} and restart it (rolling, as docs/operate.md tells)")
 
 
@@ -123,8 +129,8 @@ def check_watermark(call):
     return ("vm_memory_high_watermark.relative", fraction_of(call.words[0]))
 
 
-@command("set_vm_memory_high_watermark", "<fraction> | absolute <value>", "Sets the vm_memory_high_watermark setting", CONFIGURATION,
-         words=(1, 2), check=check_watermark)
+@command("set_vm_memory_high_watermark", "<fraction> | absolute <value>", "Sets the vm_memory_high_watermark setting",
+         CONFIGURATION, words=(1, 2), check=check_watermark)
 def set_vm_memory_high_watermark(call):
     set_by_configuration(*check_watermark(call), call)
 
@@ -139,8 +145,8 @@ def check_disk_limit(call):
     return ("disk_free_limit.absolute", size_of(call.words[0]))
 
 
-@command("set_disk_free_limit", "<disk_limit> | mem_relative <fraction>", "Sets the disk_free_limit setting", CONFIGURATION,
-         words=(1, 2), check=check_disk_limit)
+@command("set_disk_free_limit", "<disk_limit> | mem_relative <fraction>", "Sets the disk_free_limit setting",
+         CONFIGURATION, words=(1, 2), check=check_disk_limit)
 def set_disk_free_limit(call):
     set_by_configuration(*check_disk_limit(call), call)
 
@@ -155,7 +161,8 @@ def set_log_level(call):
 def disk_monitoring(name, word):
     @command(name, "", f"{word} free disk space monitoring", CONFIGURATION)
     def run(call):
-        raise Failure("free disk space is always watched; 'disk_free_limit.absolute = 0' in the configuration switches the alarm off")
+        raise Failure("free disk space is always watched; 'disk_free_limit.absolute = 0' in the configuration "
+                      "switches the alarm off")
     return run
 
 
@@ -166,7 +173,8 @@ disk_monitoring("deactivate_free_disk_space_monitoring", "Deactivates")
 @command("rotate_logs", "", "Makes the node open its log file anew", "Nodes", (CTL,),
          banner=lambda call: f"Node {call.node_or_url()} opens its log file anew on SIGHUP")
 def rotate_logs(call):
-    raise Failure("the management API cannot do it: rename the file, then systemctl reload warren, or SIGHUP; the package's "
+    raise Failure("the management API cannot do it: rename the file, then systemctl reload warren, or SIGHUP; the "
+                  "package's "
                   "logrotate entry does both")
 
 
@@ -181,13 +189,15 @@ def list_node_auth_attempt_stats(call):
     return Rows(columns, call.api.get(path_of("auth", "attempts", call.node)))
 
 
-@command("reset_node_auth_attempt_metrics", "", "Resets auth attempt metrics on the target node", CONFIGURATION, (DIAGNOSTICS,),
+@command("reset_node_auth_attempt_metrics", "", "Resets auth attempt metrics on the target node", CONFIGURATION,
+         (DIAGNOSTICS,),
          banner=lambda call: f'Reset auth attempt metrics on node "{call.node_or_url()}" ...')
 def reset_node_auth_attempt_metrics(call):
     call.api.delete(path_of("auth", "attempts", call.node))
 
 
-@command("reset_stats_db", "[--all]", "Resets the statistics that the management API shows", SECTION, (CTL,), switches={"all": bool},
+@command("reset_stats_db", "[--all]", "Resets the statistics that the management API shows", SECTION, (CTL,),
+         switches={"all": bool},
          banner=lambda call: ("Resetting statistics database in all nodes" if call.option("all") else
                               f"Resetting statistics database on node {call.node_or_url()}"))
 def reset_stats_db(call):

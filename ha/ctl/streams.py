@@ -5,9 +5,12 @@ from .outcome import Failure
 from .queues import queue_of
 
 SECTION = "Streams"
-WITH_QUEUE = ("add_replica", "delete_replica", "restart_stream", "stream_status", "reset_offset", "set_stream_retention_policy")
-WITHOUT = ("coordinator_status", "add_super_stream", "delete_super_stream", "list_stream_connections", "list_stream_consumers",
-           "list_stream_publishers", "list_stream_consumer_groups", "list_stream_group_consumers", "list_stream_tracking",
+WITH_QUEUE = ("add_replica", "delete_replica", "restart_stream", "stream_status", "reset_offset",
+              "set_stream_retention_policy")
+WITHOUT = ("coordinator_status", "add_super_stream", "delete_super_stream", "list_stream_connections",
+           "list_stream_consumers",
+           "list_stream_publishers", "list_stream_consumer_groups", "list_stream_group_consumers",
+           "list_stream_tracking",
            "activate_stream_consumer")
 NONE = "streams are not there in this version of Warren"
 

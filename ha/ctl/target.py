@@ -1,8 +1,9 @@
 """Which node a command talks to, and as whom.
 
-In this order: --url; -n as host:port; the cluster of ha/cluster (--dir, WARREN_DIR, ./.cluster) when -n names one of its nodes or
-nothing else is said; WARREN_URL; the node's own configuration (--config, WARREN_CONFIG, /etc/warren/warren.conf); and at last
-http://127.0.0.1:15672. A name that none of these knows is looked up among the listeners that the node found so far tells of.
+In this order: --url; -n as host:port; the cluster of ha/cluster (--dir, WARREN_DIR, ./.cluster) when -n names one of
+its nodes or nothing else is said; WARREN_URL; the node's own configuration (--config, WARREN_CONFIG,
+/etc/warren/warren.conf); and at last http://127.0.0.1:15672. A name that none of these knows is looked up among the
+listeners that the node found so far tells of.
 """
 
 import json
@@ -75,8 +76,8 @@ def cluster_directory(options):
 
 
 def of_directory(options, wanted):
-    """The cluster in a directory: the URL of the wanted node and True; else that of the first node that answers, and whether
-    any node was wanted at all. (None, False) when there is no such cluster."""
+    """The cluster in a directory: the URL of the wanted node and True; else that of the first node that answers, and
+    whether any node was wanted at all. (None, False) when there is no such cluster."""
     _, state = cluster_directory(options)
     if state is None or (not wanted and os.environ.get("WARREN_URL") and not options.get("dir")):
         return None, False
@@ -142,4 +143,5 @@ def _look_up(options, api, wanted, timeout, settings):
                 address = host
             shown = f"[{address}]" if ":" in address else address
             return _api(options, f"{scheme}://{shown}:{listener['port']}", timeout, settings)
-    raise Unreachable(api.url, f"the cluster that answers here does not know where node '{wanted}' is; name it with --url")
+    raise Unreachable(api.url,
+                      f"the cluster that answers here does not know where node '{wanted}' is; name it with --url")

@@ -16,20 +16,26 @@ CODE = "there is no Erlang here to evaluate code: read and change state with thi
 instead("eval_file", "<file path>", "Evaluates a file that contains a snippet of Erlang code on the target node", CODE)
 instead("exec", "<expr>", "Evaluates a snippet of Elixir code on the CLI node", CODE)
 
-LISTENERS = ("listeners cannot be closed while the node runs: 'rabbitmq-upgrade drain' makes HAProxy send clients to other nodes, and "
+LISTENERS = ("listeners cannot be closed while the node runs: 'rabbitmq-upgrade drain' makes HAProxy send clients to "
+             "other nodes, and "
              "'close_all_connections --global' closes those that are there")
-instead("suspend_listeners", "", "Suspends client connection listeners so that no new client connections are accepted", LISTENERS)
-instead("resume_listeners", "", "Resumes client connection listeners", LISTENERS + "; 'rabbitmq-upgrade revive' ends it")
+instead("suspend_listeners", "", "Suspends client connection listeners so that no new client connections are accepted",
+        LISTENERS)
+instead("resume_listeners", "", "Resumes client connection listeners", LISTENERS
+        + "; 'rabbitmq-upgrade revive' ends it")
 for _verb in ("enable", "disable"):
-    instead(f"{_verb}_auth_attempt_source_tracking", "", f"{_verb.capitalize()}s the tracking of peer IP address and username of "
-            "authentication attempts", "it is tracked when management.track_auth_attempt_source says so", (DIAGNOSTICS,))
+    instead(f"{_verb}_auth_attempt_source_tracking", "",
+            f"{_verb.capitalize()}s the tracking of peer IP address and username of "
+            "authentication attempts", "it is tracked when management.track_auth_attempt_source says so",
+            (DIAGNOSTICS,))
 
 # What scripts evaluate most, answered without Erlang.
 ANSWERS = {"node().": lambda call: call.node, "rabbit:is_running().": lambda call: str(call.is_ready()[0]).lower(),
            "rabbit_nodes:cluster_name().": lambda call: f"<<\"{call.api.get('/api/cluster-name')['name']}\">>"}
 
 
-@command("eval", "<expression>", "Answers a few expressions of Erlang that scripts use: " + " ".join(ANSWERS), "Operations", words=(1, 1))
+@command("eval", "<expression>", "Answers a few expressions of Erlang that scripts use: " + " ".join(ANSWERS),
+         "Operations", words=(1, 1))
 def evaluate(call):
     known = ANSWERS.get("".join(call.words[0].split()))
     if not known:

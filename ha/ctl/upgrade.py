@@ -13,9 +13,11 @@ SECTION = "Upgrade"
 DRAIN_TIMEOUT = 300.0
 
 
-@command("drain", "", "Puts the node in maintenance mode. Such nodes lead no queues, and HAProxy sends them no clients", SECTION, (UPGRADE,),
+@command("drain", "", "Puts the node in maintenance mode. Such nodes lead no queues, and HAProxy sends them no clients",
+         SECTION, (UPGRADE,),
          default_timeout=DRAIN_TIMEOUT,
-         banner=lambda call: f"Will put node {call.node_or_url()} into maintenance mode. The node will no longer serve any client traffic!",
+         banner=lambda call: f"Will put node {call.node_or_url()} into maintenance mode. The node will no longer "
+                             f"serve any client traffic!",
          examples=[("drain -n warren@a", "then stop it, replace what is to be replaced, start it, and revive it"),
                    ("drain -n warren@a -t 60", "exit code 75 when it still leads something after a minute")])
 def drain(call):
@@ -30,22 +32,29 @@ def drain(call):
         call.wait(question, progress)
 
 
-@command("revive", "", "Puts the node out of maintenance and into regular operating mode. Such nodes will again serve client traffic and "
+@command("revive", "",
+         "Puts the node out of maintenance and into regular operating mode. Such nodes will again serve client "
+         "traffic and "
          "host primary queue replicas", SECTION, (UPGRADE,),
-         banner=lambda call: (f"Will put node {call.node_or_url()} back into regular operating mode. The node will again serve client "
+         banner=lambda call: (f"Will put node {call.node_or_url()} back into regular operating mode. The node will "
+                              f"again serve client "
                               "traffic and host primary queue replicas."))
 def revive(call):
     call.api.post(path_of("cluster", "members", number_of(call, call.node), "revive"))
 
 
-@command("await_online_quorum_plus_one", "[--timeout <timeout>]", "Waits for all queues to have an above minimum online quorum. This makes "
-         "sure that no queues would lose their quorum if the target node is shut down", SECTION, (UPGRADE,), default_timeout=120.0,
-         banner=lambda call: (f"Will wait for a quorum + 1 of nodes to be online for all quorum queues for {int(call.timeout)} "
+@command("await_online_quorum_plus_one", "[--timeout <timeout>]",
+         "Waits for all queues to have an above minimum online quorum. This makes "
+         "sure that no queues would lose their quorum if the target node is shut down", SECTION, (UPGRADE,),
+         default_timeout=120.0,
+         banner=lambda call: (f"Will wait for a quorum + 1 of nodes to be online for all quorum queues for "
+                              f"{int(call.timeout)} "
                               "seconds..."),
          examples=[("await_online_quorum_plus_one -t 300", "between two nodes of a rolling restart")])
 def await_online_quorum_plus_one(call):
     if len(call.api.get("/api/nodes")) == 1:
-        return Message("Target node seems to be the only one in a single node cluster, the command does not apply", "message")
+        return Message("Target node seems to be the only one in a single node cluster, the command does not apply",
+                       "message")
 
     def question():
         try:
@@ -59,9 +68,11 @@ def await_online_quorum_plus_one(call):
     return None
 
 
-@command("await_online_synchronized_mirror", "[--timeout <timeout>]", "The same as await_online_quorum_plus_one: every queue is mirrored "
+@command("await_online_synchronized_mirror", "[--timeout <timeout>]",
+         "The same as await_online_quorum_plus_one: every queue is mirrored "
          "in the same way", SECTION, (UPGRADE,), default_timeout=120.0,
-         banner=lambda call: (f"Will wait for a synchronised mirror be online for all classic mirrored queues for {int(call.timeout)} "
+         banner=lambda call: (f"Will wait for a synchronised mirror be online for all classic mirrored queues for "
+                              f"{int(call.timeout)} "
                               "seconds..."))
 def await_online_synchronized_mirror(call):
     return await_online_quorum_plus_one(call)
@@ -73,7 +84,8 @@ def post_upgrade(call):
     return rebalance(call)
 
 
-@command("has_reached_target_cluster_size", "", "Health check that exits with a non-zero code while nodes of the cluster are down",
+@command("has_reached_target_cluster_size", "",
+         "Health check that exits with a non-zero code while nodes of the cluster are down",
          SECTION, (UPGRADE, "rabbitmq-diagnostics"),
          banner=lambda call: f"Checking if the cluster of node {call.node_or_url()} has all its nodes ...")
 def has_reached_target_cluster_size(call):

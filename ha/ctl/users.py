@@ -18,7 +18,8 @@ BOTH = (CTL, DIAGNOSTICS)
 SALT_SIZE = 4
 HASHES = {"rabbit_password_hashing_sha256": "sha256", "rabbit_password_hashing_sha512": "sha512",
           "rabbit_password_hashing_md5": "md5"}
-ADDED = ("Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help set_permissions' to "
+ADDED = ("Done. Don't forget to grant the user permissions to some virtual hosts! See 'rabbitmqctl help "
+         "set_permissions' to "
          "learn more.")
 
 
@@ -32,7 +33,7 @@ def tags_of(user):
 
 
 def secret_of(call, at, prompt="Password: "):
-    """The word at a place of the command line, else a line of standard input, which no other user of the machine sees."""
+    """The word at a place of the command line, else a line of standard input, which nobody else on the machine sees."""
     if len(call.words) > at:
         return call.words[at]
     if sys.stdin.isatty():
@@ -73,8 +74,10 @@ def change(call, name, **fields):
 
 
 @command("add_user", "<username> [<password>] [--pre-hashed-password]",
-         "Creates a new user in the internal database. This user will have no permissions for any virtual hosts by default",
-         SECTION, words=(1, 2), switches={"pre-hashed-password": bool}, banner=lambda call: f'Adding user "{call.words[0]}" ...',
+         "Creates a new user in the internal database. This user will have no permissions for any virtual hosts by "
+         "default",
+         SECTION, words=(1, 2), switches={"pre-hashed-password": bool},
+         banner=lambda call: f'Adding user "{call.words[0]}" ...',
          details=[("<password>", "read from standard input when it is not given; '' lets nobody log in by password"),
                   ("--pre-hashed-password", "what is given is a hash, as hash_password prints it")],
          examples=[("add_user app 'a secret'", "a user app; give it rights next: set_permissions app '.*' '.*' '.*'"),
@@ -141,12 +144,14 @@ def set_user_tags(call):
 @command("list_users", "[--no-table-headers] [--timeout <timeout>]", "List user names and tags", SECTION, BOTH,
          banner=lambda call: "Listing users ...")
 def list_users(call):
-    return Rows(("user", "tags"), [{"user": user["name"], "tags": tags_of(user)} for user in call.api.get("/api/users")])
+    return Rows(("user", "tags"), [{"user": user["name"], "tags": tags_of(user)}
+                                   for user in call.api.get("/api/users")])
 
 
 @command("hash_password", "[<cleartext_password>]", "Hashes a plaintext password", SECTION, words=(0, 1), local=True,
          banner=lambda call: "Will hash the given password",
-         examples=[("-q hash_password < secret-file", "only the hash: salt and SHA-256, for add_user --pre-hashed-password")])
+         examples=[("-q hash_password < secret-file",
+                    "only the hash: salt and SHA-256, for add_user --pre-hashed-password")])
 def hash_password(call):
     return Message(hash_of(secret_of(call, 0)))
 
@@ -166,7 +171,8 @@ def limits_of(call):
 @command("set_user_limits", "<username> <definition>", "Sets user limits", SECTION, words=(2, 2),
          banner=lambda call: f'Setting user limits to "{call.words[1]}" for user "{call.words[0]}" ...',
          details=[("<definition>", "a JSON object of max-connections and max-channels; -1: no limit")],
-         examples=[("set_user_limits app '{\"max-connections\": 64, \"max-channels\": 500}'", "what app may open in the cluster")])
+         examples=[("set_user_limits app '{\"max-connections\": 64, \"max-channels\": 500}'",
+                    "what app may open in the cluster")])
 def set_user_limits(call):
     name, limits = call.words[0], limits_of(call)
     if not call.has_user(name):
@@ -175,7 +181,8 @@ def set_user_limits(call):
         call.api.put(path_of("user-limits", name, limit), {"value": value})
 
 
-@command("clear_user_limits", "<username> <limit_name> | all", "Clears user connection/channel limits", SECTION, words=(2, 2),
+@command("clear_user_limits", "<username> <limit_name> | all", "Clears user connection/channel limits", SECTION,
+         words=(2, 2),
          banner=lambda call: (f'Clearing all limits for user "{call.words[0]}" ...' if call.words[1] == "all" else
                               f'Clearing "{call.words[1]}" limit for user "{call.words[0]}" ...'))
 def clear_user_limits(call):

@@ -27,8 +27,8 @@ class Term(str):
 
 
 def pid_of(node, *identity):
-    """RabbitMQ's tools name connections, channels and queues by process. Warren's have no process; they get an identifier of
-    the same form, made from what they are: the same thing has the same one as long as it lives."""
+    """RabbitMQ's tools name connections, channels and queues by process. Warren's have no process; they get an
+    identifier of the same form, made from what they are: the same thing has the same one as long as it lives."""
     head = zlib.crc32("\0".join(str(part) for part in identity[:1]).encode())
     tail = zlib.crc32("\0".join(str(part) for part in identity[1:]).encode()) & 0xffff if len(identity) > 1 else 0
     return Pid(f"<{node}.{head}.{tail}.0>")
@@ -86,7 +86,8 @@ def plain(value):
     if value is None:
         return ""
     if isinstance(value, Arguments):
-        return [[name, amqp_type(of), plain(Arguments(of)) if isinstance(of, dict) else of] for name, of in value.items()]
+        return [[name, amqp_type(of), plain(Arguments(of)) if isinstance(of, dict) else of] for name,
+                of in value.items()]
     if isinstance(value, dict):
         return {str(name): plain(of) for name, of in value.items()}
     if isinstance(value, (list, tuple)):

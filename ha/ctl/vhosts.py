@@ -13,7 +13,8 @@ from .values import Atom, to_json
 
 SECTION = "Virtual hosts"
 BOTH = (CTL, DIAGNOSTICS)
-COLUMNS = ("name", "description", "tags", "default_queue_type", "protected_from_deletion", "tracing", "cluster_state", "metadata")
+COLUMNS = ("name", "description", "tags", "default_queue_type", "protected_from_deletion", "tracing", "cluster_state",
+           "metadata")
 
 
 def words_of(tags):
@@ -24,9 +25,12 @@ def words_of(tags):
          "Creates a virtual host", SECTION, words=(1, 1),
          switches={"description": str, "tags": str, "default-queue-type": str},
          banner=lambda call: f'Adding vhost "{call.words[0]}" ...',
-         details=[("--description <description>", "a sentence for listings"), ("--tags <tags>", "words, separated by commas"),
-                  ("--default-queue-type <quorum|classic|stream>", "for queues that are declared without x-queue-type")],
-         examples=[("add_vhost shop --description 'orders of the shop'", "users need permissions in it: set_permissions -p shop")])
+         details=[("--description <description>", "a sentence for listings"),
+                  ("--tags <tags>", "words, separated by commas"),
+                  ("--default-queue-type <quorum|classic|stream>",
+                   "for queues that are declared without x-queue-type")],
+         examples=[("add_vhost shop --description 'orders of the shop'",
+                    "users need permissions in it: set_permissions -p shop")])
 def add_vhost(call):
     body = {}
     if call.option("description") is not None:
@@ -55,7 +59,8 @@ def delete_vhost(call):
         raise
 
 
-@command("list_vhosts", "[--no-table-headers] [<column> ...] [--timeout <timeout>]", "Lists virtual hosts", SECTION, BOTH,
+@command("list_vhosts", "[--no-table-headers] [<column> ...] [--timeout <timeout>]", "Lists virtual hosts", SECTION,
+         BOTH,
          words=(0, None), check=lambda call: check_columns(call, COLUMNS), banner=lambda call: "Listing vhosts ...",
          details=[("<column>", "must be one of " + ", ".join(sorted(COLUMNS)))],
          examples=[("list_vhosts name tags default_queue_type", "three columns")])
@@ -70,7 +75,8 @@ def row_of(vhost):
     return {"name": vhost["name"], "description": vhost.get("description", metadata.get("description")) or "",
             "tags": [Atom(tag) for tag in (words_of(tags) if isinstance(tags, str) else tags)],
             "default_queue_type": Atom("undefined") if kind in (None, "undefined") else kind,
-            "protected_from_deletion": bool(vhost.get("protected_from_deletion", metadata.get("protected_from_deletion"))),
+            "protected_from_deletion": bool(vhost.get("protected_from_deletion",
+                                                      metadata.get("protected_from_deletion"))),
             "tracing": bool(vhost.get("tracing")), "metadata": metadata,
             "cluster_state": [(Atom(node), Atom(state)) for node, state in (vhost.get("cluster_state") or {}).items()]}
 
@@ -108,12 +114,14 @@ def update_vhost_metadata(call):
          banner=lambda call: f"Trying to restart vhost '{call.vhost}' on node '{call.node_or_url()}' ...")
 def restart_vhost(call):
     if not call.has_vhost():
-        raise Failure(f"Failed to start vhost '{call.vhost}' on node '{call.node}'Reason: {{:no_such_vhost, \"{call.vhost}\"}}",
+        raise Failure(f"Failed to start vhost '{call.vhost}' on node '{call.node}'Reason: {{:no_such_vhost, "
+                      f"\"{call.vhost}\"}}",
                       SOFTWARE)
     return Message(f"Vhost '{call.vhost}' is already running on node '{call.node}'", "message")
 
 
-@command("reconcile_vhosts", "", "Makes sure all virtual hosts were initialized on all reachable cluster nodes", SECTION,
+@command("reconcile_vhosts", "", "Makes sure all virtual hosts were initialized on all reachable cluster nodes",
+         SECTION,
          banner=lambda call: "Will try to initiate virtual host reconciliation on all reachable cluster nodes...")
 def reconcile_vhosts(call):
     call.api.get("/api/vhosts")     # a virtual host is a part of the replicated topology: there is nothing to reconcile
@@ -176,14 +184,16 @@ def clear_vhost_limits(call):
         call.api.delete(path_of("vhost-limits", call.vhost, limit))
 
 
-@command("list_vhost_limits", "[--vhost <vhost>] [--global] [--no-table-headers]", "Displays configured virtual host limits",
+@command("list_vhost_limits", "[--vhost <vhost>] [--global] [--no-table-headers]",
+         "Displays configured virtual host limits",
          SECTION, BOTH, switches={"global": bool}, details=[("--global", "list limits for all virtual hosts")],
          banner=lambda call: ("Listing limits for all vhosts ..." if call.option("global") else
                               f'Listing limits for vhost "{call.vhost}" ...'))
 def list_vhost_limits(call):
     limits = limits_by(call, "vhost-limits", "vhost")
     if call.option("global"):
-        return Rows(("vhost", "limits"), [{"vhost": vhost, "limits": to_json(of)} for vhost, of in limits.items() if of])
+        return Rows(("vhost", "limits"), [{"vhost": vhost, "limits": to_json(of)} for vhost, of in limits.items()
+                                          if of])
     if not call.has_vhost():
         raise no_such_vhost(call.vhost)
     found = limits.get(call.vhost)

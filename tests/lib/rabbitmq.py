@@ -67,7 +67,8 @@ class Node(RabbitNode):
 
     def tool(self, *words, text=None):
         """One of RabbitMQ's own tools; (exit code, output, complaints)."""
-        done = subprocess.run([str(TOOLS / words[0]), *words[1:]], env=self.environment(), input=text or "", capture_output=True,
+        done = subprocess.run([str(TOOLS / words[0]), *words[1:]], env=self.environment(), input=text or "",
+                              capture_output=True,
                               text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
 

