@@ -337,8 +337,16 @@ static int check_tls(struct config *c, struct err *err)
     return 0;
 }
 
+/* RabbitMQ has had three names for it. */
+static void take_definitions(struct config *c)
+{
+    const char *other = *c->management_load_definitions ? c->management_load_definitions : c->definitions_local_path;
+    if (!*c->load_definitions) snprintf(c->load_definitions, sizeof c->load_definitions, "%s", other);
+}
+
 int config_check(struct config *c, struct err *err)
 {
+    take_definitions(c);
     bool peers = false, listens = false;
     for (int i = 0; i < CONFIG_LIST_MAX; i++) peers |= *c->cluster_peers[i] != 0, listens |= *c->listeners_tcp[i] != 0;
     if (!*c->data_dir) return (int)err_set(err, ERR_INVALID, "data_dir is empty: nothing durable could be kept");
@@ -361,8 +369,9 @@ int config_check(struct config *c, struct err *err)
     if (peers && !*c->cluster_secret_file)
         return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
     if (*c->cluster_join && (peers || !*c->cluster_listen || !*c->cluster_secret_file))
-        return (int)err_set(err, ERR_INVALID,
-                            "cluster.join: a node that joins has cluster.listen and cluster.secret_file, and no cluster.peers");
+        return (int)err_set(
+            err, ERR_INVALID,
+            "cluster.join: a node that joins has cluster.listen and cluster.secret_file, and no cluster.peers");
     if (c->heartbeat_ms * 3 > c->election_timeout_ms)
         return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
     return 0;

@@ -53,6 +53,7 @@ struct config {
     char management_tcp[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */
     char load_definitions[CONFIG_TEXT_MAX];
+    char management_load_definitions[CONFIG_TEXT_MAX], definitions_local_path[CONFIG_TEXT_MAX]; /* its other names */
     int64_t prometheus_tcp_port; /* 0: none */
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
     char management_ssl_ip[CONFIG_TEXT_MAX];

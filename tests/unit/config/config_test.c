@@ -460,9 +460,27 @@ static void a_listener_with_tls_alone_is_enough(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
 
+static void definitions_have_three_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"load_definitions", "management.load_definitions", "definitions.local.path"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct config *c = mem_zalloc(sizeof *c);
+        struct err err;
+        char assignment[128];
+        config_init(c);
+        snprintf(assignment, sizeof assignment, "%s=/etc/warren/definitions.json", names[i]);
+        assert_int_equal(config_set(c, assignment, &err), 0);
+        assert_int_equal(config_check(c, &err), 0);
+        assert_string_equal(c->load_definitions, "/etc/warren/definitions.json");
+        mem_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(definitions_have_three_names),
         TEST(every_key_has_a_default_in_its_range_and_a_sentence),
         TEST(the_keys_that_scripts_rely_on_are_there),
         TEST(the_printed_table_is_an_example_file),
