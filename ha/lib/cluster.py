@@ -61,8 +61,12 @@ class Node:
             f"cluster.listen = {self.host}:{self.link_port}",
             f"cluster.secret_file = {self.cluster.dir / 'secret'}",
         ]
-        if len(self.cluster.nodes) > 1:
-            lines += [f"cluster.peers.{peer.number} = {peer.host}:{peer.link_port}" for peer in self.cluster.nodes]
+        founders = self.cluster.all_nodes[:self.cluster.founders]
+        if self.number > self.cluster.founders:
+            asked = [node for node in self.cluster.nodes if node.number < self.number][:2]
+            lines.append("cluster.join = " + ",".join(f"{node.host}:{node.link_port}" for node in asked))
+        elif len(founders) > 1:
+            lines += [f"cluster.peers.{peer.number} = {peer.host}:{peer.link_port}" for peer in founders]
         # {node} in a value is the node's number: addresses that each node needs one of.
         lines += [f"{key} = {str(value).replace('{node}', str(self.number))}" for key, value in self.cluster.settings.items()]
         (self.dir / "warren.conf").write_text("\n".join(lines) + "\n")
@@ -86,6 +90,18 @@ class Node:
             raise OSError(f"{self.host}:{self.http_port}{path}: {error!r}") from error
         finally:
             connection.close()
+
+    def change(self, method, path, timeout=10.0):
+        """POST or DELETE on the management port; a refusal raises Problem with the node's words."""
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout)
+        try:
+            connection.request(method, path, headers={"Authorization": AUTHORIZATION})
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        if response.status >= 300:
+            raise Problem(f"{self.name} refuses: {body.decode(errors='replace').strip() or response.status}")
 
     def get_json(self, path, timeout=HTTP_TIMEOUT):
         status, body = self.get(path, timeout)
@@ -117,7 +133,10 @@ class Cluster:
         self.hosts, self.netns = state["hosts"], state["netns"]
         self.with_haproxy, self.mode = state["haproxy"], state["mode"]
         self.binary, self.settings = state["binary"], state["settings"]
-        self.nodes = [Node(self, at + 1) for at in range(len(self.hosts))]
+        self.founders = state.get("founders", len(self.hosts))  # the others joined later
+        self.gone = state.get("gone", [])                       # numbers that left; they are not used again
+        self.all_nodes = [Node(self, at + 1) for at in range(len(self.hosts))]
+        self.nodes = [node for node in self.all_nodes if node.number not in self.gone]
         self.haproxy = Process("haproxy", self.dir / "haproxy.pid", self.dir / "haproxy.log")
 
     @classmethod
@@ -135,7 +154,7 @@ class Cluster:
                 if there[key] != state[key]:
                     raise Problem(f"the cluster in {directory} has another {words}; take it down with --wipe first, "
                                   "or name another --dir and --base-port")
-            state = {**state, "settings": {**there["settings"], **state["settings"]}}
+            state = {**there, **state, "settings": {**there["settings"], **state["settings"]}}
         path.write_text(json.dumps(state, indent=1) + "\n")
         secret = directory / "secret"
         if not secret.exists():
@@ -143,15 +162,68 @@ class Cluster:
             secret.write_text(secrets.token_hex(32) + "\n")
         return cls(directory)
 
+    # --- members that come and go ---
+
+    def _remember(self, **changes):
+        path = self.dir / "cluster.json"
+        state = {"founders": self.founders, **json.loads(path.read_text()), **changes}
+        path.write_text(json.dumps(state, indent=1) + "\n")
+        self.__init__(self.dir)
+
+    def add_node(self):
+        """Makes room for one more node; it joins when it is started."""
+        self._remember(hosts=self.hosts + ["127.0.0.1"], **({"netns": self.netns + [None]} if self.netns else {}))
+        return self.all_nodes[-1]
+
+    def remove_node(self, number):
+        self._remember(gone=self.gone + [number])
+
+    def members(self, but=0, timeout=10.0):
+        """What the leader of the meta group says: it alone knows what has still to move."""
+        limit = time.monotonic() + timeout
+        while True:
+            for node in self.nodes:
+                try:
+                    found = node.get_json("/api/cluster/members", timeout=2.0) if node.number != but else {}
+                except (OSError, Problem):
+                    continue
+                if found.get("moves_open") is not None:
+                    return found
+            if time.monotonic() > limit:
+                raise Problem("no node says that it leads the cluster")
+            time.sleep(0.1)
+
+    def wait_settled(self, timeout, wanted=None, progress=None):
+        """Waits until the members are the `wanted` numbers, and replicas are where they belong."""
+        wanted = sorted(wanted or [node.number for node in self.nodes])
+        limit, calm, told = time.monotonic() + timeout, 0, None
+        while calm < 6:
+            found = self.members(timeout=max(1.0, limit - time.monotonic()))
+            present = sorted(member["id"] for member in found["members"] if member["state"] != "leaving")
+            calm = calm + 1 if present == wanted and not found["moves_open"] else 0
+            if progress and found["moves_open"] != told:
+                told = found["moves_open"]
+                progress(f"{told} groups have replicas to move")
+            if time.monotonic() > limit:
+                raise Problem(f"not settled after {timeout:.0f} s: members {present}, {found['moves_open']} groups to move")
+            time.sleep(0.25)
+
+    def helper(self, number):
+        """A node other than this one that can be asked."""
+        for node in self.nodes:
+            if node.number != number and node.process.state() == "up":
+                return node
+        raise Problem("no other node is up")
+
     def lock(self):
         """Keeps a second command that changes the cluster out until this one has ended."""
         self._lock = open(self.dir / "lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def node(self, number):
-        if not 1 <= number <= len(self.nodes):
-            raise Problem(f"there is no node {number}; the cluster has nodes 1 to {len(self.nodes)}")
-        return self.nodes[number - 1]
+        if not 1 <= number <= len(self.all_nodes):
+            raise Problem(f"there is no node {number}; the cluster has nodes {', '.join(str(node.number) for node in self.nodes)}")
+        return self.all_nodes[number - 1]
 
     def check_ports(self):
         """Says which port is taken before a node has to die of it."""
@@ -171,7 +243,7 @@ class Cluster:
 
     def wait_ready(self, timeout, numbers=None, progress=None):
         """Waits until the named nodes (all by default) serve. A node whose process ended raises Problem at once."""
-        waiting = {number: "" for number in numbers or range(1, len(self.nodes) + 1)}
+        waiting = {number: "" for number in numbers or [node.number for node in self.nodes]}
         limit = time.monotonic() + timeout
         while waiting:
             for number in list(waiting):

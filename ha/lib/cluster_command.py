@@ -26,6 +26,10 @@ A Warren cluster on this machine: nodes on loopback, HAProxy in front.
   ha/cluster kill $(ha/cluster leader orders)      kill -9: power cut; another node takes over
   ha/cluster start 2               a killed or stopped node comes back and catches up by itself
   ha/cluster pause 1; ha/cluster resume 1          a node that hangs (SIGSTOP), and goes on
+  ha/cluster join                  one more node: it asks to be a member, and gets its share of replicas
+  ha/cluster drain 2               hands over what node 2 leads, for maintenance; ha/cluster revive 2 ends that
+  ha/cluster leave 4               its replicas move to the others, then it stops and is a member no more
+  ha/cluster forget 3              the same for a node that is dead for good
   ha/cluster down                  stops everything that `up` started; data stays for the next `up`
   ha/cluster down --wipe           ... and removes the cluster's directory
 
@@ -77,6 +81,11 @@ def parse_arguments():
     for verb, text in (("kill", "kill -9 a node"), ("term", "stop a node in good order, and wait for its end"),
                        ("start", "start a node that does not run, and wait until it serves"),
                        ("pause", "SIGSTOP: the node hangs"), ("resume", "SIGCONT: it goes on")):
+        verbs.add_parser(verb, parents=[common], help=text).add_argument("node", type=int, metavar="I")
+    verbs.add_parser("join", parents=[common], help="one more node joins")
+    for verb, text in (("leave", "replicas move away, then the node stops and is a member no more"),
+                       ("forget", "a dead node is a member no more; its replicas are made anew on others"),
+                       ("drain", "the node leads nothing, and HAProxy sends it no clients"), ("revive", "ends drain")):
         verbs.add_parser(verb, parents=[common], help=text).add_argument("node", type=int, metavar="I")
     leader = verbs.add_parser("leader", parents=[common], help="print the number of the node that leads a queue")
     leader.add_argument("queue", metavar="QUEUE")
@@ -189,6 +198,65 @@ def down(options):
         say(f"data stays in {cluster.dir}; remove it with --wipe")
 
 
+MOVE_TIMEOUT = 600.0
+
+
+def join(options):
+    cluster = Cluster(options.dir)
+    cluster.lock()
+    node = cluster.add_node()
+    say(f"{node.name} starts, and asks to be a member")
+    node.start()
+    cluster.wait_ready(READY_TIMEOUT, [node.number], say)
+    cluster.wait_settled(MOVE_TIMEOUT, progress=say)
+    if cluster.with_haproxy:
+        cluster.start_haproxy()
+    print(node.number)
+
+
+def leave(options):
+    cluster = Cluster(options.dir)
+    cluster.lock()
+    node = cluster.node(options.node)
+    cluster.helper(node.number).change("POST", f"/api/cluster/members/{node.number}/leave")
+    say(f"{node.name} leaves: its replicas move to other nodes")
+    limit = time.monotonic() + MOVE_TIMEOUT
+    while node.process.pid() is not None:
+        if time.monotonic() > limit:
+            raise Problem(f"{node.name} has not stopped after {MOVE_TIMEOUT:.0f} s; see ha/cluster logs {node.number}")
+        time.sleep(0.2)
+    say(f"{node.name} has stopped; its number is not used again")
+    cluster.remove_node(node.number)
+    if cluster.with_haproxy:
+        cluster.start_haproxy()
+
+
+def forget(options):
+    cluster = Cluster(options.dir)
+    cluster.lock()
+    node = cluster.node(options.node)
+    cluster.helper(node.number).change("DELETE", f"/api/cluster/members/{node.number}")
+    cluster.remove_node(node.number)
+    cluster.wait_settled(MOVE_TIMEOUT, progress=say)
+    say(f"{node.name} is forgotten")
+    if cluster.with_haproxy:
+        cluster.start_haproxy()
+
+
+def maintain(options):
+    cluster = Cluster(options.dir)
+    node = cluster.node(options.node)
+    cluster.helper(0).change("POST", f"/api/cluster/members/{node.number}/{options.verb}")
+    limit = time.monotonic() + READY_TIMEOUT
+    while options.verb == "drain" and any(group["leader"] == node.number
+                                          for group in cluster.helper(node.number).get_json("/api/cluster/groups")):
+        if time.monotonic() > limit:
+            raise Problem(f"{node.name} still leads something after {READY_TIMEOUT:.0f} s")
+        time.sleep(0.2)
+    say(f"{node.name} leads nothing; stop it, or ha/cluster revive {node.number}" if options.verb == "drain" else
+        f"{node.name} is back; leaders return within the next minute")
+
+
 def act_on_node(options):
     cluster = Cluster(options.dir)
     node = cluster.node(options.node)
@@ -220,7 +288,8 @@ def logs(options):
 
 def main():
     options = parse_arguments()
-    verbs = {"up": up, "down": down, "status": status, "leader": leader, "logs": logs}
+    verbs = {"up": up, "down": down, "status": status, "leader": leader, "logs": logs, "join": join, "leave": leave,
+             "forget": forget, "drain": maintain, "revive": maintain}
     try:
         verbs.get(options.verb, act_on_node)(options)
     except Problem as problem:

@@ -7,7 +7,7 @@ struct health {
     bool ready;
     bool meta_leader;
     uint32_t leaderless; /* a group without a known leader */
-    bool stopping;
+    bool stopping, drains;
 };
 
 static void look(struct shard *s, void *arg)
@@ -16,6 +16,7 @@ static void look(struct shard *s, void *arg)
     struct broker *b = shard_broker(s);
     const struct node_settings *settings = shard_settings(s);
     health->stopping |= shard_stopping(s);
+    health->drains |= shard_drains(s);
     if (shard_id(s) == 0) health->meta_leader = broker_leader(b, 0) == settings->node;
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
         if (!broker_leader(b, g)) health->ready = false, health->leaderless = g;
@@ -46,7 +47,11 @@ void api_health_get(struct request *r, struct answer *a)
     snprintf(reason, sizeof reason, "group %u has no known leader: this node sees no majority of its members",
              health.leaderless);
     if (slice_is(check, "ready"))
-        say(a, health.ready && !health.stopping, health.stopping ? "this node is shutting down" : reason);
+        say(a, health.ready && !health.stopping && !health.drains && node_serving_any(h->params.node),
+            health.stopping                     ? "this node is shutting down"
+            : health.drains                     ? "this node is draining"
+            : !node_serving_any(h->params.node) ? "this node is being taken into the cluster"
+                                                : reason);
     else if (slice_is(check, "leader")) say(a, health.meta_leader, "another node leads the meta group");
     else answer_not_found(a);
 }

@@ -232,6 +232,8 @@ request_handler api_check_alarms, api_check_local_alarms, api_check_port, api_ch
     api_check_vhosts, api_check_quorum_critical, api_check_mirror_critical, api_check_in_service, api_check_ready,
     api_check_connection_limit, api_check_cluster_size, api_check_metadata, api_check_metadata_with_data,
     api_check_leaderless_queues, api_check_node, api_aliveness_test;
+request_handler api_members_list, api_groups_list, api_member_drain, api_member_revive, api_member_leave,
+    api_member_forget;
 request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
     api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
     api_deprecated_features_used, api_effective_config, api_rabbitmqadmin;

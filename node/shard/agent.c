@@ -13,6 +13,14 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
         snprintf(line, AGENT_LINE_MAX, "stopped#shutting down\n");
         return;
     }
+    if (!node_serving_any(n)) {
+        snprintf(line, AGENT_LINE_MAX, "down#being taken into the cluster\n");
+        return;
+    }
+    if (shard_drains(node_shard(n, 0))) {
+        snprintf(line, AGENT_LINE_MAX, "drain#maintenance\n");
+        return;
+    }
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
         if (!broker_leader(b, g)) {
             snprintf(line, AGENT_LINE_MAX, "down#group %u has no known leader\n", g);

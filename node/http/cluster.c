@@ -1,0 +1,140 @@
+/* /api/cluster: the members, where replicas belong, and what an operator does about them: drain, revive, leave, forget.
+ * A node joins by itself (cluster.join). Not RabbitMQ's. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "node/http/conversation.h"
+#include "node/http/http_internal.h"
+#include "router/members.h"
+
+static const char *const states[] = {
+    [MEMBER_IN] = "member", [MEMBER_DRAINING] = "draining", [MEMBER_LEAVING] = "leaving", [MEMBER_GONE] = "removed"};
+
+/* --- looking --- */
+
+static json_t *member_json(struct shard *s, uint8_t node)
+{
+    struct topology *t = broker_topology(shard_broker(s));
+    const struct member *m = topology_member(t, node);
+    int replicas = 0, first = 0;
+    for (uint32_t g = 1; g < shard_settings(s)->placement.group_count; g++) {
+        const struct placed *p = topology_placed(t, g);
+        replicas += p->count && memchr(p->nodes, node, p->count);
+        first += p->count && p->nodes[0] == node;
+    }
+    return json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:i, s:i}", "id", node, "name",
+                     json_slice(slice_str(*m->name ? m->name : shard_node_name(s, node))), "address", m->address,
+                     "zone", m->zone, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
+                     replicas, "preferred_leader_of", first);
+}
+
+static void look_at_members(struct shard *s, void *arg)
+{
+    json_t *o = arg, *members = json_array();
+    struct broker *b = shard_broker(s);
+    for (uint8_t node = 1; node < MEMBERS_MAX; node++) {
+        uint8_t state = topology_member(broker_topology(b), node)->state;
+        if (state != MEMBER_UNKNOWN && state != MEMBER_GONE) json_array_append_new(members, member_json(s, node));
+    }
+    json_put(o, "members", members);
+    json_put(o, "leader", json_integer(broker_leader(b, 0)));
+    /* Only the leader of the meta group knows. */
+    json_put(o, "moves_open",
+             broker_leader(b, 0) == shard_settings(s)->node ? json_integer(broker_moves_open(b)) : json_null());
+}
+
+void api_members_list(struct request *r, struct answer *a)
+{
+    json_t *o = json_object();
+    shard_call_any(node_shard(r->http->params.node, 0), look_at_members, o);
+    answer_json(a, o);
+}
+
+static void look_at_groups(struct shard *s, void *arg)
+{
+    json_t *array = arg;
+    struct broker *b = shard_broker(s);
+    for (uint32_t g = 0; g < shard_settings(s)->placement.group_count; g++) {
+        const struct placed *p = topology_placed(broker_topology(b), g);
+        json_t *nodes = json_array();
+        for (uint32_t i = 0; i < p->count; i++) json_array_append_new(nodes, json_integer(p->nodes[i]));
+        json_array_append_new(array, json_pack("{s:i, s:i, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
+                                               "placement", nodes));
+    }
+}
+
+void api_groups_list(struct request *r, struct answer *a)
+{
+    json_t *array = json_array();
+    shard_call_any(node_shard(r->http->params.node, 0), look_at_groups, array);
+    answer_json(a, array);
+}
+
+/* --- changing --- */
+
+struct look {
+    uint8_t node;
+    bool known, up;
+};
+
+static void look_at_one(struct shard *s, void *arg)
+{
+    struct look *l = arg;
+    uint8_t state = topology_member(broker_topology(shard_broker(s)), l->node)->state;
+    l->known = state != MEMBER_UNKNOWN && state != MEMBER_GONE;
+    l->up = shard_peer_connected(s, l->node);
+}
+
+/* The member that the path names; false: answered 404. */
+static bool find(struct request *r, struct look *l, struct answer *a)
+{
+    char text[8] = {0}, *end;
+    struct slice given = r->captures[0];
+    memcpy(text, given.data, given.size < sizeof text - 1 ? given.size : sizeof text - 1);
+    unsigned long id = strtoul(text, &end, 10);
+    *l = (struct look){.node = (uint8_t)id};
+    if (given.size && !*end && id > 0 && id < MEMBERS_MAX)
+        shard_call_any(node_shard(r->http->params.node, 0), look_at_one, l);
+    if (!l->known) answer_not_found(a);
+    return l->known;
+}
+
+static void set_state(struct request *r, uint8_t node, enum member_state state, struct answer *a)
+{
+    struct topology_command c = member_state_command(node, state);
+    struct node_change_result result;
+    if (!node_change(r->http->params.node, &c, &result)) answer_done(a, false);
+    else if (result.reply_code == 404) answer_not_found(a);
+    else if (result.reply_code == 541) answer_error(a, 503, "service_unavailable", result.text);
+    else answer_error(a, 412, "precondition_failed", result.text);
+}
+
+static void change(struct request *r, enum member_state state, struct answer *a)
+{
+    struct look l;
+    if (find(r, &l, a)) set_state(r, l.node, state, a);
+}
+
+void api_member_drain(struct request *r, struct answer *a)
+{
+    change(r, MEMBER_DRAINING, a);
+}
+
+void api_member_revive(struct request *r, struct answer *a)
+{
+    change(r, MEMBER_IN, a);
+}
+
+void api_member_leave(struct request *r, struct answer *a)
+{
+    change(r, MEMBER_LEAVING, a);
+}
+
+/* What is forgotten is not asked to move anything: it must be dead. */
+void api_member_forget(struct request *r, struct answer *a)
+{
+    struct look l;
+    if (!find(r, &l, a)) return;
+    if (l.up) answer_error(a, 409, "conflict", "this node runs: stop it first, or let it leave (POST .../leave)");
+    else set_state(r, l.node, MEMBER_GONE, a);
+}

@@ -1,0 +1,171 @@
+"""Nodes come and go under load: nothing that was confirmed is lost, and replicas are where they belong afterwards."""
+
+import threading
+import time
+
+import kit
+
+SETTINGS = {"cluster.groups": 4, "checkpoint.log_bytes": "256KiB"}
+QUEUES = [f"q{at}" for at in range(8)]
+BODY = b"x" * 500
+
+
+class Load:
+    """Publishes to all queues from one node that stays, with confirms, until told to stop."""
+
+    def __init__(self, node):
+        self.connection = kit.connect(node)
+        for queue in QUEUES:
+            kit.declare(self.connection, queue)
+        self.books, self.sent, self.longest = kit.Publisher(self.connection), 0, 0.0
+        self.stopping, self.trouble = threading.Event(), None
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            while not self.stopping.is_set():
+                began = time.monotonic()
+                for queue in QUEUES:
+                    self.books.send(queue, b"%s %d " % (queue.encode(), self.sent) + BODY)
+                    self.sent += 1
+                self.books.settle(0, timeout=30.0)
+                self.longest = max(self.longest, time.monotonic() - began)
+                time.sleep(0.005)
+        except BaseException as trouble:  # told to whoever waits
+            self.trouble = trouble
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+        self.connection.close()
+        if self.trouble:
+            raise self.trouble
+        kit.check(not self.books.nacked and not self.books.returned, "messages were refused")
+        print(f"{len(self.books.confirmed)} confirmed; the longest wait was {self.longest * 1000:.0f} ms")
+        kit.check(self.sent > 200, f"only {self.sent} messages were published")
+
+
+def check_nothing_lost(node, load):
+    """Every confirmed message is there once, in order per queue."""
+    with kit.connected(node) as connection:
+        for queue in QUEUES:
+            wanted = [body for body in load.books.confirmed if body.startswith(queue.encode() + b" ")]
+            got = kit.bodies_of(kit.consume(connection, queue, len(wanted)))
+            kit.check(got == wanted, f"{queue}: {len(got)} of {len(wanted)} messages, or another order")
+            kit.check(kit.get(connection, queue) is None, f"{queue} has more than was published")
+
+
+def grow(cluster):
+    node = cluster.add_node()
+    node.start()
+    cluster.wait_ready(60, [node.number])
+    return node
+
+
+def leave(cluster, number):
+    node = cluster.node(number)
+    cluster.helper(number).change("POST", f"/api/cluster/members/{number}/leave")
+    kit.wait_for(f"{node.name} stops by itself", lambda: node.process.pid() is None, timeout=90)
+    cluster.remove_node(number)
+    cluster.wait_settled(60)
+
+
+def placements(cluster, but=0):
+    return cluster.helper(but).get_json("/api/cluster/groups")
+
+
+@kit.limit(240)
+def test_three_become_five_and_three_again():
+    """Two nodes join and two founders leave, under load: nothing is lost, and the newcomers carry the cluster"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        load = Load(cluster.node(3))
+        cluster.wait_settled(30)
+        for _ in range(2):
+            grow(cluster)
+        cluster.wait_settled(90)
+        held = {number for group in placements(cluster) for number in group["placement"]}
+        kit.check(held == {1, 2, 3, 4, 5}, f"replicas are on {held}")
+        leave(cluster, 1)
+        leave(cluster, 2)
+        for group in placements(cluster):
+            kit.check(set(group["placement"]) == {3, 4, 5}, f"group {group} has replicas elsewhere")
+        load.stop()
+        check_nothing_lost(cluster.node(4), load)
+        kit.check(not (cluster.node(1).dir / "data" / "removed").read_text() == "", "node 1 does not know that it was removed")
+        cluster.node(1).start()
+        kit.wait_for("a node that was removed refuses to start", lambda: "removed from its cluster" in kit.read_log(cluster.node(1)))
+
+
+@kit.limit(150)
+def test_a_dead_node_is_replaced():
+    """A node dies for good, is forgotten, and another one takes its place, under load; its number is refused afterwards"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        load = Load(cluster.node(1))
+        dead = cluster.node(3)
+        cluster.wait_settled(30)
+        try:
+            cluster.helper(1).change("DELETE", "/api/cluster/members/3")
+            raise AssertionError("a node that runs was forgotten")
+        except Exception as refused:
+            kit.check("runs" in str(refused), f"the refusal says {refused}")
+        kit.kill(dead)
+        kit.wait_for("node 3 is seen as dead", lambda: not [member for member in cluster.members(but=3)["members"]
+                                                            if member["id"] == 3][0]["running"])
+        cluster.helper(3).change("DELETE", "/api/cluster/members/3")
+        cluster.remove_node(3)
+        grow(cluster)
+        cluster.wait_settled(90, wanted=[1, 2, 4])
+        for group in placements(cluster):
+            kit.check(sorted(group["placement"]) == [1, 2, 4], f"group {group} is not on 1, 2 and 4")
+        dead.start()
+        kit.wait_for("node 3 is told that it was removed", lambda: "was removed from the cluster" in kit.read_log(dead))
+        kit.kill(dead)
+        kit.kill(cluster.node(2))  # so the newcomer's replica counts for the majority
+        time.sleep(1.0)
+        load.stop()
+        check_nothing_lost(cluster.node(4), load)
+
+
+@kit.limit(90)
+def test_drain_and_revive():
+    """A drained node leads nothing and is not ready; revived, it leads again; no confirm waits long"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        load, node = Load(cluster.node(1)), cluster.node(2)
+        cluster.wait_settled(30)
+        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=40)
+        cluster.helper(0).change("POST", "/api/cluster/members/2/drain")
+        kit.wait_for("node 2 leads nothing", lambda: all(group["leader"] not in (0, 2) for group in placements(cluster, 2)), timeout=30)
+        ready, reason = node.health()
+        kit.check(not ready and "draining" in reason, f"a drained node says {ready} {reason}")
+        kit.check(node.get_json("/api/nodes/" + node.name)["being_drained"], "/api/nodes does not show it")
+        kit.terminate(node)
+        node.start()
+        time.sleep(3)
+        kit.check(all(group["leader"] != 2 for group in placements(cluster, 2)), "it leads again before it was revived")
+        cluster.helper(2).change("POST", "/api/cluster/members/2/revive")
+        kit.wait_for("node 2 is ready", node.is_ready)
+        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=40)
+        load.stop()
+        check_nothing_lost(node, load)
+
+
+@kit.limit(90)
+def test_a_taken_number_is_refused():
+    """Who joins under the number of a member, or comes back without its disk, is refused in words on both sides"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        victim, host = cluster.node(2), cluster.node(1)
+        kit.wait_for("node 1 knows the disk of node 2", lambda: all(member["name"] == f"warren@node{member['id']}"
+                                                                   for member in cluster.members()["members"]))
+        time.sleep(2)
+        kit.terminate(victim)
+        (victim.dir / "data").rename(victim.dir / "data.lost")
+        victim.start()
+        kit.wait_for("both say that the number is taken", lambda: all("is taken" in kit.read_log(node) for node in (victim, host)))
+        kit.check(not victim.health()[0], "a node that lost its disk serves")
+        kit.kill(victim)
+        cluster.helper(2).change("DELETE", "/api/cluster/members/2")
+        cluster.remove_node(2)
+        grow(cluster)
+        cluster.wait_settled(60, wanted=[1, 3, 4])
