@@ -73,16 +73,3 @@ uint32_t shard_members(const struct shard *s, uint8_t nodes[static 64])
     if (!p->node_count) nodes[0] = s->settings->node;
     return p->node_count ? p->node_count : 1;
 }
-
-uint32_t shard_placed(const struct shard *s, uint32_t group, uint8_t nodes[static GROUP_MEMBERS_MAX])
-{
-    const struct placed *p = topology_placed(s->topology, group);
-    if (p->count) {
-        memcpy(nodes, p->nodes, p->count);
-        return p->count;
-    }
-    struct group_member members[GROUP_MEMBERS_MAX];
-    uint32_t count = placement_members(&s->settings->placement, group, members);
-    for (uint32_t i = 0; i < count; i++) nodes[i] = members[i].node;
-    return count;
-}

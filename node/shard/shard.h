@@ -98,8 +98,6 @@ bool shard_stopping(const struct shard *s);
 bool shard_peer_connected(const struct shard *s, uint8_t node);
 /* The members' ids, rising; before the first start's leader wrote them down: the configuration's. At least one. */
 uint32_t shard_members(const struct shard *s, uint8_t nodes[static 64]);
-/* Where a group's replicas belong; the first should lead. */
-uint32_t shard_placed(const struct shard *s, uint32_t group, uint8_t nodes[static GROUP_MEMBERS_MAX]);
 bool shard_drains(const struct shard *s); /* this node is draining or leaving: it should lead nothing */
 const char *shard_node_name(const struct shard *s, uint8_t node); /* "unknown" while it was never met */
 const struct node_settings *shard_settings(const struct shard *s);
