@@ -57,6 +57,8 @@ def exactly_once(queue_arguments, headers):
         kit.start(cluster, leader)
         with kit.connected(leader) as connection:  # consumed is not forgotten
             early = kit.consume(connection, "once", 700)
+        kit.wait_for("what the consumer did not ack is back in its place",
+                     lambda: kit.queue_facts(leader, "once")["messages_unacknowledged"] == 0)
         kit.kill(*cluster.nodes)
         producer._lose()
         kit.start(cluster, *cluster.nodes)
