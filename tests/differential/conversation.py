@@ -183,13 +183,13 @@ class Writer:
                           + self.bits(mandatory=35, immediate=1))
 
     def do_expire(self):
-        """A message that is dead when it arrives, in a queue where nothing is before it: behind a head that lives on, RabbitMQ
-        would keep it."""
-        place, name = self.place(), self.pick(QUEUES)
-        self.send(f'queue.purge queue="{name}"', place)
+        """A message that is dead when it arrives, in a queue of its own: behind a head that lives on, RabbitMQ would keep it."""
+        place, arguments = self.place(), self.pick(["", 'x-dead-letter-exchange="" x-dead-letter-routing-key="~q3"'])
         self.bodies += 1
-        self.steps.append(f'{place[0]}: publish {place[1]} exchange="" routing-key="{name}" .expiration="0" body="m{self.bodies}"')
-        self.send(f'basic.get queue="{name}" no-ack', place)
+        self.send(f'queue.declare queue="~q4" arguments={{{arguments}}}', place)
+        self.steps.append(f'{place[0]}: publish {place[1]} exchange="" routing-key="~q4" .expiration="0" body="m{self.bodies}"')
+        self.send('basic.get queue="~q4" no-ack', place)
+        self.send('queue.delete queue="~q4"', place)
 
     def do_get(self):
         self.send(f'basic.get queue="{self.queue()}"' + self.bits(no_ack=40))
