@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "ha/runner/runner.h"
 #include "node/http/http.h"
+#include "node/shard/force.h"
 #include "node/shard/security.h"
 #include "node/shard/service.h"
 #include "replication/group/group.h"
@@ -28,6 +29,10 @@ static const char help[] =
     "  --check-config     read the configuration, say what is wrong, and leave\n"
     "  --print-keys       every key with its default, range and meaning, as an example file\n"
     "  --reset            moves what is in data_dir aside first, and starts as a new node (which needs a new node.id)\n"
+    "  --force-lost-majority TEXT [--groups 3,7]\n"
+    "                     when most nodes are lost for good: makes this one, stopped, the only member of all groups (or of\n"
+    "                     these) that it has a replica of. docs/operate.md says what that loses; TEXT must be\n"
+    "                     \"confirmed messages may be lost\"\n"
     "  --version, --help\n"
     "\n"
     "A broker on its own, for a first try:\n"
@@ -38,6 +43,7 @@ static const char help[] =
 
 struct options {
     bool check_only, reset;
+    const char *force, *force_groups;
     struct config config;
 };
 
@@ -57,6 +63,8 @@ static int read_options(int argc, char **argv, struct options *o)
                                           {"check-config", no_argument, NULL, 'k'},
                                           {"print-keys", no_argument, NULL, 'p'},
                                           {"reset", no_argument, NULL, 'r'},
+                                          {"force-lost-majority", required_argument, NULL, 'f'},
+                                          {"groups", required_argument, NULL, 'g'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
@@ -79,6 +87,12 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'p':
             config_print_keys(stdout);
             return 0;
+        case 'f':
+            o->force = optarg;
+            break;
+        case 'g':
+            o->force_groups = optarg;
+            break;
         case 'r':
             o->reset = true;
             break;
@@ -344,6 +358,18 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     return code;
 }
 
+/* The words are asked for because there is no way back. */
+static int force(const struct options *o, struct node_settings *settings, struct err *err)
+{
+    if (strcmp(o->force, force_confirmation) != 0)
+        return (int)err_set(err, ERR_REFUSED,
+                            "--force-lost-majority makes this node go on alone, and what other nodes had beyond it is lost. "
+                            "To do that say: --force-lost-majority \"%s\"",
+                            force_confirmation);
+    group_library_init();
+    return force_lost_majority(settings, o->force_groups, err);
+}
+
 int main(int argc, char **argv)
 {
     struct options *o = mem_zalloc(sizeof *o);
@@ -366,7 +392,8 @@ int main(int argc, char **argv)
     if (!code) code = security_open(&security, &o->config, &listeners, &settings, &err);
     if (!code && o->check_only) puts("the configuration is sound");
     if (!code && o->reset && !o->check_only) code = move_data_aside(&o->config, &err);
-    if (!code && !o->check_only) {
+    if (!code && o->force) code = force(o, &settings, &err);
+    if (!code && !o->check_only && !o->force) {
         raise_file_limit();
         code = serve(&settings, &listeners, &security, &o->config, &err);
     }

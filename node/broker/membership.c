@@ -33,7 +33,8 @@ struct membership {
     uint64_t next_ms, seed_ms, tell_ms, plan_ms;
     struct report *reports; /* by group; shard 0 */
     struct group_placement *placements; /* room for a plan */
-    uint32_t moves_open;
+    uint32_t moves_open;    /* groups that are not yet where they belong */
+    uint32_t moves_running; /* of them, those whose new places can be filled */
 };
 
 void membership_open(struct broker *b)
@@ -201,7 +202,7 @@ static void plan_placement(struct broker *b)
     uint32_t group;
     struct group_placement to;
     if (!placement_next_change(&plan, &group, &to)) return;
-    if (group && m->moves_open >= MEMBERSHIP_MOVES_MAX) return;
+    if (group && m->moves_running >= MEMBERSHIP_MOVES_MAX) return;
     struct placed placed = {.count = to.count};
     memcpy(placed.nodes, to.nodes, sizeof placed.nodes);
     struct topology_command c = members_place_command(group, &placed);
@@ -258,6 +259,15 @@ static bool step(struct broker *b, uint32_t group)
     return !complete || r->changing;
 }
 
+/* A member that is gone has a place there: nothing can be done before the place is another's. */
+static bool waits_for_plan(struct topology *t, uint32_t group)
+{
+    const struct placed *p = topology_placed(t, group);
+    for (uint32_t i = 0; i < p->count; i++)
+        if (topology_member(t, p->nodes[i])->state == MEMBER_GONE) return true;
+    return false;
+}
+
 /* All replicas of a node that leaves are elsewhere; only the meta group's is left, so that it learns of the end. */
 static void let_go(struct broker *b)
 {
@@ -282,10 +292,14 @@ static void control(struct broker *b)
         seed(b);
         return;
     }
-    uint32_t open = 0;
+    struct membership *m = b->membership;
+    m->moves_open = m->moves_running = 0;
     step(b, 0);
-    for (uint32_t g = 1; g < b->params.group_count; g++) open += step(b, g);
-    b->membership->moves_open = open;
+    for (uint32_t g = 1; g < b->params.group_count; g++) {
+        if (!step(b, g)) continue;
+        m->moves_open++;
+        m->moves_running += !waits_for_plan(t, g);
+    }
     plan_placement(b);
     let_go(b);
 }

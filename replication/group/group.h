@@ -140,6 +140,9 @@ int group_change(struct group *g, enum group_change change, uint8_t node, uint64
 void group_ask_place(struct group *g, uint8_t leader, uint64_t now_ms);
 /* For a node that has no replica of the group: is this message a leader's, who counts on one? Then open it, empty. */
 bool group_message_opens(uint8_t kind, struct slice bytes);
+/* Offline, when most members are lost for good: the next entry in the log makes `node` the only member. Returns the
+ * position that must become durable, and the entry's index (0: there is nothing of the group here). */
+uint64_t group_force_alone(struct log *log, struct store *store, uint32_t id, uint8_t node, uint64_t *index);
 /* The log is long because of this group's old entries: a checkpoint that leaves none behind, as soon as one is
  * possible. */
 void group_relieve(struct group *g);

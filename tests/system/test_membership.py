@@ -1,5 +1,6 @@
 """Nodes come and go under load: nothing that was confirmed is lost, and replicas are where they belong afterwards."""
 
+import subprocess
 import threading
 import time
 
@@ -169,3 +170,37 @@ def test_a_taken_number_is_refused():
         cluster.remove_node(2)
         grow(cluster)
         cluster.wait_settled(60, wanted=[1, 3, 4])
+
+
+@kit.limit(120)
+def test_a_lost_majority_is_recovered():
+    """Two of three nodes are lost for good: the last one goes on by explicit command with all that it has, and grows again"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        load, last = Load(cluster.node(1)), cluster.node(1)
+        time.sleep(2)
+        load.stop()
+        time.sleep(1)  # what is confirmed on a majority reaches the third, too
+        kit.kill(cluster.node(2), cluster.node(3))
+        kit.terminate(last)
+        command = [cluster.binary, "--config", str(last.dir / "warren.conf"), "--force-lost-majority"]
+        refused = subprocess.run(command + ["yes"], capture_output=True, text=True, check=False)
+        kit.check(refused.returncode != 0 and "confirmed messages may be lost" in refused.stderr, f"it says {refused.stderr!r}")
+        done = subprocess.run(command + ["confirmed messages may be lost"], capture_output=True, text=True, check=False)
+        kit.check(done.returncode == 0 and "5 groups" in done.stdout, f"it says {done.stdout!r} {done.stderr!r}")
+        audit = (last.dir / "data" / "audit").read_text()
+        kit.check("force-lost-majority node=1" in audit, f"the audit record says {audit!r}")
+        last.start()
+        cluster.wait_ready(30, [1])
+        check_nothing_lost(last, load)
+        for number in (2, 3):
+            last.change("DELETE", f"/api/cluster/members/{number}")
+            cluster.remove_node(number)
+            last = cluster.node(1)
+        for _ in range(2):
+            grow(cluster)
+        cluster.wait_settled(60, wanted=[1, 4, 5])
+        with kit.connected(cluster.node(4)) as connection:
+            kit.publish(connection, QUEUES[0], kit.numbered(50))
+            kit.kill(cluster.node(1))
+            kit.check(kit.bodies_of(kit.consume(connection, QUEUES[0], 50)) == kit.numbered(50), "messages are missing")
