@@ -31,6 +31,10 @@ class Call:
             self._node = target.wanted_name(self.options) or self.api.get("/api/overview")["node"]
         return self._node
 
+    def ask_any_node(self):
+        """From now on, another node of the cluster than the named one is asked; for what is about a node that is down."""
+        self._api = target.connect({name: value for name, value in self.options.items() if name != "node"}, self.timeout)
+
     def node_or_url(self):
         """The same for lines above a result, which must not fail because nobody answers."""
         try:

@@ -5,12 +5,12 @@ from .api import path_of
 from .commands import CTL, DIAGNOSTICS, command
 from .formatters import Message, Report
 from .nodes import in_sections
-from .outcome import Failure, Refused
+from .outcome import Failure, Refused, Unreachable
 from .progress import Progress
 
 SECTION = "Cluster"
 MOVE_TIMEOUT = 600.0
-NOT_MEMBER = "{{:not_a_cluster_node, \"The node selected is not in the cluster.\"}}"
+NOT_MEMBER = "{:not_a_cluster_node, 'The node selected is not in the cluster.'}"
 
 
 def cluster_data(call):
@@ -103,38 +103,35 @@ def number_of(call, wanted):
     for member in members:
         if wanted in (member.get("name"), str(member.get("id"))):
             return member["id"]
-    raise Failure(NOT_MEMBER.format())
+    raise Failure(NOT_MEMBER)
 
 
-@command("forget_cluster_node", "[--offline] <existing_cluster_member_node>", "Removes a node from the cluster",
+@command("forget_cluster_node", "[--offline] <existing_cluster_member_node>", "Removes a dead node from the cluster",
          SECTION, words=(1, 1), switches={"all-in-khepri": bool}, default_timeout=MOVE_TIMEOUT,
          banner=lambda call: f"Removing node {call.words[0]} from the cluster",
          examples=[("forget_cluster_node warren@c",
                     "a node that is dead for good: its replicas are made anew on others, and its "
                     "number is not used again")])
 def forget_cluster_node(call):
-    number = number_of(call, call.words[0])
-    call.api.delete(path_of("cluster", "members", number))
-    wait_gone(call, number)
+    call.api.delete(path_of("cluster", "members", number_of(call, call.words[0])))
 
 
 @command("leave_cluster", "", "Makes a node that runs leave the cluster: its replicas move first", SECTION,
          default_timeout=MOVE_TIMEOUT, banner=lambda call: f"Node {call.node_or_url()} leaves the cluster ...",
-         examples=[("leave_cluster -n warren@c", "then stop the node; its number is not used again")])
+         examples=[("leave_cluster -n warren@c", "it stops at the end, and its number is not used again")])
 def leave_cluster(call):
-    """Asked of another node at the end, as this one may not know any more that it has left."""
+    """The node stops by itself at the end: nobody answers then, and that is what is waited for."""
     number, name = number_of(call, call.node), call.node
     call.api.post(path_of("cluster", "members", number, "leave"))
-    wait_gone(call, number)
-    return Message(f"Node {name} has left; stop it now", "message")
 
-
-def wait_gone(call, number):
-    """A node's replicas move first: that takes as long as copying them takes."""
     def question():
-        left = [member for member in members_of(call) or [] if member.get("id") == number]
-        return not left, f"it is {left[0].get('state', 'still a member')}" if left else ""
+        try:
+            left = [member for member in members_of(call) or [] if member["id"] == number]
+        except Unreachable:
+            return True, ""
+        return not left, f"it has {left[0].get('replicas')} replicas" if left else ""
     call.wait(question, Progress("waiting for the replicas to move", call.quiet))
+    return Message(f"Node {name} has left", "message")
 
 
 JOIN = ("a node joins when it starts: give it 'cluster.join = HOST:PORT' of any member, the cluster's secret and a "

@@ -83,11 +83,13 @@ def of_directory(options, wanted):
         return None, False
     urls = {}
     for number, host in enumerate(state["hosts"], 1):
+        if number in state.get("gone", []):
+            continue
         urls[number] = f"http://{host}:{state['base_port'] + HTTP_OFFSET + number}"
     number = (wanted or "").removeprefix("warren@node")
     if number.isdigit() and int(number) in urls:
         return urls[int(number)], True
-    return next((url for url in urls.values() if _answers(url)), urls[1]), not wanted
+    return next((url for url in urls.values() if _answers(url)), next(iter(urls.values()))), not wanted
 
 
 def _answers(url):

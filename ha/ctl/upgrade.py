@@ -5,7 +5,7 @@ from .api import path_of
 from .cluster import members_of, number_of
 from .commands import UPGRADE, command
 from .formatters import Message
-from .outcome import Failure, Refused
+from .outcome import Failure, Refused, Unreachable
 from .progress import Progress
 from .replicas import rebalance
 
@@ -23,13 +23,12 @@ DRAIN_TIMEOUT = 300.0
 def drain(call):
     number = number_of(call, call.node)
     call.api.post(path_of("cluster", "members", number, "drain"))
-    progress = Progress("waiting for leaders to move", call.quiet)
 
     def question():
-        led = facts.node_of(call).get("groups_led", 0)
+        led = sum(group["leader"] == number for group in call.api.get("/api/cluster/groups"))
         return not led, f"{led} groups are led here"
     if len(facts.running_nodes(call)) > 1:
-        call.wait(question, progress)
+        call.wait(question, Progress("waiting for leaders to move", call.quiet))
 
 
 @command("revive", "",
@@ -40,7 +39,16 @@ def drain(call):
                               f"again serve client "
                               "traffic and host primary queue replicas."))
 def revive(call):
-    call.api.post(path_of("cluster", "members", number_of(call, call.node), "revive"))
+    """A node that is down is revived too: it stays drained over a restart, and starts in service then."""
+    wanted = call.option("node")
+    try:
+        number = number_of(call, call.node)
+    except Unreachable:
+        if not wanted:
+            raise
+        call.ask_any_node()
+        number = number_of(call, wanted)
+    call.api.post(path_of("cluster", "members", number, "revive"))
 
 
 @command("await_online_quorum_plus_one", "[--timeout <timeout>]",

@@ -323,6 +323,8 @@ def test_nodes():
               "a port that nobody listens on")
         tools.run("rabbitmq-diagnostics", "check_protocol_listener", "mqtt", code=69)
         check(str(first.process.output_file.name) in tools.run("rabbitmq-diagnostics", "log_location"), "log_location")
+        tools.run("rabbitmq-upgrade", "post_upgrade")
+        tools.run("rabbitmq-upgrade", "has_reached_target_cluster_size")
         kit.kill(third)
         kit.wait_for("the others notice", lambda: json.loads(tools.ctl("cluster_status", "--formatter",
                                                                        "json"))["running_nodes"]
