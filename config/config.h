@@ -1,8 +1,10 @@
 /* Configuration: RabbitMQ's sysctl form, `key = value`, `#` comments; every key in one table (keys.c).
  *
  * Thread: the main thread, before the node starts; constant afterwards. A plain struct: nothing to free.
- * A key that is set twice has its last value; what was set before an error stays set.
- * Errors name file, line and key; a key that is not known is a warning with the nearest known name. */
+ * A key that is set twice has its last value; lines after a wrong one are read, too.
+ * Errors name file, line and key; `err` gets the first, struct config keeps all. A key that is not known is a warning
+ * with the nearest known name, a key of RabbitMQ that changes nothing here a warning with the reason (names.c).
+ * $(NAME) in a value is the environment's NAME. */
 #ifndef WARREN_CONFIG_CONFIG_H
 #define WARREN_CONFIG_CONFIG_H
 
@@ -11,7 +13,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { CONFIG_LIST_MAX = 64, CONFIG_TEXT_MAX = 256, CONFIG_WARNINGS_MAX = 64, CONFIG_SNI_MAX = 16 };
+enum {
+    CONFIG_LIST_MAX = 64,
+    CONFIG_TEXT_MAX = 256,
+    CONFIG_WARNINGS_MAX = 64,
+    CONFIG_ERRORS_MAX = 64,
+    CONFIG_NAMES_MAX = 16,
+    CONFIG_SNI_MAX = 16
+};
 
 struct config_tls {
     char cacertfile[CONFIG_TEXT_MAX], certfile[CONFIG_TEXT_MAX], keyfile[CONFIG_TEXT_MAX], password[CONFIG_TEXT_MAX];
@@ -42,6 +51,10 @@ struct config {
     char listeners_tcp[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* [0] is listeners.tcp.default, [N] listeners.tcp.N */
     char listeners_ssl[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char listeners_tcp_none[CONFIG_TEXT_MAX]; /* "none": no plain port */
+    char listeners_ssl_none[CONFIG_TEXT_MAX];
+    char listener_names[CONFIG_NAMES_MAX][CONFIG_TEXT_MAX]; /* listeners.tcp.NAME: its place is counted from the end */
+    char node_ip[CONFIG_TEXT_MAX]; /* with node_port: where clients are heard if no listener is named */
+    int64_t node_port;
     struct config_tls ssl;
     struct config_ssl_options ssl_options;
     int64_t ssl_handshake_timeout_ms;
@@ -51,9 +64,10 @@ struct config {
     char proxy_protocol[CONFIG_TEXT_MAX], proxy_trusted[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char agent_tcp[CONFIG_TEXT_MAX];
     char management_tcp[CONFIG_TEXT_MAX];
+    int64_t management_tcp_port; /* 0: see management_tcp */
+    char management_tcp_ip[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */
     char load_definitions[CONFIG_TEXT_MAX];
-    char management_load_definitions[CONFIG_TEXT_MAX], definitions_local_path[CONFIG_TEXT_MAX]; /* its other names */
     int64_t prometheus_tcp_port; /* 0: none */
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
     char management_ssl_ip[CONFIG_TEXT_MAX];
@@ -64,31 +78,53 @@ struct config {
     char cluster_join[CONFIG_TEXT_MAX];
     char node_zone[CONFIG_TEXT_MAX];
     char cluster_secret_file[CONFIG_TEXT_MAX];
+    char cluster_secret[CONFIG_TEXT_MAX]; /* the secret itself, from the environment; the file counts more */
+    char formation_backend[CONFIG_TEXT_MAX], formation_nodes[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char formation_k8s_service[CONFIG_TEXT_MAX], formation_k8s_suffix[CONFIG_TEXT_MAX];
+    int64_t formation_size, formation_port;
     int64_t cluster_groups, cluster_replicas, cluster_node_timeout_ms, cluster_transfer_rate;
     int64_t election_timeout_ms, heartbeat_ms;
     int64_t shards;
-    int64_t disk_free_limit, memory_high_watermark;
+    int64_t disk_free_limit, memory_high_watermark, memory_total;
+    double disk_free_relative, memory_relative; /* of the machine's memory; disk: 0: disk_free_limit counts */
     int64_t wal_file_size, wal_size, wal_cache_size, checkpoint_log_bytes;
     int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
     int64_t consumer_timeout_ms;
-    int64_t tcp_backlog;
+    int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */
+    bool tcp_nodelay, tcp_keepalive;
+    int64_t connection_max; /* 0: no limit */
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
     char default_vhost[CONFIG_TEXT_MAX];
     char default_configure[CONFIG_TEXT_MAX], default_write[CONFIG_TEXT_MAX], default_read[CONFIG_TEXT_MAX];
     bool default_tag_administrator, default_tag_monitoring, default_tag_policymaker, default_tag_management,
         default_tag_impersonator;
     bool loopback_users_guest;
+    char loopback_users_none[CONFIG_TEXT_MAX];
+    struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
+    char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
-    char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX];
+    char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX], log_dir[CONFIG_TEXT_MAX];
+    bool log_console; /* lines go to standard error, too */
+    char pid_file[CONFIG_TEXT_MAX];
+    bool plugin_management, plugin_prometheus; /* enabled_plugins names them: their ports are RabbitMQ's by default */
     struct config_pair shovels[CONFIG_PAIRS_MAX]; /* up to the first with an empty name */
     char warnings[CONFIG_WARNINGS_MAX][CONFIG_TEXT_MAX * 2];
     size_t warning_count;
+    char errors[CONFIG_ERRORS_MAX][CONFIG_TEXT_MAX * 2]; /* of all lines and assignments; not config_check()'s */
+    size_t error_count;
 };
 
 void config_init(struct config *c); /* defaults */
 int config_load(struct config *c, const char *path, struct err *err);
+/* A file with what stands beside it (conf.d, enabled_plugins, as RabbitMQ has it), or a folder's *.conf in order. */
+int config_load_path(struct config *c, const char *path, struct err *err);
+/* What RabbitMQ's variables of the environment say. Before the files, which count more. */
+int config_environment(struct config *c, struct err *err);
+/* The files that RABBITMQ_CONFIG_FILE and RABBITMQ_CONFIG_FILES name; *found: there was one. */
+int config_load_environment_files(struct config *c, bool *found, struct err *err);
 int config_parse(struct config *c, struct slice text, const char *origin, struct err *err);
 int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
+void config_keep_error(struct config *c, const char *text); /* one more, told with the others */
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
 void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
 

@@ -6,6 +6,7 @@
 
 enum key_type {
     KEY_INTEGER, /* units k, M, G (1000) and KiB, MiB, GiB, KB, MB, GB are understood */
+    KEY_DECIMAL, /* 0.4; a double */
     KEY_TEXT,
     KEY_BOOLEAN,
     KEY_ADDRESS, /* host:port, or port alone */

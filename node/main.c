@@ -13,6 +13,7 @@
 #include "ha/runner/runner.h"
 #include "node/http/http.h"
 #include "node/shard/force.h"
+#include "node/shard/resources.h"
 #include "node/shard/security.h"
 #include "node/shard/service.h"
 #include "replication/group/group.h"
@@ -20,11 +21,13 @@
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
 
 static const char help[] =
-    "usage: warrend --config FILE [--set KEY=VALUE ...]\n"
+    "usage: warrend --config FILE|FOLDER [--set KEY=VALUE ...]\n"
     "\n"
     "Runs one node of a Warren cluster: an AMQP 0-9-1 broker whose queues are mirrored by Raft.\n"
     "\n"
-    "  --config FILE      configuration, `key = value` a line, # comments\n"
+    "  --config FILE      configuration, `key = value` a line, # comments; conf.d/*.conf beside it is read after it\n"
+    "  --config FOLDER    its *.conf in the order of their names; --config may be repeated\n"
+    "                     Without one: RABBITMQ_CONFIG_FILE and RABBITMQ_CONFIG_FILES of the environment\n"
     "  --set KEY=VALUE    one more line, after the file; may be repeated\n"
     "  --check-config     read the configuration, say what is wrong, and leave\n"
     "  --print-keys       every key with its default, range and meaning, as an example file\n"
@@ -53,7 +56,36 @@ static int usage(const char *word)
     return EXIT_USAGE;
 }
 
-enum { SETS_MAX = 256 };
+enum { WORDS_MAX = 256 };
+
+/* What is given by words of the command line, in their order. */
+struct words {
+    const char *words[WORDS_MAX];
+    int count;
+};
+
+static bool add_word(struct words *w, const char *word)
+{
+    if (w->count == WORDS_MAX) return false;
+    w->words[w->count++] = word;
+    return true;
+}
+
+/* The environment, files over it, --set over both. All that is wrong is told at once. */
+static int read_config(struct config *c, const struct words *files, const struct words *sets)
+{
+    struct err err;
+    bool found = files->count > 0;
+    config_environment(c, NULL);
+    for (int i = 0; i < files->count; i++) config_load_path(c, files->words[i], NULL);
+    if (!found) config_load_environment_files(c, &found, NULL);
+    for (int i = 0; i < sets->count; i++) config_set(c, sets->words[i], NULL);
+    if (!found && !sets->count) return usage("give --config FILE, or --set KEY=VALUE");
+    if (!c->error_count && config_check(c, &err)) config_keep_error(c, err.text);
+    for (size_t i = 0; i < c->warning_count; i++) fprintf(stderr, "warrend: warning: %s\n", c->warnings[i]);
+    for (size_t i = 0; i < c->error_count; i++) fprintf(stderr, "warrend: configuration: %s\n", c->errors[i]);
+    return c->error_count ? EXIT_CONFIG : -1;
+}
 
 /* Returns -1 to go on, else the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
@@ -68,18 +100,16 @@ static int read_options(int argc, char **argv, struct options *o)
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
-    const char *file = NULL, *sets[SETS_MAX];
-    int set_count = 0, option;
-    struct err err;
+    struct words files = {0}, sets = {0};
+    int option;
     config_init(&o->config);
     while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
         switch (option) {
         case 'c':
-            file = optarg;
+            if (!add_word(&files, optarg)) return usage("too many --config");
             break;
         case 's':
-            if (set_count == SETS_MAX) return usage("too many --set: put them into the file");
-            sets[set_count++] = optarg;
+            if (!add_word(&sets, optarg)) return usage("too many --set: put them into the file");
             break;
         case 'k':
             o->check_only = true;
@@ -107,15 +137,7 @@ static int read_options(int argc, char **argv, struct options *o)
         }
     }
     if (optind < argc) return usage("only options are expected");
-    if (!file && !set_count) return usage("give --config FILE, or --set KEY=VALUE");
-    int code = file ? config_load(&o->config, file, &err) : 0;
-    for (int i = 0; i < set_count && !code; i++) code = config_set(&o->config, sets[i], &err);
-    if (!code) code = config_check(&o->config, &err);
-    for (size_t i = 0; i < o->config.warning_count; i++)
-        fprintf(stderr, "warrend: warning: %s\n", o->config.warnings[i]);
-    if (!code) return -1;
-    fprintf(stderr, "warrend: configuration: %s\n", err.text);
-    return EXIT_CONFIG;
+    return read_config(&o->config, &files, &sets);
 }
 
 static void fill_placement(struct placement *p, const struct config *c)
@@ -144,10 +166,16 @@ static int check_members(const struct node_settings *s, struct err *err)
                         s->placement.node_count, GROUP_MEMBERS_MAX);
 }
 
-static uint64_t memory_limit(const struct config *c)
+/* Users that may log in from loopback addresses only; ends with NULL, and is the caller's to free. */
+static const char *const *local_users(const struct config *c)
 {
-    if (c->memory_high_watermark) return (uint64_t)c->memory_high_watermark;
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 10 * 6;
+    const char **users = mem_zalloc((CONFIG_PAIRS_MAX + 2) * sizeof *users);
+    const struct config_pair *more = c->loopback_users_more;
+    size_t count = 0;
+    if (c->loopback_users_guest) users[count++] = "guest";
+    for (size_t i = 0; i < CONFIG_PAIRS_MAX && *more[i].name; i++)
+        if (!strcmp(more[i].value, "true")) users[count++] = strchr(more[i].name, '.') + 1;
+    return users;
 }
 
 /* The tags that are switched on, with commas between. */
@@ -159,6 +187,10 @@ static const char *default_tags(const struct config *c)
     struct buf text = {0};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (wanted[i]) buf_printf(&text, "%s%s", text.size ? "," : "", names[i]);
+    const struct config_pair *more = c->default_tags_more;
+    for (size_t i = 0; i < CONFIG_PAIRS_MAX && *more[i].name; i++)
+        if (!strcmp(more[i].value, "true"))
+            buf_printf(&text, "%s%s", text.size ? "," : "", strchr(more[i].name, '.') + 1);
     buf_put_u8(&text, 0);
     return (const char *)text.data;
 }
@@ -170,7 +202,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .name = c->node_name,
         .data_dir = c->data_dir,
         .shard_count = (uint16_t)c->shards,
-        .session = {.channel_max = (uint16_t)c->channel_max,
+        .session = {.channel_max = (uint16_t)(c->channel_max ? c->channel_max : UINT16_MAX),
                     .frame_max = (uint32_t)c->frame_max,
                     .heartbeat_s = (uint16_t)c->heartbeat,
                     .handshake_timeout_ms = (uint32_t)c->handshake_timeout_ms,
@@ -187,8 +219,8 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
         .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
-        .disk_free_limit = (uint64_t)c->disk_free_limit,
-        .memory_limit = memory_limit(c),
+        .disk_free_limit = resources_disk_limit(c),
+        .memory_limit = resources_memory_limit(c),
         .log_file_size = (uint64_t)c->wal_file_size,
         .log_bytes_max = (uint64_t)c->wal_size,
         .log_cache_size = (uint64_t)c->wal_cache_size,
@@ -199,24 +231,33 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .password = c->default_pass,
         .default_tags = default_tags(c),
         .default_permissions = {c->default_configure, c->default_write, c->default_read},
-        .guest_is_local = c->loopback_users_guest,
+        .local_users = local_users(c),
     };
     for (unsigned id = 1; id < 64; id++) s->peers[id] = *c->cluster_peers[id] ? c->cluster_peers[id] : NULL;
     fill_placement(&s->placement, c);
     fill_join(s, c);
 }
 
+enum { SECRET_MIN = 16 };
+
 static int read_secret(struct node_settings *s, const struct config *c, struct err *err)
 {
     uint8_t *data;
-    if (!*c->cluster_secret_file) return 0;
+    if (!*c->cluster_secret_file) {
+        s->secret_size = strlen(c->cluster_secret);
+        s->secret = (const uint8_t *)mem_strdup(c->cluster_secret);
+        return !s->secret_size || s->secret_size >= SECRET_MIN
+                   ? 0
+                   : (int)err_set(err, ERR_INVALID, "cluster.secret (RABBITMQ_ERLANG_COOKIE): fewer than %d bytes",
+                                  SECRET_MIN);
+    }
     int code = fs_read_file(fs_posix(), c->cluster_secret_file, &data, &s->secret_size, err);
     if (code) return (int)err_wrap(err, "cluster.secret_file");
     while (s->secret_size && (data[s->secret_size - 1] == '\n' || data[s->secret_size - 1] == '\r')) s->secret_size--;
     s->secret = data;
-    if (s->secret_size < 16)
-        code =
-            (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than 16 bytes", c->cluster_secret_file);
+    if (s->secret_size < SECRET_MIN)
+        code = (int)err_set(err, ERR_INVALID, "cluster.secret_file: %s has fewer than %d bytes", c->cluster_secret_file,
+                            SECRET_MIN);
     return code;
 }
 
@@ -247,10 +288,9 @@ static void raise_file_limit(void)
 
 static int open_logger(struct node_settings *s, const struct config *c, struct err *err)
 {
-    int level = logger_level(c->log_level);
-    if (level < 0)
-        return (int)err_set(err, ERR_INVALID, "log.level = %s: give error, warning, info or debug", c->log_level);
-    return logger_open(&s->logger, c->log_file, level, err);
+    int code = logger_open(&s->logger, c->log_file, logger_level(c->log_level), err);
+    if (!code && c->log_console) logger_to_console(s->logger);
+    return code;
 }
 
 /* SIGHUP: the log file was moved away, certificates were replaced. */
@@ -336,7 +376,8 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .cluster_name = c->cluster_name};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     http_params.tls_files = security->https;
-    if (*c->management_tcp || http_params.tls || *prometheus || *c->load_definitions) code = http_open(&http, &http_params, err);
+    if (*c->management_tcp || http_params.tls || *prometheus || *c->load_definitions)
+        code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);
@@ -370,38 +411,79 @@ static int force(const struct options *o, struct node_settings *settings, struct
     return force_lost_majority(settings, o->force_groups, err);
 }
 
+/* A step of the start that the configuration may have made fail: tells why. */
+static bool went_wrong(int code, const struct err *err)
+{
+    if (code) fprintf(stderr, "warrend: configuration: %s\n", err->text);
+    return code != 0;
+}
+
+/* All that can be wrong is told, not only the first. Returns the exit code. */
+static int prepare(struct node_settings *settings, struct node_listeners *listeners, struct security *security,
+                   const struct config *c)
+{
+    struct err err;
+    fill_settings(settings, c);
+    bool wrong = went_wrong(check_members(settings, &err), &err);
+    wrong |= went_wrong(runner_check_config(c, &err), &err);
+    wrong |= went_wrong(read_secret(settings, c, &err), &err);
+    wrong |= went_wrong(open_logger(settings, c, &err), &err);
+    listeners->backlog = (int)c->tcp_backlog;
+    listeners->agent = *c->agent_tcp ? c->agent_tcp : NULL;
+    listeners->options = (struct net_options){.nodelay = c->tcp_nodelay,
+                                              .keepalive = c->tcp_keepalive,
+                                              .send_buffer = (int)c->tcp_sndbuf,
+                                              .receive_buffer = (int)c->tcp_recbuf};
+    wrong |= went_wrong(security_open(security, c, listeners, settings, &err), &err);
+    return wrong ? EXIT_CONFIG : 0;
+}
+
+/* Others wait for the file: it comes when the node is about to start, and goes with it. */
+static int write_pid(const char *path, struct err *err)
+{
+    FILE *f = *path ? fopen(path, "we") : NULL;
+    if (!*path) return 0;
+    if (!f || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f))
+        return (int)err_set_errno(err, errno, "pid_file: write %s", path);
+    return 0;
+}
+
+static int run(const struct options *o, struct node_settings *settings, const struct node_listeners *listeners,
+               struct security *security)
+{
+    struct err err;
+    const struct config *c = &o->config;
+    int code = o->reset ? move_data_aside(c, &err) : 0;
+    if (!code && o->force) code = force(o, settings, &err);
+    else if (!code) code = write_pid(c->pid_file, &err);
+    if (!code && !o->force) {
+        raise_file_limit();
+        code = serve(settings, listeners, security, c, &err);
+        if (*c->pid_file) unlink(c->pid_file);
+    }
+    if (code) fprintf(stderr, "warrend: %s\n", err.text);
+    return code ? EXIT_SOFTWARE : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options *o = mem_zalloc(sizeof *o);
     struct node_settings settings;
     struct node_listeners listeners = {0};
     struct security security = {0};
-    struct err err;
     int code = read_options(argc, argv, o);
     if (code >= 0) {
         mem_free(o);
         return code;
     }
-    fill_settings(&settings, &o->config);
-    code = check_members(&settings, &err);
-    if (!code) code = runner_check_config(&o->config, &err);
-    if (!code) code = read_secret(&settings, &o->config, &err);
-    if (!code) code = open_logger(&settings, &o->config, &err);
-    listeners.backlog = (int)o->config.tcp_backlog;
-    listeners.agent = *o->config.agent_tcp ? o->config.agent_tcp : NULL;
-    if (!code) code = security_open(&security, &o->config, &listeners, &settings, &err);
+    code = prepare(&settings, &listeners, &security, &o->config);
     if (!code && o->check_only) puts("the configuration is sound");
-    if (!code && o->reset && !o->check_only) code = move_data_aside(&o->config, &err);
-    if (!code && o->force) code = force(o, &settings, &err);
-    if (!code && !o->check_only && !o->force) {
-        raise_file_limit();
-        code = serve(&settings, &listeners, &security, &o->config, &err);
-    }
-    if (code) fprintf(stderr, "warrend: %s\n", err.text);
+    if (!code && !o->check_only) code = run(o, &settings, &listeners, &security);
     security_close(&security);
     if (settings.logger) logger_close(settings.logger);
     mem_free((void *)settings.secret);
     mem_free((void *)settings.default_tags);
+    mem_free((void *)settings.local_users);
     mem_free(o);
-    return code ? EXIT_SOFTWARE : 0;
+    return code;
 }

@@ -58,7 +58,7 @@ struct broker_params {
     const struct session_settings *session_settings;
     uint32_t node_timeout_ms;     /* a node silent for so long is declared down: its ports close */
     uint64_t question_timeout_ms; /* a question without an answer for so long gets 541 */
-    bool guest_is_local;          /* the user guest may log in from loopback addresses only */
+    const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL; NULL: none */
     bool open_to_all;             /* no users: for the simulator */
     const struct membership_params *membership;
     bool drop_acks;               /* planted bug, for the simulator only */

@@ -1,5 +1,10 @@
 /* Where clients knock. The work is done by replication/sys/listener.h, which the node-to-node link uses too. */
 #include "replication/sys/listener.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "base/mem.h"
 #include "node/net/net.h"
 
@@ -44,4 +49,15 @@ void net_listener_close(struct net_listener *l, void (*closed)(void *self))
 const char *net_listener_address(const struct net_listener *l)
 {
     return listener_address(l->listener);
+}
+
+/* An option that the kernel refuses is one less; the connection works. */
+void net_tune(int fd, const struct net_options *options)
+{
+    int nodelay = options->nodelay, keepalive = options->keepalive;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, sizeof keepalive);
+    if (options->send_buffer) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof options->send_buffer);
+    if (options->receive_buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options->receive_buffer, sizeof options->receive_buffer);
 }

@@ -39,6 +39,13 @@ struct net_entrance {
     size_t trusted_count;
 };
 
+/* What the kernel does for a client's connection. */
+struct net_options {
+    bool nodelay, keepalive;
+    int send_buffer, receive_buffer; /* bytes; 0: the kernel's choice */
+};
+void net_tune(int fd, const struct net_options *options); /* an accepted descriptor */
+
 /* `accepted` gets a connected descriptor (non-blocking, TCP_NODELAY set as told); it may be handed to another shard's
  * net_socket_open(). */
 /* `address`: host:port, [v6]:port, or the port alone for all addresses. */

@@ -14,7 +14,8 @@
 struct logger {
     int fd; /* its number stays; what it refers to may change */
     int level;
-    char *path; /* NULL: standard error */
+    char *path;   /* NULL: standard error */
+    bool console; /* and standard error */
 };
 
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
@@ -73,6 +74,7 @@ void logger_line(struct logger *l, int level, int shard, const char *line)
         text[size - 1] = '\n';
     }
     ssize_t written = write(l->fd, text, (size_t)size);
+    if (l->console) written = write(STDERR_FILENO, text, (size_t)size);
     (void)written; /* nobody is left to tell */
 }
 
@@ -86,9 +88,18 @@ void logger_printf(struct logger *l, int level, int shard, const char *format, .
     logger_line(l, level, shard, line);
 }
 
+void logger_to_console(struct logger *l)
+{
+    l->console = l->path != NULL;
+}
+
 int logger_level(const char *name)
 {
+    static const char *const errors[] = {"critical", "alert", "emergency"};
     if (!strcmp(name, "warning")) return LOG_WARN;
+    if (!strcmp(name, "notice")) return LOG_INFO;
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, errors[i])) return LOG_ERROR;
     for (int i = 0; i < 4; i++)
         if (!strcasecmp(name, level_names[i])) return i;
     return -1;

@@ -17,6 +17,9 @@ int logger_reopen(struct logger *l, struct err *err);
 void logger_line(struct logger *l, int level, int shard /* -1: the node */, const char *line);
 void logger_printf(struct logger *l, int level, int shard, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-int logger_level(const char *name); /* error, warn(ing), info, debug; -1: no such level */
+void logger_to_console(struct logger *l); /* lines go to standard error, too; before threads start */
+/* error, warn(ing), info, debug, and RabbitMQ's others, which count as the nearest of these; none, or no level: -1,
+ * below which no line lies. */
+int logger_level(const char *name);
 
 #endif

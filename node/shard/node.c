@@ -114,6 +114,7 @@ static void on_client(void *self, int fd)
         close(fd);
         return;
     }
+    net_tune(fd, &n->addresses.options);
     n->next_shard = (uint16_t)((to + 1) % n->settings.shard_count);
     shard_give_client(n->shards[0], to, fd, (unsigned)(l - n->listeners));
 }

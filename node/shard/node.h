@@ -4,6 +4,7 @@
 #ifndef WARREN_NODE_SHARD_NODE_H
 #define WARREN_NODE_SHARD_NODE_H
 
+#include "node/net/net.h"
 #include "node/shard/shard.h"
 
 struct node;
@@ -14,6 +15,7 @@ struct node_listeners {
     const char *addresses[NODE_LISTENERS_MAX]; /* AMQP; the settings' entrances are in the same order */
     size_t count;
     int backlog;
+    struct net_options options;
     const char *agent; /* HAProxy's agent check; NULL: none */
 };
 

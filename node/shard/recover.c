@@ -57,7 +57,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
         .io = &s->broker_io,
         .session_settings = &s->settings->session,
         .node_timeout_ms = s->settings->node_timeout_ms,
-        .guest_is_local = s->settings->guest_is_local,
+        .local_users = s->settings->local_users,
         .question_timeout_ms = s->settings->session.publish_timeout_ms,
     };
     s->membership = (struct membership_params){.name = s->settings->name,

@@ -50,7 +50,7 @@ struct node_settings {
     /* What a new cluster starts with; empty user: none. */
     const char *default_vhost, *user, *password, *default_tags;
     const char *default_permissions[AUTH_PERMISSION_COUNT];
-    bool guest_is_local; /* the user guest may log in from loopback addresses only */
+    const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL */
     struct logger *logger;
 };
 

@@ -10,6 +10,7 @@ static void check_values(const struct config *c)
     for (size_t i = 0; i < key_count; i++) {
         const char *place = (const char *)c + keys[i].offset;
         int64_t number;
+        double decimal;
         switch (keys[i].type) {
         case KEY_INTEGER:
             memcpy(&number, place, sizeof number);
@@ -29,11 +30,15 @@ static void check_values(const struct config *c)
         case KEY_ADDRESS:
             CHECK(memchr(place, 0, CONFIG_TEXT_MAX));
             break;
+        case KEY_DECIMAL:
+            memcpy(&decimal, place, sizeof decimal);
+            CHECK(decimal >= (double)keys[i].low && decimal <= (double)keys[i].high);
+            break;
         case KEY_BOOLEAN:
             break;
         }
     }
-    CHECK(c->warning_count <= CONFIG_WARNINGS_MAX);
+    CHECK(c->warning_count <= CONFIG_WARNINGS_MAX && c->error_count <= CONFIG_ERRORS_MAX);
 }
 
 static void assign_lines(struct config *c, struct slice text)

@@ -236,7 +236,7 @@ static void wrong_values_are_refused_with_file_line_and_key(void **state)
     refused("\n\nheartbeat = soon", ERR_INVALID, "file:3: heartbeat = soon: " WHOLE_NUMBER);
     refused("heartbeat =", ERR_INVALID, "file:1: heartbeat = : " WHOLE_NUMBER);
     refused("heartbeat = 1.5", ERR_INVALID, "file:1: heartbeat = 1.5: " WHOLE_NUMBER);
-    refused("heartbeat = 1 TB", ERR_INVALID, "file:1: heartbeat = 1 TB: " WHOLE_NUMBER);
+    refused("heartbeat = 1 PB", ERR_INVALID, "file:1: heartbeat = 1 PB: " WHOLE_NUMBER);
     refused("heartbeat = 99999999999999999999", ERR_INVALID, "file:1: heartbeat = 99999999999999999999: " WHOLE_NUMBER);
     refused("heartbeat = 9999999999999999G", ERR_INVALID, "file:1: heartbeat = 9999999999999999G: " WHOLE_NUMBER);
     refused("heartbeat = -1", ERR_INVALID, "file:1: heartbeat = -1: allowed is 0 to 65535");
@@ -275,7 +275,7 @@ static void wrong_places_in_a_list_are_refused(void **state)
 {
     (void)state;
     static const char *const peers[] = {"", "0", "64", "-1", "1x", "+1", "default", "1.2", "99999999999999999999"};
-    static const char *const listeners[] = {"", "64", "first", "defaults"};
+    static const char *const listeners[] = {"", "64", "-first", "1x"};
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         char line[128], words[192];
         snprintf(line, sizeof line, "cluster.peers.%s = 1", peers[i]);

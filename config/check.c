@@ -1,0 +1,135 @@
+/* What single keys cannot say: which of them go together, and what follows from others. */
+#include <unistd.h>
+
+#include "config/config_internal.h"
+
+static bool any(char (*list)[CONFIG_TEXT_MAX])
+{
+    for (int i = 0; i < CONFIG_LIST_MAX; i++)
+        if (*list[i]) return true;
+    return false;
+}
+
+static int check_tls(struct config *c, struct err *err)
+{
+    if (any(c->listeners_ssl) && !*c->ssl.certfile)
+        return (int)err_set(err, ERR_INVALID, "ssl_options.certfile is needed because there are listeners.ssl");
+    if (c->ssl_options.client_renegotiation)
+        return (int)err_set(err, ERR_INVALID,
+                            "ssl_options.client_renegotiation = true: renegotiation is never allowed");
+    if (c->management_ssl_port && !*c->management_ssl.certfile)
+        return (int)err_set(err, ERR_INVALID, "management.ssl.certfile is needed because of management.ssl.port");
+    if (!strcmp(c->proxy_protocol, "auto") && !any(c->proxy_trusted))
+        return (int)err_set(err, ERR_INVALID,
+                            "proxy_protocol = auto: name the proxies, as in proxy_protocol.trusted.1 = 10.0.0.0/8");
+    bool link = *c->cluster_ssl.cacertfile || *c->cluster_ssl.certfile || *c->cluster_ssl.keyfile;
+    if (link && !(*c->cluster_ssl.cacertfile && *c->cluster_ssl.certfile))
+        return (int)err_set(err, ERR_INVALID, "cluster.ssl: give both cluster.ssl.cacertfile and cluster.ssl.certfile");
+    return 0;
+}
+
+/* host:port from two keys; an address of IPv6 goes into brackets. */
+static void join_address(char *to, const char *ip, int64_t port)
+{
+    if (!*ip) snprintf(to, CONFIG_TEXT_MAX, "%lld", (long long)port);
+    else snprintf(to, CONFIG_TEXT_MAX, strchr(ip, ':') ? "[%.240s]:%lld" : "%.240s:%lld", ip, (long long)port);
+}
+
+/* Also what RabbitMQ's file of plugins says. */
+static int check_management(struct config *c, struct err *err)
+{
+    enum { MANAGEMENT_PORT = 15672, PROMETHEUS_PORT = 15692 };
+    if (c->plugin_prometheus && !c->prometheus_tcp_port) c->prometheus_tcp_port = PROMETHEUS_PORT;
+    if (c->plugin_management && !*c->management_tcp && !c->management_tcp_port && !c->management_ssl_port)
+        c->management_tcp_port = MANAGEMENT_PORT;
+    if (!c->management_tcp_port && !*c->management_tcp_ip) return 0;
+    if (*c->management_tcp)
+        return (int)err_set(err, ERR_INVALID, "give management.tcp, or management.tcp.port and .ip, not both");
+    join_address(c->management_tcp, c->management_tcp_ip,
+                 c->management_tcp_port ? c->management_tcp_port : MANAGEMENT_PORT);
+    c->management_tcp_port = 0; /* done: checking twice is checking once */
+    *c->management_tcp_ip = '\0';
+    return 0;
+}
+
+/* A path of its own, or one under log.dir. */
+static int place_log(struct config *c, struct err *err)
+{
+    char name[CONFIG_TEXT_MAX];
+    if (!strcmp(c->log_file, "false")) {
+        *c->log_file = *c->log_dir = '\0';
+        return 0;
+    }
+    if (!*c->log_dir || *c->log_file == '/') return 0;
+    snprintf(name, sizeof name, "%s", *c->log_file ? c->log_file : c->node_name);
+    int size = snprintf(c->log_file, sizeof c->log_file, "%s/%s%s", c->log_dir, name, *c->log_file ? "" : ".log");
+    *c->log_dir = '\0';
+    return size < (int)sizeof c->log_file ? 0 : (int)err_set(err, ERR_INVALID, "log.dir: the path is too long");
+}
+
+static int check_pairs(const struct config_pair *pairs, struct err *err)
+{
+    for (int i = 0; i < CONFIG_PAIRS_MAX && *pairs[i].name; i++)
+        if (strcmp(pairs[i].value, "true") && strcmp(pairs[i].value, "false"))
+            return (int)err_set(err, ERR_INVALID, "%s = %s: give true or false", pairs[i].name, pairs[i].value);
+    return 0;
+}
+
+static int check_users(struct config *c, struct err *err)
+{
+    if (*c->loopback_users_none) c->loopback_users_guest = false;
+    for (int i = 0; i < CONFIG_LIST_MAX; i++)
+        if (*c->auth_backends[i] && strcmp(c->auth_backends[i], "internal") &&
+            strcmp(c->auth_backends[i], "rabbit_auth_backend_internal"))
+            config_warn(c,
+                        "auth_backends.%d = %s has no effect: only the internal backend is there, users of another one "
+                        "cannot log in",
+                        i, c->auth_backends[i]);
+    int code = check_pairs(c->default_tags_more, err);
+    return code ? code : check_pairs(c->loopback_users_more, err);
+}
+
+static int check_cluster(struct config *c, struct err *err)
+{
+    bool peers = any(c->cluster_peers), secret = *c->cluster_secret_file || *c->cluster_secret;
+    if (peers && !*c->cluster_listen)
+        return (int)err_set(err, ERR_INVALID, "cluster.listen is needed because there are cluster.peers");
+    if (peers && !*c->cluster_peers[c->node_id])
+        return (int)err_set(err, ERR_INVALID, "cluster.peers has no entry for this node: add cluster.peers.%lld",
+                            (long long)c->node_id);
+    if (peers && !secret)
+        return (int)err_set(err, ERR_INVALID, "cluster.secret_file is needed because there are cluster.peers");
+    if (*c->cluster_join && (peers || !*c->cluster_listen || !secret))
+        return (int)err_set(
+            err, ERR_INVALID,
+            "cluster.join: a node that joins has cluster.listen and cluster.secret_file, and no cluster.peers");
+    return 0;
+}
+
+int config_check(struct config *c, struct err *err)
+{
+    bool listens = any(c->listeners_tcp);
+    if (!*c->data_dir) return (int)err_set(err, ERR_INVALID, "data_dir is empty: nothing durable could be kept");
+    if (*c->listeners_ssl_none && any(c->listeners_ssl))
+        return (int)err_set(err, ERR_INVALID, "listeners.ssl = none, but there are listeners.ssl.N");
+    if (*c->listeners_tcp_none && (listens || !any(c->listeners_ssl)))
+        return (int)err_set(err, ERR_INVALID, "listeners.tcp = none, but there %s",
+                            listens ? "are listeners.tcp.N" : "is no listeners.ssl: nobody could connect");
+    if (!listens && !*c->listeners_tcp_none) join_address(c->listeners_tcp[0], c->node_ip, c->node_port);
+    int code = check_tls(c, err);
+    if (!code) code = check_management(c, err);
+    if (!code) code = check_users(c, err);
+    if (code) return code;
+    if (!*c->node_name) {
+        char host[128] = "localhost";
+        gethostname(host, sizeof host - 1);
+        snprintf(c->node_name, sizeof c->node_name, "warren@%s", host);
+    }
+    code = place_log(c, err);
+    if (!code) code = config_form(c, err);
+    if (!code) code = check_cluster(c, err);
+    if (code) return code;
+    if (c->heartbeat_ms * 3 > c->election_timeout_ms)
+        return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
+    return 0;
+}

@@ -1,0 +1,116 @@
+/* Members as RabbitMQ's peer discovery names them. Warren's members have numbers that stay, so only ways that give
+ * each member a lasting place are there: a list, and the pods of a StatefulSet. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/config_internal.h"
+
+enum { HOST_MAX = 200, FORMATION_NODES_MAX = 63 };
+
+static const char *host_of(const char *node)
+{
+    const char *at = strchr(node, '@');
+    return at ? at + 1 : node;
+}
+
+static bool same_host(const char *a, const char *b)
+{
+    size_t size = strcspn(a, ".");
+    return size == strcspn(b, ".") && !strncasecmp(a, b, size) && (!a[size] || !b[size] || !strcasecmp(a, b));
+}
+
+static int put_peer(struct config *c, int64_t id, const char *host, struct err *err)
+{
+    if (strlen(host) > HOST_MAX)
+        return (int)err_set(err, ERR_INVALID, "cluster_formation: %.40s... is longer than %d bytes", host, HOST_MAX);
+    snprintf(c->cluster_peers[id], CONFIG_TEXT_MAX, "%s:%lld", host, (long long)c->formation_port);
+    return 0;
+}
+
+/* The place of this node in the list: by its whole name; if there is none, by its host. 0: none. */
+static int64_t own_place(const struct config *c)
+{
+    for (int64_t id = 1; id <= FORMATION_NODES_MAX; id++)
+        if (!strcmp(c->formation_nodes[id], c->node_name)) return id;
+    int64_t found = 0, count = 0;
+    for (int64_t id = 1; id <= FORMATION_NODES_MAX; id++)
+        if (*c->formation_nodes[id] && same_host(host_of(c->formation_nodes[id]), host_of(c->node_name)))
+            found = id, count++;
+    return count == 1 ? found : 0;
+}
+
+static int form_by_list(struct config *c, struct err *err)
+{
+    int count = 0, code = 0;
+    for (int64_t id = 1; id <= FORMATION_NODES_MAX; id++) count += *c->formation_nodes[id] != 0;
+    int64_t own = own_place(c);
+    if (!count) return 0;
+    if (!own)
+        return (int)err_set(
+            err, ERR_INVALID,
+            "cluster_formation.classic_config.nodes has no %s: set node.name (RABBITMQ_NODENAME) to one "
+            "of them, or add this node",
+            c->node_name);
+    c->node_id = own;
+    if (count == 1) return 0; /* alone */
+    for (int64_t id = 1; id <= FORMATION_NODES_MAX && !code; id++)
+        if (*c->formation_nodes[id]) code = put_peer(c, id, host_of(c->formation_nodes[id]), err);
+    return code;
+}
+
+/* NAME-N: the host of a StatefulSet's pod. */
+static int form_by_pods(struct config *c, struct err *err)
+{
+    char host[HOST_MAX + 1] = "", peer[HOST_MAX + 2 * CONFIG_TEXT_MAX];
+    gethostname(host, sizeof host - 1);
+    host[strcspn(host, ".")] = '\0';
+    char *dash = strrchr(host, '-');
+    size_t digits = dash ? strspn(dash + 1, "0123456789") : 0;
+    if (!digits || digits > 2 || dash[1 + digits])
+        return (int)err_set(err, ERR_INVALID,
+                            "cluster_formation by k8s: the host %s has no name of a StatefulSet, NAME-N", host);
+    int64_t own = atoi(dash + 1);
+    if (own >= c->formation_size)
+        return (int)err_set(err, ERR_INVALID,
+                            "cluster_formation by k8s: this is pod %lld; set "
+                            "cluster_formation.target_cluster_size_hint to the number of pods",
+                            (long long)own);
+    if (!*c->formation_k8s_service && !*c->formation_k8s_suffix)
+        return (int)err_set(err, ERR_INVALID,
+                            "cluster_formation by k8s: set cluster_formation.k8s.service_name or .hostname_suffix");
+    *dash = '\0';
+    c->node_id = own + 1;
+    int code = 0;
+    for (int64_t id = 0; id < c->formation_size && c->formation_size > 1 && !code; id++) {
+        snprintf(peer, sizeof peer, "%s-%lld%s%s", host, (long long)id, *c->formation_k8s_suffix ? "" : ".",
+                 *c->formation_k8s_suffix ? c->formation_k8s_suffix : c->formation_k8s_service);
+        code = put_peer(c, id + 1, peer, err);
+    }
+    return code;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text), wanted = strlen(end);
+    return size >= wanted && !strcmp(text + size - wanted, end);
+}
+
+int config_form(struct config *c, struct err *err)
+{
+    for (int i = 0; i < CONFIG_LIST_MAX; i++)
+        if (*c->cluster_peers[i]) return 0; /* Warren's own keys count more; and checking twice is checking once */
+    const char *backend = c->formation_backend;
+    int code;
+    if (*c->cluster_join) return 0;
+    if (!*backend || ends_with(backend, "classic_config")) code = form_by_list(c, err);
+    else if (ends_with(backend, "k8s") || ends_with(backend, "kubernetes")) code = form_by_pods(c, err);
+    else
+        code = (int)err_set(
+            err, ERR_INVALID,
+            "cluster_formation.peer_discovery_backend = %s: give classic_config or k8s, or name the members "
+            "in cluster.peers.N",
+            backend);
+    for (int i = 0; i < CONFIG_LIST_MAX && !code && !*c->cluster_listen; i++)
+        if (*c->cluster_peers[i]) snprintf(c->cluster_listen, CONFIG_TEXT_MAX, "%lld", (long long)c->formation_port);
+    return code;
+}
