@@ -181,6 +181,8 @@ void bridge_turn(struct bridge *l, uint64_t now_ms)
             relay_settle(&l->relay, l->ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, now_ms);
         if (relay_stalled(&l->relay, now_ms) && l->state == BRIDGE_RUNNING)
             bridge_fail(l, "destination: no confirm for %d s", RELAY_STALL_MS / 1000);
+        if (l->state == BRIDGE_STARTING && now_ms >= l->since_ms + BRIDGE_SETUP_MS)
+            bridge_fail(l, "setting up did not end within %d s", BRIDGE_SETUP_MS / 1000);
         if (!l->failed) steer(l);
     }
     if (l->state == BRIDGE_FINISHED) disconnect_all(l);
@@ -204,6 +206,7 @@ uint64_t bridge_deadline_ms(const struct bridge *l)
     if (l->rate && !l->rate_left && l->rate_at_ms + 1000 < at) at = l->rate_at_ms + 1000;
     uint64_t relay_at = relay_deadline_ms(&l->relay);
     if (l->wake_ms < at) at = l->wake_ms;
+    if (l->state == BRIDGE_STARTING && l->since_ms + BRIDGE_SETUP_MS < at) at = l->since_ms + BRIDGE_SETUP_MS;
     return relay_at < at ? relay_at : at;
 }
 

@@ -59,6 +59,8 @@ class Cable:
                 continue
             with self.lock:
                 self.sockets += [near, far]
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Pipe(self, near, far)
             Pipe(self, far, near)
 

@@ -231,6 +231,51 @@ def ring_of_three():
             kit.check_equal(repeated, 0, f"repeated at {sink.site.name}")
 
 
+def two_data_centres():
+    """two sites linked both ways: traffic at both, the line slow, cut and healed, nodes of both killed; both have all"""
+    with warren("east", 3) as east, warren("west", 3) as west:
+        sites, cables = [east, west], [Cable(west.all_addresses()), Cable(east.all_addresses())]
+        for site in sites:
+            declare(site, "all", "fed.news", "topic")
+        for site, other, cable in zip(sites, [west, east], cables):
+            site.parameter("federation-upstream", "other", {"uri": other.uri(cable), "reconnect-delay": 1})
+            site.policy("fed", "^fed[.]", {"federation-upstream": "other"}, "exchanges")
+        for site in sites:
+            site.wait_running("federation")
+        time.sleep(1)  # bindings go over
+        streams, sinks = [Stream(site, "fed.news", "k") for site in sites], [Sink(site, "all") for site in sites]
+        for cable in cables:
+            cable.delay = 0.05
+        time.sleep(1)
+        for cable in cables:
+            cable.cut()
+        time.sleep(1)
+        kill_node(east, east.cluster.nodes[0])
+        kill_node(west, west.cluster.nodes[1])
+        for cable in cables:
+            cable.delay = 0.0
+            cable.heal()
+        time.sleep(2)
+        for site in sites:
+            kit.start(site.cluster, *site.cluster.nodes)
+            site.wait_running("federation")
+        time.sleep(1)
+        for stream in streams:
+            stream.stop()
+        # Both streams count from 0, so a message that is lost at one site is a number that came only once.
+        both = streams[0].confirmed & streams[1].confirmed
+        for site, sink in zip(sites, sinks):
+            kit.wait_for(f"all messages of both at {site.name}",
+                         lambda sink=sink: all(sink.counts[number] >= 2 for number in both), 60, 0.2)
+            for stream in streams:
+                sink.wait(stream.confirmed)
+            repeated = sum(count - 2 for number, count in sink.counts.items() if number in both)
+            print(f"    {site.name}: {len(both)} numbers of both sites, 0 lost, {repeated} repeated")
+            sink.stop()
+        for cable in cables:
+            cable.close()
+
+
 def many_bindings():
     """10,000 bindings over a line with 100 ms of delay are mirrored in seconds"""
     with warren("north") as north, warren("south") as south:

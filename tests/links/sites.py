@@ -55,11 +55,15 @@ class Site:
         return found if len(found) >= count else None
 
     def wait_running(self, kind, count=1, timeout=45.0):
-        return kit.wait_for(f"{count} {kind} of {self.name} running", lambda: self.running(kind, count), timeout, 0.2)
+        try:
+            return kit.wait_for(f"{count} {kind} of {self.name} running", lambda: self.running(kind, count), timeout, 0.2)
+        except AssertionError:
+            print("    instead:", self.api()("GET", "/shovels" if kind == "shovel" else "/federation-links").body.decode())
+            raise
 
     def connect(self):
         """To whichever node answers."""
-        trouble = None
+        trouble = OSError(f"no node of {self.name} runs")
         for address in self.addresses():
             try:
                 return kit.connect(address)
