@@ -323,6 +323,8 @@ def test_nodes():
               "a port that nobody listens on")
         tools.run("rabbitmq-diagnostics", "check_protocol_listener", "mqtt", code=69)
         check(str(first.process.output_file.name) in tools.run("rabbitmq-diagnostics", "log_location"), "log_location")
+        tools.ctl("node_health_check")
+        tools.ctl("reset_stats_db", "--all")
         tools.run("rabbitmq-upgrade", "post_upgrade")
         tools.run("rabbitmq-upgrade", "has_reached_target_cluster_size")
         kit.kill(third)
@@ -351,6 +353,35 @@ def test_names_and_targets():
             got = json.loads(tools.ctl(*words, "status", "--formatter", "json", **more))
             check_equal(got["pid"], node.process.pid(), f"the node that {words} {more} means")
         check("not know where" in tools.ctl("-n", "warren@nowhere", "status", code=69), "a name that nobody has")
+
+
+def test_links():
+    """shovels and federation links are shown, restarted and deleted"""
+    with kit.cluster() as cluster:
+        tools, node = Tools(cluster), cluster.nodes[0]
+        uri = f"amqp://guest:guest@127.0.0.1:{node.amqp_port}"
+        tools.ctl("set_parameter", "shovel", "mover", json.dumps(
+            {"src-uri": uri, "src-queue": "from", "dest-uri": uri, "dest-queue": "to"}))
+        found = kit.wait_for("the shovel runs", lambda: [row for row in tools.rows("shovel_status")
+                                                         if row["state"] == "running"], 30)
+        check_equal([(row["name"], row["vhost"], row["type"], row["source_queue"], row["destination_queue"])
+                     for row in found], [("mover", "/", "dynamic", "from", "to")], "shovel_status")
+        tools.ctl("restart_shovel", "mover")
+        kit.wait_for("it runs again", lambda: [row["state"] for row in tools.rows("shovel_status")] == ["running"], 30)
+        tools.ctl("restart_shovel", "none", code=69)
+        tools.ctl("delete_shovel", "mover")
+        kit.wait_for("it is gone", lambda: not tools.rows("shovel_status"), 30)
+        tools.ctl("delete_shovel", "mover", code=69)
+
+        Api(node).put("/exchanges/%2F/fed", {"type": "fanout", "durable": True})
+        tools.ctl("set_parameter", "federation-upstream", "up", json.dumps({"uri": "amqp://127.0.0.1:1"}))
+        tools.ctl("set_policy", "fed", "^fed", '{"federation-upstream-set":"all"}', "--apply-to", "exchanges")
+        link = kit.wait_for("the link is shown", lambda: tools.rows("federation_status", "--only-down"), 30)[0]
+        check_equal((link["exchange"], link["upstream"], link["type"], link["vhost"]), ("fed", "up", "exchange", "/"),
+                    "federation_status")
+        check("exchange => <<\"fed\">>" in tools.ctl("federation_status"), "federation_status as terms")
+        tools.ctl("restart_federation_link", link["id"])
+        tools.ctl("restart_federation_link", "none", code=69)
 
 
 def test_plugins_and_rest():
