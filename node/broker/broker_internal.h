@@ -202,6 +202,7 @@ enum question_kind {
 };
 
 struct question {
+    struct broker *broker;
     uint8_t kind;
     struct backend_channel *channel; /* NULL: nobody waits any more */
     struct port *port;
@@ -218,6 +219,7 @@ struct question {
     uint32_t group;
     uint64_t deleted_messages;
     bool own_port;           /* opened for it alone: no channel asked */
+    bool of_broker;          /* broker.refreshing is about this one */
     void (*done)(void *arg, const struct broker_changed *changed); /* broker_change() */
     void *done_arg;
 };
@@ -231,6 +233,9 @@ void question_free(struct question *q);
 void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags);
 void question_housekeeping(struct broker *b, const struct topology_command *command);
 void question_ask_again(struct question *q);
+/* This shard's copy of the topology is as new as the meta leader's was when the era began. */
+bool broker_topology_is_fresh(struct broker *b);
+void broker_topology_refresh(struct broker *b); /* asks, once at a time; whoever waits looks again */
 void questions_tick(struct broker *b);
 void backend_fill(struct backend *backend, struct broker_connection *c);
 
@@ -287,6 +292,7 @@ struct broker {
      * the leader changes: a new era) is known after one question of the era was answered. */
     struct membership *membership;
     uint32_t topology_era, topology_fresh_era;
+    bool refreshing; /* broker_topology_refresh() has asked */
 };
 
 static inline uint16_t shard_of_group(const struct broker *b, uint32_t group)

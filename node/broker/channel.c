@@ -217,11 +217,7 @@ static void backend_refresh(void *self, struct backend_channel *c)
 
 static bool backend_topology_is_fresh(void *self)
 {
-    struct broker *b = broker_of(self);
-    uint8_t leader = b->leaders[0].node;
-    if (leader == b->params.node && b->params.shard == 0) return true; /* a leader has applied all before it leads */
-    return leader && b->topology_fresh_era == b->topology_era &&
-           (leader == b->params.node || b->io->connected(b->io->self, leader));
+    return broker_topology_is_fresh(broker_of(self));
 }
 
 static bool backend_leads(void *self, uint32_t group)

@@ -203,9 +203,18 @@ static void remove_done(struct host *h)
     }
 }
 
+/* What cannot be routed is dropped: a judgement for a topology that is up to date only. After a restart the meta group may come up last. */
+static bool may_judge(struct broker *b)
+{
+    if (broker_topology_is_fresh(b)) return true;
+    broker_topology_refresh(b);
+    return false;
+}
+
 void dead_letter_turn(struct host *h)
 {
     take_up_more(h);
+    if (list_empty(&h->dead_letters) || !may_judge(h->broker)) return;
     LIST_FOR(&h->dead_letters, link)
     {
         struct dead_letter *d = LIST_ITEM(link, struct dead_letter, link);

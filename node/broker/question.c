@@ -9,6 +9,7 @@
 struct question *question_new(struct broker *b, struct backend_channel *c, uint8_t kind)
 {
     struct question *q = mem_zalloc(sizeof *q);
+    q->broker = b;
     q->kind = kind;
     q->channel = c;
     q->deadline_ms = b->now_ms + b->params.question_timeout_ms;
@@ -40,6 +41,7 @@ void question_free(struct question *q)
     list_remove(&q->port_link);
     list_remove(&q->broker_link);
     buf_close(&q->command);
+    if (q->of_broker) q->broker->refreshing = false;
     if (q->done) q->done(q->done_arg, &(struct broker_changed){.reply_code = 541, .text = "the node stops"});
     mem_free(q);
 }
@@ -100,6 +102,24 @@ void question_ask_again(struct question *q)
     } else {
         send_change(q, b);
     }
+}
+
+bool broker_topology_is_fresh(struct broker *b)
+{
+    uint8_t leader = b->leaders[0].node;
+    if (leader == b->params.node && b->params.shard == 0) return true; /* a leader has applied all before it leads */
+    return leader && b->topology_fresh_era == b->topology_era &&
+           (leader == b->params.node || b->io->connected(b->io->self, leader));
+}
+
+void broker_topology_refresh(struct broker *b)
+{
+    if (b->refreshing) return;
+    struct question *q = question_new(b, NULL, QUESTION_REFRESH);
+    struct port *p = broker_meta_port(b);
+    q->of_broker = b->refreshing = true;
+    command_empty_encode(port_write(p), COMMAND_NOTHING);
+    question_on(q, p);
 }
 
 void question_housekeeping(struct broker *b, const struct topology_command *command)
