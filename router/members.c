@@ -95,6 +95,17 @@ static void keep_text(char *to, size_t size, struct slice text)
     to[length] = 0;
 }
 
+/* Each member has a replica of the meta group, which has so many at most. */
+static uint32_t member_count(const struct topology *t)
+{
+    uint32_t count = 0;
+    for (unsigned node = 1; node < MEMBERS_MAX; node++) {
+        uint8_t state = t->members->of[node].state;
+        count += state != MEMBER_UNKNOWN && state != MEMBER_GONE;
+    }
+    return count;
+}
+
 static void tell(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     struct member *m = &t->members->of[c->node];
@@ -106,6 +117,8 @@ static void tell(struct topology *t, const struct topology_command *c, bool chan
         refuse(r, 403,
                "ACCESS_REFUSED - node %u is a member with other data: the number is taken, or the member lost its disk",
                c->node);
+    } else if (m->state == MEMBER_UNKNOWN && member_count(t) >= PLACED_MAX) {
+        refuse(r, 406, "PRECONDITION_FAILED - the cluster has %d members, and cannot have more", PLACED_MAX);
     } else if (change) {
         if (m->state == MEMBER_UNKNOWN) m->state = MEMBER_IN;
         if (knows) memcpy(m->data_id, c->arguments.data, sizeof m->data_id);

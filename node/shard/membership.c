@@ -2,6 +2,8 @@
 #include "node/shard/shard_internal.h"
 #include "router/members.h"
 
+enum { JOIN_AGAIN_MS = 5000 /* a change that was asked for and shows no effect is asked for again */ };
+
 static const struct member *member_of(const struct shard *s, uint8_t node)
 {
     return topology_member(s->topology, node);
@@ -26,7 +28,8 @@ static void take_in(struct shard *s, uint8_t node)
 {
     const uint8_t *data_id = link_peer_data_id(s->links, node);
     bool strange = member_of(s, node)->state == MEMBER_UNKNOWN && link_up(s->links, node) && data_id;
-    if (!strange) return;
+    if (!strange || s->now_ms < s->join_again_ms[node]) return;
+    s->join_again_ms[node] = s->now_ms + JOIN_AGAIN_MS;
     struct topology_command c =
         member_tell_command(node, slice_str(shard_node_name(s, node)), slice_str(link_peer_address(s->links, node)),
                             (struct slice){0}, slice_of(data_id, MEMBER_DATA_ID_SIZE));

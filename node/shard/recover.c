@@ -60,8 +60,11 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
         .local_users = s->settings->local_users,
         .question_timeout_ms = s->settings->session.publish_timeout_ms,
     };
+    /* "All addresses" says nothing to others: they keep the one that they learn. */
+    const char *listen = s->settings->cluster_listen ? s->settings->cluster_listen : "";
+    bool wildcard = !strncmp(listen, "0.0.0.0:", 8) || !strncmp(listen, "[::]:", 5) || *listen == ':';
     s->membership = (struct membership_params){.name = s->settings->name,
-                                               .address = s->settings->cluster_listen ? s->settings->cluster_listen : "",
+                                               .address = wildcard ? "" : listen,
                                                .zone = s->settings->zone,
                                                .data_id = s->settings->data_id,
                                                .founding = placement,

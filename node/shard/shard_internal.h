@@ -104,6 +104,7 @@ struct shard {
     struct question_events questions;
     uint64_t lead_check_at_ms;
     uint64_t peer_up_since_ms[64]; /* 0: down */
+    uint64_t join_again_ms[64];    /* by node that asks to be a member; shard 0 */
     char *peer_names[64];          /* as told by each peer's hello; NULL: never met */
 };
 

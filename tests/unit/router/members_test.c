@@ -52,6 +52,18 @@ static void a_number_belongs_to_one_disk(void **state)
     topology_destroy(t);
 }
 
+static void there_are_nine_at_most(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(GROUPS);
+    for (uint8_t node = 1; node <= PLACED_MAX; node++) assert_int_equal(tell(t, node, NULL), 0);
+    assert_int_equal(tell(t, 10, NULL), 406);
+    assert_int_equal(tell(t, 9, NULL), 0); /* who is one may tell again */
+    assert_int_equal(set(t, 3, MEMBER_GONE), 0);
+    assert_int_equal(tell(t, 10, NULL), 0);
+    topology_destroy(t);
+}
+
 static void a_member_that_went_never_comes_back(void **state)
 {
     (void)state;
@@ -104,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_belongs_to_one_disk),
+        cmocka_unit_test(there_are_nine_at_most),
         cmocka_unit_test(a_member_that_went_never_comes_back),
         cmocka_unit_test(all_of_it_is_restored),
     };
