@@ -85,7 +85,8 @@ const struct key keys[] = {
     {"management.tcp.ip", KEY_TEXT, AT(management_tcp_ip), "", 0, 0,
      "Its address, with port 15672 if none is given; absent: all."},
     {"load_definitions", KEY_TEXT, AT(load_definitions), "", 0, 0,
-     "A file of definitions (RabbitMQ's form) that is brought in at start; what is there already stays."},
+     "A file of definitions (RabbitMQ's form), or a folder of *.json, that is brought in at start; what is there already "
+     "stays. If it has users, a new cluster gets no default_user."},
     {"prometheus.tcp.port", KEY_INTEGER, AT(prometheus_tcp_port), "0", 0, 65535,
      "Metrics for Prometheus on a port of their own, without credentials (RabbitMQ's 15692); 0: none."},
     {"prometheus.tcp.ip", KEY_TEXT, AT(prometheus_tcp_ip), "", 0, 0, "Its address; absent: all."},

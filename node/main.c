@@ -418,6 +418,15 @@ static bool went_wrong(int code, const struct err *err)
     return code != 0;
 }
 
+/* As in RabbitMQ: a cluster whose users come from a file has no default user. */
+static int take_definitions(struct node_settings *s, const struct config *c, struct err *err)
+{
+    bool has_users = false;
+    int code = *c->load_definitions ? http_check_definitions(c->load_definitions, &has_users, err) : 0;
+    if (has_users) s->user = "";
+    return code;
+}
+
 /* All that can be wrong is told, not only the first. Returns the exit code. */
 static int prepare(struct node_settings *settings, struct node_listeners *listeners, struct security *security,
                    const struct config *c)
@@ -434,6 +443,7 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
                                               .keepalive = c->tcp_keepalive,
                                               .send_buffer = (int)c->tcp_sndbuf,
                                               .receive_buffer = (int)c->tcp_recbuf};
+    wrong |= went_wrong(take_definitions(settings, c, &err), &err);
     wrong |= went_wrong(security_open(security, c, listeners, settings, &err), &err);
     return wrong ? EXIT_CONFIG : 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "node/http/definitions.h"
+#include "node/http/definitions_file.h"
 
 enum { LOOK_MS = 200 };
 
@@ -13,8 +14,7 @@ struct boot {
     struct http *http;
     pthread_t thread;
     atomic_bool stopping;
-    json_t *file;
-    char *path;
+    json_t *files; /* definitions_read() */
 };
 
 struct readiness {
@@ -34,22 +34,32 @@ static bool is_ready(struct http *h)
     return r.ready;
 }
 
+/* One line, whatever went wrong. */
+static void tell(struct logger *logger, const char *path, size_t refused, struct buf *reasons)
+{
+    for (size_t i = 0; i < reasons->size; i++)
+        if (reasons->data[i] == '\n') reasons->data[i] = ';';
+    buf_put_u8(reasons, 0);
+    if (refused)
+        logger_printf(logger, LOG_ERROR, -1, "definitions loaded file=\"%s\" refused=%zu reasons=\"%s\"", path, refused,
+                      (const char *)reasons->data);
+    else logger_printf(logger, LOG_INFO, -1, "definitions loaded file=\"%s\"", path);
+}
+
 static void load(struct boot *b)
 {
-    struct logger *logger = node_settings(b->http->params.node)->logger;
     struct request r = {.http = b->http, .trusted = true};
-    struct buf reasons = {0};
+    const char *path;
+    json_t *file;
     r.caller.user = mem_strdup("load_definitions");
     r.caller.password = mem_strdup("");
-    size_t refused = definitions_import(&r, b->file, (struct slice){0}, &reasons);
-    for (size_t i = 0; i < reasons.size; i++)
-        if (reasons.data[i] == '\n') reasons.data[i] = ';';
-    buf_put_u8(&reasons, 0);
-    if (refused)
-        logger_printf(logger, LOG_ERROR, -1, "definitions loaded file=\"%s\" refused=%zu reasons=\"%s\"", b->path,
-                      refused, (const char *)reasons.data);
-    else logger_printf(logger, LOG_INFO, -1, "definitions loaded file=\"%s\"", b->path);
-    buf_close(&reasons);
+    json_object_foreach(b->files, path, file)
+    {
+        struct buf reasons = {0};
+        size_t refused = definitions_import(&r, file, (struct slice){0}, &reasons);
+        tell(node_settings(b->http->params.node)->logger, path, refused, &reasons);
+        buf_close(&reasons);
+    }
     mem_free(r.caller.user);
     mem_free(r.caller.password);
 }
@@ -64,17 +74,11 @@ static void *run(void *arg)
 
 int boot_open(struct boot **out, struct http *h, const char *path, struct err *err)
 {
-    json_error_t why;
-    json_t *file = json_load_file(path, 0, &why);
-    if (!json_is_object(file)) {
-        json_decref(file);
-        return (int)err_set(err, ERR_INVALID, "load_definitions = %s: %s", path,
-                            file ? "it holds no object" : why.text);
-    }
+    json_t *files = definitions_read(path, err);
+    if (!files) return ERR_INVALID;
     struct boot *b = mem_zalloc(sizeof *b);
     b->http = h;
-    b->file = file;
-    b->path = mem_strdup(path);
+    b->files = files;
     CHECK(pthread_create(&b->thread, NULL, run, b) == 0);
     pthread_setname_np(b->thread, "definitions");
     *out = b;
@@ -85,7 +89,6 @@ void boot_close(struct boot *b)
 {
     atomic_store(&b->stopping, true);
     pthread_join(b->thread, NULL);
-    json_decref(b->file);
-    mem_free(b->path);
+    json_decref(b->files);
     mem_free(b);
 }

@@ -26,6 +26,9 @@ struct http_params {
     const char *product, *version, *cluster_name;
 };
 
+/* Can load_definitions be read, and will users come from it? (Then a new cluster needs no default user.) Any thread. */
+int http_check_definitions(const char *path, bool *has_users, struct err *err);
+
 int http_open(struct http **out, const struct http_params *params, struct err *err);
 /* Serves HTTPS with new certificates when their files have changed, or in any case; broken files change nothing. */
 void http_reload(struct http *h, bool all);

@@ -1,5 +1,7 @@
 """What operators set up over HTTP: vhosts, users, rights, limits, policies, parameters, and all of it as one file."""
 
+import base64
+import hashlib
 import json
 import pathlib
 import tempfile
@@ -242,18 +244,24 @@ def test_shovels():
 
 
 def test_definitions_at_start():
-    """load_definitions brings a file in when the cluster starts, on whichever node first; a form brings one in, too"""
+    """load_definitions brings files in when the cluster starts, on whichever node first; their users are all there are"""
+    salt = b"salt"
+    boss = {"name": "boss", "tags": ["administrator"], "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "password_hash": base64.b64encode(salt + hashlib.sha256(salt + b"secret").digest()).decode()}
+    rights = [{**right, "user": "boss"} for right in OLD_FILE["permissions"]]
     with tempfile.TemporaryDirectory() as directory:
-        file = pathlib.Path(directory) / "definitions.json"
-        file.write_text(json.dumps(OLD_FILE))
-        with kit.cluster(settings={"load_definitions": str(file)}) as cluster:
-            api = Api(cluster.nodes[1])
+        (pathlib.Path(directory) / "1.json").write_text(json.dumps({"users": [boss]}))
+        (pathlib.Path(directory) / "2.json").write_text(json.dumps({**OLD_FILE, "permissions": rights}))
+        with kit.cluster(settings={"load_definitions": directory}) as cluster:
+            api = Api(cluster.nodes[1], "boss", "secret")
             kit.wait_for("the file's queue", lambda: api("GET", "/bindings/legacy/e/routes/q/ha.orders").status == 200
                          and len(api.get("/bindings/legacy/e/routes/q/ha.orders")) == 1)
             kit.wait_for("each node's word", lambda: all("definitions loaded" in kit.read_log(node) for node in cluster.nodes))
             kit.check(not any("refused=" in kit.read_log(node) for node in cluster.nodes), "something was refused")
+            kit.check_equal(sorted(user["name"] for user in api.get("/users")), ["boss", "old"], "users")
+            Api(cluster.nodes[0])("GET", "/overview", expect=401)  # guest was not made
             form = ('--mark\r\nContent-Disposition: form-data; name="file"; filename="d.json"\r\n\r\n'
-                    '{"queues": [{"name": "by-form", "vhost": "/", "durable": true, "arguments": {}}]}\r\n--mark--\r\n')
+                    '{"queues": [{"name": "by-form", "vhost": "legacy", "durable": true, "arguments": {}}]}\r\n--mark--\r\n')
             api("POST", "/definitions", form, expect=204, **{"Content-Type": "multipart/form-data; boundary=mark"})
-            api.get("/queues/%2F/by-form")
+            api.get("/queues/legacy/by-form")
             api("POST", "/definitions", "no braces", expect=400)
