@@ -54,11 +54,18 @@ static void delete_gone(struct host *h)
     }
 }
 
-/* Histories of exchanges that are gone. */
+/* Histories of exchanges that are gone. A topology that is behind may not have heard of them yet: later, then. */
 static void forget_histories(struct host *h)
 {
     struct command_history c = {0};
     size_t cursor = 0;
+    if (!queue_machine_next_history(h->queues, &cursor, &c.vhost, &c.exchange)) return;
+    if (!broker_topology_is_fresh(h->broker)) {
+        broker_topology_refresh(h->broker);
+        h->reconcile_wanted = true;
+        return;
+    }
+    cursor = 0;
     while (queue_machine_next_history(h->queues, &cursor, &c.vhost, &c.exchange))
         if (!topology_keeps_history(h->broker->params.topology, c.vhost, c.exchange))
             command_history_encode(host_system_writer(h), COMMAND_HISTORY_FORGET, &c);
