@@ -30,7 +30,7 @@ QUEUE_ARGUMENTS = {
     "x-max-length": ["0", "1", "2", "3", "-1", '"x"'],
     "x-max-length-bytes": ["0", "5", "20", "-1"],
     "x-overflow": ['"drop-head"', '"reject-publish"', '"reject-publish"', '"drop-tail"', "5"],
-    "x-dead-letter-exchange": ['""', '"~x1"', '"~none"', '"amq.fanout"', "5"],
+    "x-dead-letter-exchange": ['""', '"~x1"', '"~none"', '"~x3"', "5"],
     "x-dead-letter-routing-key": ['"~q2"', '"~q3"', '"a.b"', "7"],
     "x-max-priority": ["1", "3", "5", "255", "256", "-1", '"x"'],
     "x-single-active-consumer": ["true", "false", '"yes"'],
@@ -80,7 +80,12 @@ class Writer:
         return "" if self.chance(4) else "~none" if self.chance(4) else self.pick(QUEUES)
 
     def exchange(self):
-        return self.pick(SYSTEM_EXCHANGES) if self.chance(25) else "~none" if self.chance(4) else self.pick(EXCHANGES)
+        """Of its own. Conversations run side by side: what came to a predeclared exchange would reach the queues of others."""
+        return "" if self.chance(4) else "~none" if self.chance(4) else self.pick(EXCHANGES)
+
+    def source(self):
+        """To bind to, where nobody publishes."""
+        return self.pick(SYSTEM_EXCHANGES) if self.chance(25) else self.exchange()
 
     def key(self):
         return self.pick(QUEUES) if self.chance(30) else self.pick(KEYS)
@@ -116,7 +121,7 @@ class Writer:
         arguments = ""
         if self.chance(25):
             arguments = " arguments={" + self.pick(['alternate-exchange="~x2"', 'alternate-exchange="~none"', "alternate-exchange=5",
-                                                    "anything=1", 'alternate-exchange="amq.fanout"']) + "}"
+                                                    "anything=1", 'alternate-exchange="~x3"']) + "}"
         name = self.pick(["amq.direct", "amq.mine", "", "amq.topic"]) if self.chance(10) else self.pick(EXCHANGES)
         self.send(f'exchange.declare exchange="{name}" type="{kind}"{arguments}'
                   + self.bits(passive=12, durable=35, auto_delete=20, internal=12, nowait=6))
@@ -141,21 +146,21 @@ class Writer:
             arguments = f" arguments={{{match}{self.pick(HEADERS)}}}"
         key = self.pick(PATTERNS + KEYS)
         if self.chance(20):
-            self.send(f'exchange.bind destination="{self.exchange()}" source="{self.exchange()}" routing-key="{key}"{arguments}')
+            self.send(f'exchange.bind destination="{self.exchange()}" source="{self.source()}" routing-key="{key}"{arguments}')
         else:
-            self.send(f'queue.bind queue="{self.queue()}" exchange="{self.exchange()}" routing-key="{key}"{arguments}'
+            self.send(f'queue.bind queue="{self.queue()}" exchange="{self.source()}" routing-key="{key}"{arguments}'
                       + self.bits(nowait=5))
 
     def do_unbind(self):
         key = self.pick(PATTERNS + KEYS)
         if self.chance(25):
-            self.send(f'exchange.unbind destination="{self.exchange()}" source="{self.exchange()}" routing-key="{key}"')
+            self.send(f'exchange.unbind destination="{self.exchange()}" source="{self.source()}" routing-key="{key}"')
         else:
-            self.send(f'queue.unbind queue="{self.queue()}" exchange="{self.exchange()}" routing-key="{key}"')
+            self.send(f'queue.unbind queue="{self.queue()}" exchange="{self.source()}" routing-key="{key}"')
 
     def do_delete(self):
         if self.chance(40):
-            self.send(f'exchange.delete exchange="{self.exchange()}"' + self.bits(if_unused=50, nowait=8))
+            self.send(f'exchange.delete exchange="{self.source()}"' + self.bits(if_unused=50, nowait=8))
         else:
             self.send(f'queue.delete queue="{self.queue()}"' + self.bits(if_unused=40, if_empty=40, nowait=8))
 
