@@ -92,7 +92,7 @@ struct config {
     int64_t consumer_timeout_ms;
     int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */
     bool tcp_nodelay, tcp_keepalive;
-    int64_t connection_max; /* 0: no limit */
+    int64_t connection_max, channel_max_per_node; /* 0: no limit */
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
     char default_vhost[CONFIG_TEXT_MAX];
     char default_configure[CONFIG_TEXT_MAX], default_write[CONFIG_TEXT_MAX], default_read[CONFIG_TEXT_MAX];

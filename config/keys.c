@@ -175,6 +175,8 @@ const struct key keys[] = {
     {"tcp_listen_options.recbuf", KEY_INTEGER, AT(tcp_recbuf), "0", 0, 1 << 30, "The same from a client."},
     {"connection_max", KEY_INTEGER, AT(connection_max), "0", 0, 10000000,
      "Connections of clients to this node; 0, infinity: no limit."},
+    {"channel_max_per_node", KEY_INTEGER, AT(channel_max_per_node), "0", 0, 10000000,
+     "Channels of all its clients together; 0, infinity: no limit."},
     {"auth_backends.", KEY_WORDS, AT(auth_backends), "", 1, CONFIG_LIST_MAX - 1,
      "Where users are: only in the cluster itself.", .example = "internal"},
     {"default_vhost", KEY_TEXT, AT(default_vhost), "/", 0, 0,

@@ -42,7 +42,6 @@ static const struct {
     {"ssl_allow_poodle_attack", "SSL 3 is never spoken"},
     {"initial_frame_max", "frames of the handshake have 4096 bytes or more as frame_max allows"},
     /* limits */
-    {"channel_max_per_node", "limit users (max-channels) or connections (channel_max)"},
     {"consumer_max_per_channel", "consumers are limited by max-consumers of queues only"},
     {"session_max_per_connection", "AMQP 1.0 is not spoken"},
     {"link_max_per_session", "AMQP 1.0 is not spoken"},

@@ -206,6 +206,8 @@ static void fill_settings(struct node_settings *s, const struct config *c)
                     .frame_max = (uint32_t)c->frame_max,
                     .heartbeat_s = (uint16_t)c->heartbeat,
                     .handshake_timeout_ms = (uint32_t)c->handshake_timeout_ms,
+                    .node_connection_max = (uint64_t)c->connection_max,
+                    .node_channel_max = (uint64_t)c->channel_max_per_node,
                     .message_size_max = (uint64_t)c->max_message_size,
                     .publish_timeout_ms = (uint64_t)c->publish_timeout_ms,
                     .consumer_timeout_ms = (uint64_t)c->consumer_timeout_ms,

@@ -52,6 +52,9 @@ static bool is_limited(const struct topology *t, uint8_t what, struct slice name
     switch (what) {
     case BACKEND_CONNECTIONS_OF_VHOST:
         return registry_limit(t, REGISTRY_VHOST_LIMIT, name, slice_str("max-connections"), none) >= 0;
+    case BACKEND_CONNECTIONS_OF_NODE:
+    case BACKEND_CHANNELS_OF_NODE: /* counted only where there is such a limit */
+        return true;
     case BACKEND_CONNECTIONS_OF_USER:
         return registry_limit(t, REGISTRY_USER_LIMIT, none, name, slice_str("max-connections")) >= 0;
     default:
@@ -154,8 +157,10 @@ static void tell_siblings(struct broker *b, const struct mail *m)
 void census_turn(struct broker *b)
 {
     struct census *c = &b->census;
-    bool limits = registry_count(b->params.topology, REGISTRY_VHOST_LIMIT) +
-                  registry_count(b->params.topology, REGISTRY_USER_LIMIT);
+    const struct session_settings *own = b->params.session_settings;
+    bool limits = registry_count(b->params.topology, REGISTRY_VHOST_LIMIT) ||
+                  registry_count(b->params.topology, REGISTRY_USER_LIMIT) || own->node_connection_max ||
+                  own->node_channel_max;
     if (!limits || (!c->news && b->now_ms < c->repeat_at_ms)) return;
     c->news = false;
     c->repeat_at_ms = b->now_ms + CENSUS_REPEAT_MS;

@@ -74,6 +74,14 @@ static uint64_t backend_count(void *self, enum backend_census what, struct slice
     return census_count(broker_of(self), (uint8_t)what, name);
 }
 
+/* What the limits of this node are held against; conversations of this process are not clients. */
+static void count_here(struct broker_connection *c, uint8_t what, int difference)
+{
+    const struct session_settings *settings = c->broker->params.session_settings;
+    uint64_t limit = what == BACKEND_CHANNELS_OF_NODE ? settings->node_channel_max : settings->node_connection_max;
+    if (limit && !c->hidden) census_add(c->broker, what, slice_str(settings->node_name), difference);
+}
+
 static void backend_entered(void *self, struct slice user, struct slice vhost)
 {
     struct broker_connection *c = self;
@@ -81,6 +89,7 @@ static void backend_entered(void *self, struct slice user, struct slice vhost)
     buf_put_slice(&c->vhost, vhost);
     census_add(c->broker, BACKEND_CONNECTIONS_OF_USER, user, 1);
     census_add(c->broker, BACKEND_CONNECTIONS_OF_VHOST, vhost, 1);
+    count_here(c, BACKEND_CONNECTIONS_OF_NODE, 1);
 }
 
 static void leave(struct broker_connection *c)
@@ -88,6 +97,7 @@ static void leave(struct broker_connection *c)
     if (c->vhost.size) {
         census_add(c->broker, BACKEND_CONNECTIONS_OF_USER, buf_slice(&c->user), -1);
         census_add(c->broker, BACKEND_CONNECTIONS_OF_VHOST, buf_slice(&c->vhost), -1);
+        count_here(c, BACKEND_CONNECTIONS_OF_NODE, -1);
     }
     buf_close(&c->user);
     buf_close(&c->vhost);
@@ -101,8 +111,10 @@ static struct backend_channel *backend_channel_open(void *self, uint16_t number)
     c->number = number;
     c->ports = mem_zalloc(connection->broker->params.group_count * sizeof *c->ports);
     list_append(&connection->channels, &c->link);
-    if (number && connection->user.size)
+    if (number && connection->user.size) {
         census_add(connection->broker, BACKEND_CHANNELS_OF_USER, buf_slice(&connection->user), 1);
+        count_here(connection, BACKEND_CHANNELS_OF_NODE, 1);
+    }
     return c;
 }
 
@@ -113,8 +125,10 @@ static void backend_channel_close(void *self, struct backend_channel *c)
     for (uint32_t group = 1; group < b->params.group_count; group++)
         if (c->ports[group]) port_close(c->ports[group]);
     list_remove(&c->link);
-    if (c->number && c->connection->user.size)
+    if (c->number && c->connection->user.size) {
         census_add(b, BACKEND_CHANNELS_OF_USER, buf_slice(&c->connection->user), -1);
+        count_here(c->connection, BACKEND_CHANNELS_OF_NODE, -1);
+    }
     mem_free(c->ports);
     mem_free(c);
 }

@@ -27,8 +27,15 @@ struct publish {
     const struct amqp_marks *marks; /* NULL: none */
 };
 
-/* What is counted over the whole cluster, as far as this shard has heard. */
-enum backend_census { BACKEND_CONNECTIONS_OF_VHOST, BACKEND_CONNECTIONS_OF_USER, BACKEND_CHANNELS_OF_USER };
+/* What is counted over the whole cluster, as far as this shard has heard; of a node, by its name, only if it has such a
+ * limit. */
+enum backend_census {
+    BACKEND_CONNECTIONS_OF_VHOST,
+    BACKEND_CONNECTIONS_OF_USER,
+    BACKEND_CHANNELS_OF_USER,
+    BACKEND_CONNECTIONS_OF_NODE,
+    BACKEND_CHANNELS_OF_NODE,
+};
 
 struct backend {
     void *self;

@@ -78,6 +78,14 @@ static bool may_open_another(struct session *s)
     const struct backend *backend = s->backend;
     struct slice user = buf_slice(&s->user);
     int64_t limit = auth_user_limit(backend->auth(backend->self), user, "max-channels");
+    uint64_t of_node = s->settings->node_channel_max;
+    const char *node = s->settings->node_name;
+    if (!s->trusted && of_node && backend->count(backend->self, BACKEND_CHANNELS_OF_NODE, slice_str(node)) >= of_node) {
+        session_fail(s, AMQP_NOT_ALLOWED,
+                     "number of channels opened on node '%s' has reached the maximum allowed limit of (%llu)", node,
+                     (unsigned long long)of_node);
+        return false;
+    }
     if (s->trusted || limit < 0 || backend->count(backend->self, BACKEND_CHANNELS_OF_USER, user) < (uint64_t)limit)
         return true;
     session_fail(s, AMQP_NOT_ALLOWED,

@@ -105,7 +105,12 @@ static bool is_within_limits(struct session *s, struct slice vhost)
     struct slice user = buf_slice(&s->user);
     int64_t of_vhost = auth_vhost_limit(auth, vhost, "max-connections");
     int64_t of_user = auth_user_limit(auth, user, "max-connections");
-    if (of_vhost >= 0 && backend->count(backend->self, BACKEND_CONNECTIONS_OF_VHOST, vhost) >= (uint64_t)of_vhost)
+    uint64_t of_node = s->settings->node_connection_max;
+    if (of_node &&
+        backend->count(backend->self, BACKEND_CONNECTIONS_OF_NODE, slice_str(s->settings->node_name)) >= of_node)
+        session_fail(s, AMQP_NOT_ALLOWED, "connection refused: node connection limit (%llu) is reached",
+                     (unsigned long long)of_node);
+    else if (of_vhost >= 0 && backend->count(backend->self, BACKEND_CONNECTIONS_OF_VHOST, vhost) >= (uint64_t)of_vhost)
         session_fail(s, AMQP_NOT_ALLOWED,
                      "access to vhost '%.*s' refused for user '%.*s': connection limit (%lld) is reached",
                      SLICE_ARG(vhost), SLICE_ARG(user), (long long)of_vhost);

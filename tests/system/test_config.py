@@ -1,9 +1,15 @@
 """What a node says when it is set up wrongly."""
 
+import contextlib
 import os
+import pathlib
+import socket
 import subprocess
+import urllib.request
 
+import amqp
 import kit
+from http_api import Api
 
 
 def warrend(*arguments):
@@ -73,6 +79,139 @@ def test_data_of_another_node_is_refused():
             kit.check(result.returncode != 0, f"--set {change} was accepted")
             kit.check(str(node.dir / "data") in result.stderr and word in result.stderr, f"{change}: {result.stderr!r}")
         kit.start(cluster, node)
+
+
+def test_all_errors_at_once():
+    """--check-config tells all that is wrong, of several files, of values that files must have, and ends with 78"""
+    folder = pathlib.Path(os.environ["TMPDIR"]) / "conf.d"
+    folder.mkdir()
+    main = write("warren.conf", "heartbeat = soon\nframe_max = 1\n")
+    (folder / "10.conf").write_text("net_ticktime = 5\nlog.level = loud\n")
+    result = warrend("--check-config", "--config", main)
+    kit.check_equal(result.returncode, 78, "exit code")
+    for words in (f"{main}:1: heartbeat", f"{main}:2: frame_max", f"{folder}/10.conf:2: log.level",
+                  f"{folder}/10.conf:1: net_ticktime has no effect"):
+        kit.check(words in result.stderr, f"{words} is not in {result.stderr!r}")
+    (folder / "10.conf").unlink()
+    bad = write("definitions.json", '{"users": [}')
+    write("warren.conf", f"load_definitions = {bad}\nlisteners.ssl.1 = 5671\nssl_options.certfile = /nowhere.pem\n"
+                         "cluster.secret_file = /nowhere.secret\n")
+    result = warrend("--check-config", "--config", main)
+    kit.check_equal(result.returncode, 78, "exit code")
+    for words in (f"{bad}:1", "/nowhere.pem", "/nowhere.secret"):
+        kit.check(words in result.stderr, f"{words} is not in {result.stderr!r}")
+    advanced = write("advanced.config", "[{rabbit, []}].\n")
+    result = warrend("--check-config", "--config", advanced)
+    kit.check(result.returncode == 78 and "advanced.config is not read" in result.stderr, result.stderr)
+
+
+def free_port(hosts):
+    """A port that is free on all of them."""
+    while True:
+        with contextlib.ExitStack() as sockets:
+            with contextlib.suppress(OSError):
+                port = 0
+                for host in hosts:
+                    bound = sockets.enter_context(socket.socket())
+                    bound.bind((host, port))
+                    port = bound.getsockname()[1]
+                return port
+
+
+def is_ready(host, port):
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/health/ready", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+class Place:
+    """What Api wants to know of a node."""
+
+    def __init__(self, host, http_port):
+        self.host, self.http_port = host, http_port
+
+
+def test_cluster_from_files_of_rabbitmq():
+    """Three nodes with one rabbitmq.conf, a conf.d and RABBITMQ_ variables are a cluster with the default user they name"""
+    directory = pathlib.Path(os.environ["TMPDIR"])
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    amqp_port, http_port, link_port = free_port(hosts), free_port(hosts), free_port(hosts)
+    (directory / "conf.d").mkdir()
+    (directory / "rabbitmq.conf").write_text(
+        "cluster_formation.peer_discovery_backend = classic_config\n"
+        + "".join(f"cluster_formation.classic_config.nodes.{at} = rabbit@{host}\n" for at, host in enumerate(hosts, 1))
+        + f"cluster_formation.port = {link_port}\ncluster.listen = $(HOST):{link_port}\n"
+        f"management.tcp.port = {http_port}\nmanagement.tcp.ip = $(HOST)\n"
+        "cluster_partition_handling = pause_minority\nvm_memory_high_watermark.relative = 0.8\n"
+        "disk_free_limit.relative = 0.001\nlog.file.level = info\n")
+    (directory / "conf.d" / "10-limits.conf").write_text("heartbeat = 33\ncluster_name = from-files\n")
+    processes = []
+    try:
+        for host in hosts:
+            environment = {**os.environ, "HOST": host, "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq"),
+                           "RABBITMQ_NODENAME": f"rabbit@{host}", "RABBITMQ_NODE_PORT": str(amqp_port),
+                           "RABBITMQ_NODE_IP_ADDRESS": host, "RABBITMQ_MNESIA_BASE": str(directory),
+                           "RABBITMQ_LOG_BASE": str(directory), "RABBITMQ_ERLANG_COOKIE": "ABCDEFGHIJKLMNOPQRST",
+                           "RABBITMQ_DEFAULT_USER": "anna", "RABBITMQ_DEFAULT_PASS": "secret",
+                           "RABBITMQ_PID_FILE": str(directory / f"{host}.pid")}
+            processes.append(subprocess.Popen([str(kit.binary())], env=environment, stderr=subprocess.PIPE, text=True))
+        for host in hosts:
+            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=20)
+        api = Api(Place(hosts[2], http_port), "anna", "secret")
+        kit.check_equal(api.get("/overview")["cluster_name"], "from-files", "cluster_name")
+        kit.check_equal(sorted(node["name"] for node in api.get("/nodes")), [f"rabbit@{host}" for host in hosts], "nodes")
+        with kit.connected((hosts[0], amqp_port), user="anna", password="secret") as one:
+            kit.declare(one, "here")
+        with kit.connected((hosts[1], amqp_port), user="anna", password="secret") as two:
+            kit.declare(two, "here", passive=True)
+        for host, process in zip(hosts, processes):
+            kit.check_equal((directory / f"{host}.pid").read_text(), f"{process.pid}\n", "pid file")
+            kit.check((directory / f"rabbit@{host}" / "identity").exists(), "data is elsewhere")
+            kit.check("node started" in (directory / f"rabbit@{host}.log").read_text(), "the log is elsewhere")
+    finally:
+        for process in processes:
+            process.terminate()
+        words = [process.communicate(timeout=20)[1] for process in processes]
+    for text in words:
+        kit.check("cluster_partition_handling has no effect" in text, f"the warning is missing: {text!r}")
+    kit.check(not (directory / f"{hosts[0]}.pid").exists(), "the pid file is still there")
+
+
+def test_limits_of_a_node():
+    """connection_max and channel_max_per_node count over all shards of a node, and free what was closed"""
+    with kit.cluster(nodes=1, settings={"connection_max": 2, "channel_max_per_node": 3, "shards": 2}) as cluster:
+        node = cluster.nodes[0]
+        one = kit.connect(node)
+        two = kit.connect(node)
+        kit.wait_for("a third connection is refused", lambda: is_refused(node, 530, "node connection limit (2) is reached"))
+        two.open_channel(2)
+        kit.wait_for("the count is known on both shards", lambda: opens_no_channel(one))
+        two.close()
+        with kit.connected(kit.wait_for("room", lambda: room(node))) as three:
+            kit.declare(three, "q")
+
+
+def is_refused(node, code, words):
+    try:
+        kit.connect(node).close()
+    except amqp.Closed as closed:
+        return closed.code == code and words in closed.text
+    return False
+
+
+def opens_no_channel(connection):
+    try:
+        connection.open_channel(2)
+    except amqp.Closed as closed:
+        return closed.code == 530 and "has reached the maximum allowed limit of (3)" in closed.text
+    connection.close_channel(2)
+    return False
+
+
+def room(node):
+    return not is_refused(node, 530, "limit") and (node.host, node.amqp_port)
 
 
 def test_version_and_help():
