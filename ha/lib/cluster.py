@@ -91,17 +91,18 @@ class Node:
         finally:
             connection.close()
 
-    def change(self, method, path, timeout=10.0):
-        """POST or DELETE on the management port; a refusal raises Problem with the node's words."""
+    def change(self, method, path, timeout=10.0, body=None):
+        """PUT, POST or DELETE on the management port; a refusal raises Problem with the node's words."""
         connection = http.client.HTTPConnection(self.host, self.http_port, timeout=timeout)
         try:
-            connection.request(method, path, headers={"Authorization": AUTHORIZATION})
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Authorization": AUTHORIZATION, "Content-Type": "application/json"})
             response = connection.getresponse()
-            body = response.read()
+            reply = response.read()
         finally:
             connection.close()
         if response.status >= 300:
-            raise Problem(f"{self.name} refuses: {body.decode(errors='replace').strip() or response.status}")
+            raise Problem(f"{self.name} refuses: {reply.decode(errors='replace').strip() or response.status}")
 
     def get_json(self, path, timeout=HTTP_TIMEOUT):
         status, body = self.get(path, timeout)

@@ -13,6 +13,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import amqp
 import check_amqp
+import sites_command
+import two_sites as sites
 from cluster import DEFAULT_BINARY, HTTP_OFFSET, Cluster, Problem, build_node
 
 READY_TIMEOUT = 60.0
@@ -38,6 +40,11 @@ the other nodes on P+20000+I. User and password are guest. Several clusters run 
 
   ha/cluster up --dir /var/tmp/second --base-port 7000
   ha/cluster status --dir /var/tmp/second
+
+Two data centres: two clusters, in DIR/site-1 and DIR/site-2, the second one on ports 100 higher, linked both ways by federation.
+
+  ha/cluster up --sites 2          starts both, links them, sends a message from each to the other
+  ha/cluster kill 1 --site 2       every verb for one of them; status and down without --site mean both
 """
 
 NEXT_STEPS = """
@@ -63,6 +70,7 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--dir", default=".cluster", help="the cluster's directory (default %(default)s)")
+    common.add_argument("--site", type=int, choices=sites.SITES, help="this one of two sites")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     up = verbs.add_parser("up", parents=[common], help="start the cluster; what runs already stays as it is")
@@ -73,6 +81,9 @@ def parse_arguments():
                                                                   "master with backups (warren)")
     up.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a line for every node's configuration")
     up.add_argument("--binary", help="use this warrend instead of building one")
+    up.add_argument("--sites", type=int, choices=(1, 2), help="2: two clusters, linked both ways")
+    up.add_argument("--federate", metavar="REGEX", help="exchanges that the sites share (default " +
+                    sites.DEFAULT_PATTERN + ")")
 
     down = verbs.add_parser("down", parents=[common], help="stop what `up` started")
     down.add_argument("--wipe", action="store_true", help="remove the directory with all data too")
@@ -106,7 +117,7 @@ def settings_of(pairs):
     return settings
 
 
-def describe(options):
+def describe(options, settings):
     """The cluster that `up` means: what is written down in its directory, unless asked otherwise."""
     path = pathlib.Path(options.dir) / "cluster.json"
     there = json.loads(path.read_text()) if path.exists() else {}
@@ -115,12 +126,13 @@ def describe(options):
         options.dir, nodes=options.nodes or len(there.get("hosts", [0] * 3)),
         base_port=options.base_port or there.get("base_port", 5672), binary=binary,
         haproxy=not options.no_haproxy and there.get("haproxy", True),
-        mode=options.mode or there.get("mode", "balance"), settings=settings_of(options.set),
+        mode=options.mode or there.get("mode", "balance"), settings={**settings, **settings_of(options.set)},
         hosts=there.get("hosts") if not options.nodes else None, netns=there.get("netns"))
 
 
-def up(options):
-    cluster = describe(options)
+def start_up(options, settings):
+    """Starts what does not run yet, waits until it serves, and sends a message through; gives the cluster."""
+    cluster = describe(options, settings)
     cluster.lock()
     if cluster.binary == str(DEFAULT_BINARY):
         build_node(say)
@@ -144,9 +156,23 @@ def up(options):
         raise Problem(f"the cluster is up, but a message through {host}:{port} failed: {error}") from error
     say(f"one message through {'HAProxy' if cluster.with_haproxy else 'node 1'} to a mirrored queue: confirmed in "
         f"{confirm_ms:.1f} ms, back in {back_ms:.1f} ms")
+    return cluster
+
+
+def up(options):
+    if options.sites == 2:
+        if (pathlib.Path(options.dir) / "cluster.json").exists():
+            raise Problem(f"in {options.dir} there is one cluster, not two sites; name another --dir")
+        state = sites_command.up(options, start_up, say)
+        both_status(options)
+        sites_command.print_next_steps(options, state)
+        return
+    if options.federate:
+        raise Problem("--federate is for two sites: --sites 2")
+    cluster = start_up(options, {})
     print_status(cluster)
     extra = "" if options.dir == ".cluster" else f" --dir {options.dir}"
-    print(NEXT_STEPS.format(port=port, me="ha/cluster", options=extra, drill_options=extra))
+    print(NEXT_STEPS.format(port=cluster.addresses()[0][1], me="ha/cluster", options=extra, drill_options=extra))
 
 
 def status_rows(cluster):
@@ -177,13 +203,46 @@ def print_status(cluster):
     print(f"files in {cluster.dir}")
 
 
+def status_of(cluster):
+    return {"nodes": status_rows(cluster), "base_port": cluster.base_port, "haproxy": cluster.haproxy.pid(),
+            "mode": cluster.mode, "dir": str(cluster.dir)}
+
+
 def status(options):
     cluster = Cluster(options.dir)
     if options.json:
-        print(json.dumps({"nodes": status_rows(cluster), "base_port": cluster.base_port, "haproxy": cluster.haproxy.pid(),
-                          "mode": cluster.mode, "dir": str(cluster.dir)}, indent=1))
+        print(json.dumps(status_of(cluster), indent=1))
     else:
         print_status(cluster)
+
+
+def both_status(options):
+    if getattr(options, "json", False):
+        print(sites_command.status_json(options.dir, status_of))
+        return
+    for site, cluster in sites.clusters_of(options.dir).items():
+        print(f"\nsite {site}", end="")
+        print_status(cluster)
+    print()
+    sites_command.print_links(options.dir)
+
+
+def of_sites(options):
+    """Turns a verb on a directory with two sites into one on a site, or into one on both; gives the latter, else None."""
+    if not sites_command.is_sites(options.dir):
+        if options.site:
+            raise Problem(f"there are no sites in {options.dir}; start two with: ha/cluster up --sites 2")
+        return None
+    if options.site:
+        options.dir = str(sites.site_dir(options.dir, options.site))
+        return None
+    if options.verb == "up":
+        options.sites = 2
+        return None
+    both = {"status": both_status, "down": lambda options: sites_command.down(options, say)}
+    if options.verb not in both:
+        raise Problem(f"there are two sites in {options.dir}; say which one with --site 1 or --site 2")
+    return both[options.verb]
 
 
 def down(options):
@@ -291,7 +350,7 @@ def main():
     verbs = {"up": up, "down": down, "status": status, "leader": leader, "logs": logs, "join": join, "leave": leave,
              "forget": forget, "drain": maintain, "revive": maintain}
     try:
-        verbs.get(options.verb, act_on_node)(options)
+        (of_sites(options) or verbs.get(options.verb, act_on_node))(options)
     except Problem as problem:
         print(f"cluster: {problem}", file=sys.stderr)
         return 1

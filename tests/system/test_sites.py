@@ -1,0 +1,70 @@
+"""Two data centres: ha/cluster --sites 2."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import kit
+import places
+import two_sites as sites
+from cluster import HTTP_OFFSET, LINK_OFFSET, Cluster, Problem
+from ports import BASE_PORTS, claim, is_free
+
+CLUSTER = str(places.ROOT / "ha" / "lib" / "cluster_command.py")
+
+
+def cluster_command(*words, expect=0):
+    result = subprocess.run(["/usr/bin/python3", CLUSTER, *words], capture_output=True, text=True, timeout=60, check=False)
+    kit.check(result.returncode == expect, f"ha/cluster {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}")
+    return result.stdout + result.stderr
+
+
+def two_bases():
+    """A base port P with P+100 free as well; the claims are kept by the caller until the test ends."""
+    for base in BASE_PORTS:
+        both = (base, base + sites.PORT_STEP)
+        claims = [claim(one) for one in both]
+        if all(claims) and all(is_free(one + offset + at) for one in both for offset in (0, HTTP_OFFSET, LINK_OFFSET)
+                               for at in range(3)):
+            return base, claims
+        for one in claims:
+            if one:
+                one.close()
+    raise kit.Skip("no free ports for two sites")
+
+
+@kit.limit(90)
+def test_two_sites():
+    """ha/cluster up --sites 2: two clusters, linked both ways; again it changes nothing; verbs of either site"""
+    directory = pathlib.Path(os.environ["TMPDIR"]) / "sites"
+    base, _claims = two_bases()
+    where = ("--dir", str(directory))
+    try:
+        first = cluster_command("up", "--sites", "2", "--nodes", "1", "--base-port", str(base), "--binary", str(kit.binary()), *where)
+        for site in sites.SITES:
+            kit.check(f"one message from site {site} to site {3 - site}: there after" in first, f"no message sent:\n{first}")
+        before = json.loads(cluster_command("status", "--json", *where))["sites"]
+        kit.check_equal([one["base_port"] for one in before], [base, base + sites.PORT_STEP], "base ports")
+        again = cluster_command("up", *where)
+        kit.check("linked already" in again and "started" not in again, f"the second `up` has changed something:\n{again}")
+        after = json.loads(cluster_command("status", "--json", *where))["sites"]
+        kit.check_equal([[node["pid"] for node in one["nodes"]] for one in after],
+                        [[node["pid"] for node in one["nodes"]] for one in before], "processes")
+        kit.check("say which one" in cluster_command("kill", "1", *where, expect=1), "a verb without --site")
+        cluster_command("kill", "1", "--site", "2", *where)
+        kit.check_equal([one["nodes"][0]["state"] for one in json.loads(cluster_command("status", "--json", *where))["sites"]],
+                        ["up", "down"], "states")
+        cluster_command("start", "1", "--site", "2", *where)
+        clusters = sites.clusters_of(directory)
+        for site, cluster in clusters.items():
+            sites.wait_linked(cluster, sites.CHECK)
+            sites.send_across(cluster, clusters[sites.other(site)])
+        cluster_command("down", "--wipe", *where)
+        kit.check(not directory.exists(), "--wipe has left something")
+    finally:
+        for site in sites.SITES:
+            try:
+                Cluster(sites.site_dir(directory, site)).stop()
+            except Problem:
+                pass   # down has been there
