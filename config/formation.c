@@ -1,7 +1,6 @@
 /* Members as RabbitMQ's peer discovery names them. Warren's members have numbers that stay, so only ways that give
  * each member a lasting place are there: a list, and the pods of a StatefulSet. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "config/config_internal.h"
 
@@ -58,11 +57,11 @@ static int form_by_list(struct config *c, struct err *err)
     return code;
 }
 
-/* NAME-N: the host of a StatefulSet's pod. */
+/* NAME-N: the host of a StatefulSet's pod, as node.name has it; that is the machine's if nobody said otherwise. */
 static int form_by_pods(struct config *c, struct err *err)
 {
     char host[HOST_MAX + 1] = "", peer[HOST_MAX + 2 * CONFIG_TEXT_MAX];
-    gethostname(host, sizeof host - 1);
+    snprintf(host, sizeof host, "%.*s", HOST_MAX, host_of(c->node_name));
     host[strcspn(host, ".")] = '\0';
     char *dash = strrchr(host, '-');
     size_t digits = dash ? strspn(dash + 1, "0123456789") : 0;

@@ -289,6 +289,31 @@ static void a_list_of_members_gives_numbers_and_addresses(void **state)
     assert_int_equal(c->node_id, 2);
 }
 
+static void pods_get_numbers_from_their_names(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    const char *const lines = "cluster_formation.peer_discovery_backend = k8s\n"
+                              "cluster_formation.target_cluster_size_hint = 3\n"
+                              "cluster.secret = a long enough secret\n";
+    parse(c, lines);
+    parse(c, "cluster_formation.k8s.service_name = queues\nnode.name = rabbit@warren-a-2.queues\n");
+    check(c);
+    assert_int_equal(c->node_id, 3);
+    assert_string_equal(c->cluster_peers[1], "warren-a-0.queues:25672");
+    assert_string_equal(c->cluster_peers[3], "warren-a-2.queues:25672");
+    config_init(c);
+    parse(c, lines);
+    parse(c, "cluster_formation.k8s.hostname_suffix = .q.svc\nnode.name = rabbit@warren-3\n");
+    check_refuses(c, "this is pod 3");
+    parse(c, "cluster_formation.target_cluster_size_hint = 4\n");
+    check(c);
+    assert_string_equal(c->cluster_peers[2], "warren-1.q.svc:25672");
+    config_init(c);
+    parse(c, lines);
+    parse(c, "node.name = rabbit@host\n");
+    check_refuses(c, "no name of a StatefulSet");
+}
+
 static void a_node_that_no_discovery_knows_is_refused(void **state)
 {
     struct config *c = &((struct bench *)*state)->config;
@@ -309,12 +334,12 @@ static void a_node_that_no_discovery_knows_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_of_rabbitmq_sets_what_warren_has),   TEST(a_key_without_effect_says_why),
-        TEST(a_name_in_both_tables_would_hide_a_key),    TEST(all_wrong_lines_are_told),
-        TEST(decimals_are_digits_and_a_point),           TEST(values_may_come_from_the_environment),
-        TEST(a_folder_is_read_in_the_order_of_names),    TEST(what_stands_beside_a_file_is_read),
-        TEST(the_environment_stands_below_files),        TEST(a_list_of_members_gives_numbers_and_addresses),
-        TEST(a_node_that_no_discovery_knows_is_refused),
+        TEST(a_file_of_rabbitmq_sets_what_warren_has), TEST(a_key_without_effect_says_why),
+        TEST(a_name_in_both_tables_would_hide_a_key),  TEST(all_wrong_lines_are_told),
+        TEST(decimals_are_digits_and_a_point),         TEST(values_may_come_from_the_environment),
+        TEST(a_folder_is_read_in_the_order_of_names),  TEST(what_stands_beside_a_file_is_read),
+        TEST(the_environment_stands_below_files),      TEST(a_list_of_members_gives_numbers_and_addresses),
+        TEST(pods_get_numbers_from_their_names),       TEST(a_node_that_no_discovery_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
