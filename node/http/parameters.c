@@ -123,10 +123,20 @@ void api_parameter_get(struct request *r, struct answer *a)
     if (vhost_answer(r, r->captures[1], a)) answer_one(r, parameter_of(r), a);
 }
 
+/* What nobody reads is a misspelling. Definitions may bring others: files of other brokers come in as they are. */
+static bool component_answer(struct slice component, struct answer *a)
+{
+    static const char *const known[] = {"shovel", "federation-upstream", "federation-upstream-set"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (slice_is(component, known[i])) return true;
+    answer_bad(a, "component %.*s not found", (int)component.size, (const char *)component.data);
+    return false;
+}
+
 void api_parameter_put(struct request *r, struct answer *a)
 {
     static const char *const needed[] = {"value", NULL};
-    if (vhost_answer(r, r->captures[1], a) && name_fits(r->captures[0], a) && name_fits(r->captures[2], a) &&
+    if (vhost_answer(r, r->captures[1], a) && component_answer(r->captures[0], a) && name_fits(r->captures[2], a) &&
         body_requires(r, needed, a))
         item_put(r, parameter_of(r), json_incref(json_object_get(r->body, "value")), a);
 }

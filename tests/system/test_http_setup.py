@@ -226,6 +226,8 @@ def test_shovels():
         uri = f"amqp://{cluster.nodes[0].host}:{cluster.nodes[0].amqp_port}"
         kit.declare(connection, "here")
         kit.declare(connection, "there")
+        refusal = api.put("/parameters/shovle/%2F/mover", {"value": {}}, expect=400)
+        kit.check("component shovle not found" in refusal.json["reason"], f"an unknown component: {refusal.body}")
         api.put("/parameters/shovel/%2F/mover", {"value": {"src-uri": uri, "src-queue": "here", "dest-uri": uri,
                                                            "dest-queue": "there"}})
         for each in (api, other):
