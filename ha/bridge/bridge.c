@@ -57,6 +57,7 @@ static void start(struct bridge *l)
     l->relay.settled = settled;
     l->relay.refused = refused;
     l->failed = false;
+    l->wake_ms = UINT64_MAX; /* the type's wish was for the time that has ended */
     l->starts++;
     set_state(l, BRIDGE_STARTING);
     connect_end(l, BRIDGE_SOURCE);

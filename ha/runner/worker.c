@@ -87,7 +87,8 @@ static void set_timer(struct worker *w, uint64_t now_ms)
     uint64_t at = bridge_deadline_ms(w->bridge);
     loop_timer_stop(w->timer);
     if (at == UINT64_MAX) return;
-    loop_timer_start(w->timer, at > now_ms ? at - now_ms : 0, 0);
+    loop_timer_start(w->timer, at > now_ms ? at - now_ms : 1,
+                     0); /* 0 would be due at once, before anybody else's turn */
 }
 
 /* Whatever moved: the machine's turn, then its bytes, until nothing is left to do. */

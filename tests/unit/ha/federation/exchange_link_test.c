@@ -221,6 +221,26 @@ static void a_missing_internal_exchange_is_noticed(void **state)
     close_scene(&s);
 }
 
+/* A deadline that lies behind would make the owner's timer fire without end. */
+static void a_start_after_a_long_cut_waits_for_its_server(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s, SIMPLE);
+    TELL(&s, "a");
+    two_pump(&s.two);
+    two_cut(&s.two, BRIDGE_SOURCE);
+    exchange_link_turn(s.link, s.two.now_ms);
+    assert_int_equal(s.bridge->state, BRIDGE_WAITING);
+    s.two.now_ms += 10 * EXCHANGE_LINK_PROBE_MS;
+    exchange_link_turn(s.link, s.two.now_ms);
+    assert_int_equal(s.bridge->state, BRIDGE_STARTING);
+    assert_true(bridge_deadline_ms(s.bridge) > s.two.now_ms);
+    two_pump(&s.two);
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    close_scene(&s);
+}
+
 static void what_was_made_is_deleted_when_federation_ends(void **state)
 {
     (void)state;
@@ -277,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_start_that_was_cut_off_is_cleared_up),
         cmocka_unit_test(messages_come_with_the_mark_of_their_source),
         cmocka_unit_test(a_missing_internal_exchange_is_noticed),
+        cmocka_unit_test(a_start_after_a_long_cut_waits_for_its_server),
         cmocka_unit_test(what_was_made_is_deleted_when_federation_ends),
         cmocka_unit_test(many_bindings_cost_one_round_trip),
     };
