@@ -6,10 +6,12 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
 
+import sites_drill
 from cluster import DEFAULT_BINARY, Cluster, Problem, build_node
 from drill_faults import FAULTS, HOLD, Faults
 from drill_ledger import Ledger
@@ -48,6 +50,19 @@ prove from time to time that the broker knows their acks. Then the report:
   duplicated_by_republishing   published twice because the first confirm did not arrive
   longest_pause_ms             longest wait for a confirm, and the same for publishers whose connection lived
 
+Two sites (--sites 2): two clusters linked both ways by federation, marked traffic into both, every message due at both.
+
+  ha/drill --sites 2 --dedup --rounds 5
+
+  cut-slow-kill     the line slow (100 ms each way), a node killed on each side, the line cut and healed, the nodes back; the default
+  cut-link          the line cut for --hold seconds; as root in network namespaces, else by a forwarder on loopback
+  slow-link         the line slow for --hold seconds
+  kill-both-sides   kill -9 of a leader on each side
+
+The report has for each site: lost (broken promise), duplicated without and with the redelivered flag, reordered, longest lag from
+publishing to arrival. Federation delivers at least once, so duplicated is a broken promise only with --dedup: then queues know
+repeats (x-message-deduplication).
+
 Exit code: 0 all promises kept, 1 one was broken, 2 the drill could not run.
 """
 
@@ -58,7 +73,9 @@ PROMISES = ("lost", "resurrected", "reordered", "duplicated_unflagged", "redeliv
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="ha/drill", description=DESCRIPTION,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fault", choices=FAULTS, default="kill-leader")
+    parser.add_argument("--fault", choices=FAULTS + sites_drill.FAULTS, help="default kill-leader, of two sites cut-slow-kill")
+    parser.add_argument("--sites", type=int, choices=(1, 2), default=1, help="2: two clusters, linked both ways")
+    parser.add_argument("--dedup", action="store_true", help="two sites: each message once per site")
     parser.add_argument("--rounds", type=int, default=3, help="how often the fault happens (default %(default)s)")
     parser.add_argument("--hold", type=float, help="seconds that the damage lasts (default: by fault)")
     parser.add_argument("--queues", type=int, default=4, help="queues, with a publisher and a consumer each (default %(default)s)")
@@ -72,6 +89,12 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", help="write the report there too; - prints it and nothing else")
     parser.add_argument("--keep", action="store_true", help="leave a cluster of its own running for a look")
     options = parser.parse_args()
+    faults = sites_drill.FAULTS if options.sites == 2 else FAULTS
+    options.fault = options.fault or faults[0]
+    if options.fault not in faults:
+        parser.error(f"{options.fault} is not for {'two sites' if options.sites == 2 else 'one site'}: {', '.join(faults)}")
+    if options.dedup and options.sites != 2:
+        parser.error("--dedup is for two sites: --sites 2")
     if options.rounds < 1 or options.queues < 1 or options.rate <= 0:
         parser.error("rounds, queues and rate must be positive")
     return options
@@ -202,14 +225,18 @@ def print_report(result):
 
 def main():
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # so that what was started is stopped
     began = time.monotonic()
 
     def say(text):
         print(f"[{time.monotonic() - began:5.1f} s] {text}", file=sys.stderr, flush=True)
 
     try:
-        with running_cluster(options) if options.dir else own_cluster(options, say) as (cluster, namespaces):
-            result = run_drill(cluster, namespaces, options, say)
+        if options.sites == 2:
+            result = sites_drill.run(options, say)
+        else:
+            with running_cluster(options) if options.dir else own_cluster(options, say) as (cluster, namespaces):
+                result = run_drill(cluster, namespaces, options, say)
     except (Problem, OSError) as problem:
         print(f"drill: {problem}", file=sys.stderr)
         return 2
@@ -219,7 +246,7 @@ def main():
     if options.json == "-":
         print(json.dumps(result, indent=1))
     else:
-        print_report(result)
+        (sites_drill.print_report if options.sites == 2 else print_report)(result)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     return 1 if result["broken_promises"] else 0

@@ -1,4 +1,4 @@
-"""Two data centres: ha/cluster --sites 2."""
+"""Two data centres: ha/cluster and ha/drill with --sites 2."""
 
 import json
 import os
@@ -10,7 +10,9 @@ import places
 import two_sites as sites
 from cluster import HTTP_OFFSET, LINK_OFFSET, Cluster, Problem
 from ports import BASE_PORTS, claim, is_free
+from sites_line import why_no_namespaces
 
+DRILL = str(places.ROOT / "ha" / "lib" / "drill_command.py")
 CLUSTER = str(places.ROOT / "ha" / "lib" / "cluster_command.py")
 
 
@@ -68,3 +70,32 @@ def test_two_sites():
                 Cluster(sites.site_dir(directory, site)).stop()
             except Problem:
                 pass   # down has been there
+
+
+def drill(fault, *words):
+    """Two sites of a drill; gives its report."""
+    result = subprocess.run(["/usr/bin/python3", DRILL, "--sites", "2", "--fault", fault, "--rounds", "1", "--rate", "300",
+                             "--queues", "2", "--json", "-", "--binary", str(kit.binary()), *words],
+                            capture_output=True, text=True, timeout=85, check=False)
+    kit.check(result.returncode == 0, f"exit code {result.returncode}\n{result.stdout}{result.stderr}")
+    report = json.loads(result.stdout)
+    kit.check(report["confirmed"] > 300, f"hardly any traffic: {report}")
+    for site, figures in report["sites"].items():
+        kit.check(figures["delivered"] > 300 and not figures["lost"], f"site {site}: {figures}")
+    return report
+
+
+@kit.limit(90)
+def test_drill_everything():
+    """ha/drill --sites 2 --dedup: a slow line, a cut, nodes of both sides killed; each message once per site"""
+    report = drill("cut-slow-kill", "--dedup")
+    kit.check_equal([figures["duplicated"] for figures in report["sites"].values()], [0, 0], "duplicated")
+
+
+@kit.limit(90)
+def test_drill_cut_in_namespaces():
+    """ha/drill --sites 2 --fault cut-link: packets between two network namespaces are dropped without a word"""
+    why = why_no_namespaces()
+    if why:
+        raise kit.Skip(why)
+    kit.check_equal(drill("cut-link")["line"], "namespaces", "line")

@@ -1,0 +1,112 @@
+"""Marked traffic of a drill over two sites: in each a federated exchange with publishers, and queues behind it with consumers."""
+
+import random
+import time
+
+import amqp
+from drill_ledger import Mark, encode_mark
+from drill_traffic import CONNECT_TIMEOUT, Consumer, Publisher
+
+DEDUP_CACHE = 1_000_000   # keys that a queue remembers: more than a drill publishes while a line is cut
+QUIET = 2.0               # seconds without a delivery: nothing is on the way any more
+
+
+class SitePublisher(Publisher):
+    """Publishes into an exchange; every message carries the key by which repeats are known."""
+
+    def __init__(self, number, exchange, key, rate, size, addresses, books):
+        super().__init__(number, key, rate, size, addresses, books)
+        self.exchange = exchange
+
+    def publish(self, connection, session, tag, seq, again):
+        mark = Mark(self.number, session, self.attempt, seq)
+        self.attempt += 1
+        if not self.unconfirmed and self.busy_since is None:
+            self.busy_since = time.monotonic()
+        self.unconfirmed[tag] = (seq, mark.attempt)
+        self.ledger.note_sent(mark)
+        self.ledger.note_published(again)
+        connection.publish(1, self.exchange, self.queue, encode_mark(mark, self.size), mandatory=True, delivery_mode=2,
+                           headers={"x-deduplication-header": f"{mark.publisher}-{seq}"})
+
+
+class SitesTraffic:
+    """`addresses` {site: [(host, port)]}; `count` queues in each site, and a publisher and a consumer for each."""
+
+    def __init__(self, books, addresses, exchange, count, rate, size, dedup):
+        self.books, self.addresses, self.exchange, self.dedup = books, addresses, exchange, dedup
+        self.queues = [f"{exchange}.{at + 1}" for at in range(count)]
+        each = rate / (count * len(addresses))
+        self.publishers = [SitePublisher(at + (site - 1) * count, exchange, queue, each, size, addresses[site], books)
+                           for site in addresses for at, queue in enumerate(self.queues)]
+        self.consumers = [Consumer(at + (site - 1) * count, queue, addresses[site], books.sites[site])
+                          for site in addresses for at, queue in enumerate(self.queues)]
+
+    def declare(self):
+        arguments = {"x-message-deduplication": True, "x-cache-size": DEDUP_CACHE} if self.dedup else {}
+        for addresses in self.addresses.values():
+            connection = amqp.Connection(*random.choice(addresses), name="drill", timeout=CONNECT_TIMEOUT)
+            try:
+                connection.open_channel(1)
+                connection.call(1, "exchange.declare", exchange=self.exchange, type="direct", durable=True)
+                for queue in self.queues:
+                    connection.call(1, "queue.declare", queue=queue, durable=True, arguments=arguments)
+                    connection.call(1, "queue.bind", queue=queue, exchange=self.exchange, routing_key=queue)
+            finally:
+                connection.close()
+
+    def remove(self):
+        for addresses in self.addresses.values():
+            connection = amqp.Connection(*random.choice(addresses), name="drill", timeout=CONNECT_TIMEOUT)
+            try:
+                connection.open_channel(1)
+                for queue in self.queues:
+                    connection.call(1, "queue.delete", queue=queue)
+                connection.call(1, "exchange.delete", exchange=self.exchange)
+            finally:
+                connection.close()
+
+    def start(self):
+        for actor in self.consumers + self.publishers:
+            actor.start()
+
+    def wait_steady(self, timeout):
+        """True once every publisher gets confirms."""
+        limit = time.monotonic() + timeout
+        while time.monotonic() < limit:
+            began = time.monotonic()
+            time.sleep(0.3)
+            if all(publisher.last_confirm > began for publisher in self.publishers):
+                return True
+        return False
+
+    def wait_arrived(self, before, timeout):
+        """Waits until all that was confirmed before that time is in both sites; the seconds it took, None when it is not."""
+        began = time.monotonic()
+        while self.books.missing(before):
+            if time.monotonic() > began + timeout:
+                return None
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def finish(self, timeout):
+        """Ends publishing, waits for what is on the way; gives the number of messages that nobody confirmed."""
+        for publisher in self.publishers:
+            publisher.stop()
+        limit = time.monotonic() + timeout
+        for publisher in self.publishers:
+            publisher.join(max(limit - time.monotonic(), 0.1))
+        left = sum(len(publisher.unconfirmed) + len(publisher.waiting) for publisher in self.publishers)
+        for publisher in self.publishers:
+            publisher.give_up()
+        self.wait_arrived(None, timeout)
+        while time.monotonic() < max(book.last_delivery for book in self.books.sites.values()) + QUIET:
+            time.sleep(0.1)
+        for consumer in self.consumers:
+            consumer.stop()
+        for consumer in self.consumers:
+            consumer.join(CONNECT_TIMEOUT + 1)
+        return left
+
+    def problems(self):
+        return "; ".join(sorted({actor.problem for actor in self.publishers if actor.problem})) or "no error was seen"
