@@ -58,7 +58,8 @@ def play(node, cases):
 def test_malformed_clients():
     """hundreds of malformed clients get RabbitMQ's reply codes; a healthy connection and the memory do not notice"""
     kit.check(len(CASES) >= CASES_MIN, f"only {len(CASES)} cases")
-    with kit.cluster(nodes=1) as cluster:
+    # Small caches of the log: what the healthy connection publishes must not be what grows.
+    with kit.cluster(nodes=1, settings={"wal.cache_size": "1MiB", "checkpoint.log_bytes": "1MiB", "wal.file_size": "2MiB"}) as cluster:
         node = cluster.nodes[0]
         healthy = Healthy(node)
         healthy.start()
