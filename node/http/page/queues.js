@@ -10,7 +10,6 @@ import {
     form,
     h,
     plain,
-    put,
     rate,
     readArguments,
     table,
@@ -183,7 +182,6 @@ function messageView(m) {
 }
 
 function getForm(vhost, name) {
-    const place = h("div");
     const MODES = [
         ["ack_requeue_true", "Nack, put back"],
         ["ack_requeue_false", "Ack, take away"],
@@ -213,7 +211,6 @@ function getForm(vhost, name) {
                     encoding: v.encoding,
                     truncate: 50000,
                 });
-                put(place, messages.map(messageView));
                 return messages.length ? h("div", {}, messages.map(messageView)) : "The queue is empty.";
             },
         ),
