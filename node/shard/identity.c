@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "node/shard/shard_internal.h"
 
-enum { IDENTITY_TEXT_MAX = 1024 };
+enum { IDENTITY_TEXT_MAX = 1024, EPOCH_MAX = 0xffffff /* what a port's number has room for */ };
 
 static void path_of(const struct node_settings *s, const char *name, char *path, size_t size)
 {
@@ -20,8 +20,35 @@ static size_t shape_text(const struct node_settings *s, char text[IDENTITY_TEXT_
                             s->placement.group_count - 1, s->shard_count);
 }
 
+static void on_name(void *arg, const char *name)
+{
+    if (strncmp(name, "shard-", 6) == 0) *(bool *)arg = true;
+}
+
+/* Epoch 0 is there before the identity: an identity without an epoch has lost it. */
+static int begin_epochs(const struct node_settings *s, struct err *err)
+{
+    char path[512];
+    uint8_t *found;
+    size_t size;
+    bool used = false;
+    int code = fs_posix()->list(fs_posix(), s->data_dir, on_name, &used, err);
+    if (code) return code;
+    if (used)
+        return (int)err_set(err, ERR_CORRUPT,
+                            "%s has data, but its file identity is missing: nobody knows whose data it is. Put the "
+                            "file back, or move the data aside and let this machine join as a new node",
+                            s->data_dir);
+    path_of(s, "epoch", path, sizeof path);
+    code = fs_read_file(fs_posix(), path, &found, &size, NULL);
+    if (!code) mem_free(found);
+    return code == ERR_NOT_FOUND ? identity_write_epoch(s, 0, err) : code;
+}
+
 static int create(struct node_settings *s, const char *path, struct err *err)
 {
+    int code = begin_epochs(s, err);
+    if (code) return code;
     char text[IDENTITY_TEXT_MAX];
     size_t size = shape_text(s, text);
     CHECK(getrandom(s->data_id, sizeof s->data_id, 0) == (ssize_t)sizeof s->data_id);
@@ -88,4 +115,42 @@ int identity_retire(const struct node_settings *s, struct err *err)
     char path[512];
     path_of(s, "removed", path, sizeof path);
     return fs_write_file(fs_posix(), path, slice_str("removed from its cluster\n"), err);
+}
+
+int identity_write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
+{
+    char path[512], text[32];
+    path_of(s, "epoch", path, sizeof path);
+    int size = snprintf(text, sizeof text, "%u\n", epoch);
+    return fs_write_file(fs_posix(), path, slice_of(text, (size_t)size), err);
+}
+
+/* Digits and a line's end, nothing else. */
+static bool read_epoch(struct slice text, uint32_t *epoch)
+{
+    if (text.size < 2 || text.size > 9 || text.data[text.size - 1] != '\n') return false;
+    *epoch = 0;
+    for (size_t i = 0; i + 1 < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return false;
+        *epoch = *epoch * 10 + (text.data[i] - '0');
+    }
+    return *epoch < EPOCH_MAX;
+}
+
+int identity_take_epoch(const struct node_settings *s, uint32_t *epoch, struct err *err)
+{
+    char path[512];
+    uint8_t *found = NULL;
+    size_t size = 0;
+    path_of(s, "epoch", path, sizeof path);
+    int code = fs_read_file(fs_posix(), path, &found, &size, err);
+    if (code && code != ERR_NOT_FOUND) return code;
+    bool sound = !code && read_epoch(slice_of(found, size), epoch);
+    if (!code) mem_free(found);
+    if (sound) return identity_write_epoch(s, ++*epoch, err);
+    return (int)err_set(
+        err, ERR_CORRUPT,
+        "%s is %s, and with it the number of this node's last life. Write a higher number into it: other "
+        "nodes log the last as `link up node=%u ... epoch=`. Or let this machine join as a new node",
+        path, code ? "missing" : "damaged", s->node);
 }

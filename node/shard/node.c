@@ -30,32 +30,6 @@ struct node {
     uint64_t started_ms;
 };
 
-/* --- identity --- */
-
-static int write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
-{
-    char path[512], text[32];
-    snprintf(path, sizeof path, "%s/epoch", s->data_dir);
-    int size = snprintf(text, sizeof text, "%u\n", epoch);
-    return fs_write_file(fs_posix(), path, slice_of(text, (size_t)size), err);
-}
-
-/* Each life of the node has a number of its own; ports carry it. */
-static int take_epoch(const struct node_settings *s, uint32_t *epoch, struct err *err)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/epoch", s->data_dir);
-    uint8_t *found = NULL;
-    size_t size = 0;
-    int code = fs_read_file(fs_posix(), path, &found, &size, err);
-    if (code && code != ERR_NOT_FOUND) return code;
-    char text[16] = {0};
-    if (found) memcpy(text, found, size < sizeof text - 1 ? size : sizeof text - 1);
-    mem_free(found);
-    *epoch = (uint32_t)strtoul(text, NULL, 10) + 1;
-    return write_epoch(s, *epoch, err);
-}
-
 /* --- life --- */
 
 int node_open(struct node **out, struct node_settings *settings, const struct node_listeners *listeners,
@@ -68,7 +42,7 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
     n->started_ms = (uint64_t)time(NULL) * 1000;
     int code = fs_posix()->mkdir(fs_posix(), settings->data_dir, err);
     if (!code) code = identity_check(&n->settings, err);
-    if (!code) code = take_epoch(settings, &epoch, err);
+    if (!code) code = identity_take_epoch(settings, &epoch, err);
     if (code) {
         mem_free(n);
         return code;
@@ -221,8 +195,11 @@ void node_epoch_gone(struct shard *s, uint32_t epoch)
     unsigned expected = epoch;
     if (!atomic_compare_exchange_strong(&n->epoch, &expected, epoch + 1)) return; /* a sibling was first */
     struct err err;
-    if (write_epoch(&n->settings, epoch + 1, &err))
-        logger_printf(n->settings.logger, LOG_ERROR, s->id, "node epoch_not_written error=\"%s\"", err.text);
+    if (identity_write_epoch(&n->settings, epoch + 1, &err)) { /* the next life would take the same number */
+        logger_printf(n->settings.logger, LOG_ERROR, s->id,
+                      "node epoch_not_written error=\"%s\" action=\"this node stops; the others carry on\"", err.text);
+        _exit(74);
+    }
     logger_printf(n->settings.logger, LOG_WARN, s->id,
                   "node given_up_by_cluster epoch=%u new_epoch=%u action=\"clients are closed and come back\"", epoch,
                   epoch + 1);

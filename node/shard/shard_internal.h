@@ -159,6 +159,10 @@ void membership_second(struct shard *s);
 /* identity.c */
 int identity_check(struct node_settings *s, struct err *err); /* reads data_id, or makes it at the first start */
 int identity_retire(const struct node_settings *s, struct err *err);
+/* Each life of the node has a number of its own, higher than all before; ports carry it. ERR_CORRUPT: nobody knows the
+ * last one any more. After identity_check(). */
+int identity_take_epoch(const struct node_settings *s, uint32_t *epoch, struct err *err);
+int identity_write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err);
 
 /* recover.c */
 int recover_groups(struct shard *s, uint32_t epoch, struct err *err);
