@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "router/table_view.h"
+#include "base/field_table.h"
 
 void refuse(struct topology_result *r, uint16_t code, const char *format, ...)
 {

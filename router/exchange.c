@@ -1,8 +1,8 @@
 /* Exchanges: declare, delete, auto-delete. */
 #include "router/topology_internal.h"
 
+#include "base/field_table.h"
 #include "router/exchange_type.h"
-#include "router/table_view.h"
 
 struct exchange_record *exchange_create(struct topology *t, struct vhost *v, const struct exchange *what)
 {

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/field_table.h"
 #include "base/hash.h"
 #include "router/federation.h"
-#include "router/table_view.h"
 
 static const char *const names[] = {
     "direct",         "fanout",   "topic",         "headers", "x-federation-upstream", "x-consistent-hash",

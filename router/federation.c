@@ -1,6 +1,6 @@
 #include "router/federation.h"
 
-#include "router/table_view.h"
+#include "base/field_table.h"
 #include "router/topology_internal.h"
 
 bool federation_check_exchange(struct slice arguments, struct topology_result *r)

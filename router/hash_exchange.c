@@ -6,9 +6,9 @@
  * The price is one draw per binding and message. All arithmetic is on integers, so that every node on every machine
  * makes the same choice. Sources: Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998); the
  * words of refusals and the arguments are those of RabbitMQ's plugin. */
+#include "base/field_table.h"
 #include "base/hash.h"
 #include "router/choice.h"
-#include "router/table_view.h"
 
 enum { LONG_TABLE = 255 }; /* as a property's size: four bytes of length, then a field table */
 

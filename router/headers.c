@@ -1,6 +1,6 @@
 /* Headers matching: x-match all (default), any, all-with-x, any-with-x. A binding value of type void asks only that the
  * header is there. Without the -with-x forms, arguments that start with "x-" are not compared. */
-#include "router/table_view.h"
+#include "base/field_table.h"
 #include "router/topology_internal.h"
 
 static bool is_text(const struct table_value *v)

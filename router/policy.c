@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/field_table.h"
 #include "router/json.h"
 #include "router/pattern.h"
-#include "router/table_view.h"
 #include "router/topology_internal.h"
 
 enum target { CLASSIC_QUEUES = 1, QUORUM_QUEUES = 2, STREAMS = 4, EXCHANGES = 8 };

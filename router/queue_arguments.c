@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "router/table_view.h"
+#include "base/field_table.h"
 
 const char *const queue_overflow_names[] = {"drop-head", "reject-publish", "reject-publish-dlx", NULL};
 const char *const queue_retry_names[] = {"disabled", "all", "failed", "returned", NULL};

@@ -201,7 +201,45 @@ class Consumer(Actor):
         return event.fields["delivery_tag"]
 
 
-class Traffic:
+class Crowd:
+    """Publishers and consumers that start and stop together; who inherits makes them."""
+
+    publishers, consumers = (), ()
+
+    def start(self):
+        for actor in self.consumers + self.publishers:
+            actor.start()
+
+    def wait_steady(self, timeout):
+        """True once every publisher has got confirms within the last moments, and still gets them."""
+        limit = time.monotonic() + timeout
+        while time.monotonic() < limit:
+            began = time.monotonic()
+            time.sleep(0.3)
+            if all(publisher.last_confirm > began for publisher in self.publishers):
+                return True
+        return False
+
+    def finish_publishing(self, timeout):
+        """Stops publishers once all is confirmed; gives the number of messages that nobody confirmed."""
+        for publisher in self.publishers:
+            publisher.stop()
+        limit = time.monotonic() + timeout
+        for publisher in self.publishers:
+            publisher.join(max(limit - time.monotonic(), 0.1))
+        left = sum(len(publisher.unconfirmed) + len(publisher.waiting) for publisher in self.publishers)
+        for publisher in self.publishers:
+            publisher.give_up()
+        return left
+
+    def stop_consumers(self):
+        for consumer in self.consumers:
+            consumer.stop()
+        for consumer in self.consumers:
+            consumer.join(CONNECT_TIMEOUT + 1)
+
+
+class Traffic(Crowd):
     """Queues, one publisher and one consumer for each, and the books."""
 
     def __init__(self, ledger, addresses, queues, rate, size):
@@ -228,34 +266,11 @@ class Traffic:
 
     def start(self):
         self.administer("queue.declare", durable=True)
-        for actor in self.consumers + self.publishers:
-            actor.start()
-
-    def wait_steady(self, timeout):
-        """True once every publisher has got confirms within the last moments, and still gets them."""
-        limit = time.monotonic() + timeout
-        while time.monotonic() < limit:
-            began = time.monotonic()
-            time.sleep(0.3)
-            if all(publisher.last_confirm > began for publisher in self.publishers):
-                return True
-        return False
+        super().start()
 
     def take_pauses(self):
         pauses = [publisher.take_pauses() for publisher in self.publishers]
         return max(kept for kept, _ in pauses), max(broken for _, broken in pauses)
-
-    def finish_publishing(self, timeout):
-        """Stops publishers once all is confirmed; gives the number of messages that nobody confirmed."""
-        for publisher in self.publishers:
-            publisher.stop()
-        limit = time.monotonic() + timeout
-        for publisher in self.publishers:
-            publisher.join(max(limit - time.monotonic(), 0.1))
-        left = sum(len(publisher.unconfirmed) + len(publisher.waiting) for publisher in self.publishers)
-        for publisher in self.publishers:
-            publisher.give_up()
-        return left
 
     def finish_consuming(self, timeout):
         """Waits until everything confirmed has been delivered and settled, then stops the consumers."""
@@ -264,10 +279,7 @@ class Traffic:
             if not self.ledger.missing() and all(consumer.idle.is_set() for consumer in self.consumers):
                 break
             time.sleep(0.1)
-        for consumer in self.consumers:
-            consumer.stop()
-        for consumer in self.consumers:
-            consumer.join(CONNECT_TIMEOUT + 1)
+        self.stop_consumers()
 
     def drain(self):
         """What is still in the queues at the end; unacked rests of unconfirmed publishes may be, settled messages not."""

@@ -5,7 +5,7 @@ import time
 
 import amqp
 from drill_ledger import Mark, encode_mark
-from drill_traffic import CONNECT_TIMEOUT, Consumer, Publisher
+from drill_traffic import CONNECT_TIMEOUT, Consumer, Crowd, Publisher
 
 DEDUP_CACHE = 1_000_000   # keys that a queue remembers: more than a drill publishes while a line is cut
 QUIET = 2.0               # seconds without a delivery: nothing is on the way any more
@@ -30,7 +30,7 @@ class SitePublisher(Publisher):
                            headers={"x-deduplication-header": f"{mark.publisher}-{seq}"})
 
 
-class SitesTraffic:
+class SitesTraffic(Crowd):
     """`addresses` {site: [(host, port)]}; `count` queues in each site, and a publisher and a consumer for each."""
 
     def __init__(self, books, addresses, exchange, count, rate, size, dedup):
@@ -66,20 +66,6 @@ class SitesTraffic:
             finally:
                 connection.close()
 
-    def start(self):
-        for actor in self.consumers + self.publishers:
-            actor.start()
-
-    def wait_steady(self, timeout):
-        """True once every publisher gets confirms."""
-        limit = time.monotonic() + timeout
-        while time.monotonic() < limit:
-            began = time.monotonic()
-            time.sleep(0.3)
-            if all(publisher.last_confirm > began for publisher in self.publishers):
-                return True
-        return False
-
     def wait_arrived(self, before, timeout):
         """Waits until all that was confirmed before that time is in both sites; the seconds it took, None when it is not."""
         began = time.monotonic()
@@ -91,21 +77,11 @@ class SitesTraffic:
 
     def finish(self, timeout):
         """Ends publishing, waits for what is on the way; gives the number of messages that nobody confirmed."""
-        for publisher in self.publishers:
-            publisher.stop()
-        limit = time.monotonic() + timeout
-        for publisher in self.publishers:
-            publisher.join(max(limit - time.monotonic(), 0.1))
-        left = sum(len(publisher.unconfirmed) + len(publisher.waiting) for publisher in self.publishers)
-        for publisher in self.publishers:
-            publisher.give_up()
+        left = self.finish_publishing(timeout)
         self.wait_arrived(None, timeout)
         while time.monotonic() < max(book.last_delivery for book in self.books.sites.values()) + QUIET:
             time.sleep(0.1)
-        for consumer in self.consumers:
-            consumer.stop()
-        for consumer in self.consumers:
-            consumer.join(CONNECT_TIMEOUT + 1)
+        self.stop_consumers()
         return left
 
     def problems(self):

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/field_table.h"
 #include "node/amqp/spec.h"
 
 static bool read_value(struct reader *r, struct amqp_value *v);
@@ -45,64 +46,26 @@ bool amqp_array_next(struct reader *r, struct amqp_value *value)
 
 static bool read_value(struct reader *r, struct amqp_value *v)
 {
-    uint32_t word;
-    uint64_t long_word;
-    float single;
-    v->type = reader_u8(r);
-    switch (v->type) {
-    case 't':
-        v->boolean = reader_u8(r) != 0;
-        break;
-    case 'b':
-        v->integer = (int8_t)reader_u8(r);
-        break;
-    case 'B':
-        v->integer = reader_u8(r);
-        break;
-    case 's':
-        v->integer = (int16_t)reader_be16(r);
-        break;
-    case 'u':
-        v->integer = reader_be16(r);
-        break;
-    case 'I':
-        v->integer = (int32_t)reader_be32(r);
-        break;
-    case 'i':
-        v->integer = reader_be32(r);
-        break;
-    case 'l':
-    case 'L':
-    case 'T':
-        v->integer = (int64_t)reader_be64(r);
-        break;
-    case 'f':
-        word = reader_be32(r);
-        memcpy(&single, &word, sizeof single);
-        v->real = single;
-        break;
-    case 'd':
-        long_word = reader_be64(r);
-        memcpy(&v->real, &long_word, sizeof v->real);
-        break;
-    case 'D':
-        v->decimal.scale = reader_u8(r);
-        v->decimal.unscaled = (int32_t)reader_be32(r);
-        break;
-    case 'S':
-    case 'x':
-    case 'F':
-    case 'A':
-        v->bytes = reader_bytes(r, reader_be32(r));
-        break;
-    case 'V':
-        v->integer = 0;
-        break;
-    default:
+    struct table_value raw;
+    if (!table_item(r, &raw)) {
         reader_fail(r);
-        break;
+        return false;
     }
-    return !r->failed;
+    v->type = raw.type;
+    if (raw.type == 't') {
+        v->boolean = raw.integer != 0;
+    } else if (raw.type == 'f' || raw.type == 'd') {
+        v->real = raw.real;
+    } else if (raw.type == 'D') {
+        struct reader decimal = reader_of(raw.bytes);
+        v->decimal.scale = reader_u8(&decimal);
+        v->decimal.unscaled = (int32_t)reader_be32(&decimal);
+    } else if (strchr("SxFA", raw.type)) {
+        v->bytes = raw.bytes;
+    } else {
+        v->integer = raw.integer;
+    }
+    return true;
 }
 
 bool amqp_table_find(struct slice table, const char *key, struct amqp_value *value)

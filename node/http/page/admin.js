@@ -23,15 +23,24 @@ const remove = (place, question, context) =>
     );
 
 async function users(context) {
-    const [list, rights, topics, names] = await Promise.all([
+    const [list, rights, topics, vhosts] = await Promise.all([
         tryGet("users", []),
         tryGet("permissions", []),
         tryGet("topic-permissions", []),
         vhostNames(),
     ]);
-    const words = value => tags(Array.isArray(value) ? value : String(value ?? "").split(","));
+    const names = list.map(u => u.name);
     return [
         h("h1", {}, "Users"),
+        ...userList(list, rights, context),
+        ...rightsOf("permissions", "Permissions", RIGHTS, rights, names, vhosts, context),
+        ...rightsOf("topic-permissions", "Topic permissions", TOPIC_RIGHTS, topics, names, vhosts, context),
+    ];
+}
+
+function userList(list, rights, context) {
+    const words = value => tags(Array.isArray(value) ? value : String(value ?? "").split(","));
+    return [
         table(list, [
             {title: "Name", name: true, cell: u => u.name},
             {title: "Tags", cell: u => words(u.tags)},
@@ -52,71 +61,44 @@ async function users(context) {
                 return "Saved. Without permissions the user may enter no virtual host.";
             },
         ),
-        h("h2", {}, "Permissions"),
-        table(rights, [
+    ];
+}
+
+const RIGHTS = [
+    {name: "configure", label: "Configure", value: ".*"},
+    {name: "write", label: "Write", value: ".*"},
+    {name: "read", label: "Read", value: ".*"},
+];
+const TOPIC_RIGHTS = [
+    {name: "exchange", label: "Exchange", required: true},
+    {name: "write", label: "Write", value: ".*"},
+    {name: "read", label: "Read", value: ".*"},
+];
+
+/** A table of one kind of permissions, and the form that sets one; `fields` are the columns behind user and vhost. */
+function rightsOf(kind, title, fields, rows, users, vhosts, context) {
+    const what = title.toLowerCase();
+    return [
+        h("h2", {}, title),
+        table(rows, [
             {title: "User", cell: r => r.user},
             {title: "Virtual host", cell: r => r.vhost},
-            {title: "Configure", cell: r => r.configure},
-            {title: "Write", cell: r => r.write},
-            {title: "Read", cell: r => r.read},
+            ...fields.map(({name, label}) => ({title: label, cell: r => r[name]})),
             {
                 title: "",
-                cell: r =>
-                    remove(path("permissions", r.vhost, r.user), `Take ${r.user}'s rights in ${r.vhost}?`, context),
+                cell: r => remove(path(kind, r.vhost, r.user), `Take ${r.user}'s ${what} in ${r.vhost}?`, context),
             },
         ]),
         form(
-            "Set permissions",
+            `Set ${what}`,
             [
-                {name: "user", label: "User", options: list.map(u => u.name)},
-                {name: "vhost", label: "Virtual host", options: names, value: "/"},
-                {name: "configure", label: "Configure", value: ".*"},
-                {name: "write", label: "Write", value: ".*"},
-                {name: "read", label: "Read", value: ".*"},
+                {name: "user", label: "User", options: users},
+                {name: "vhost", label: "Virtual host", options: vhosts, value: "/"},
+                ...fields,
             ],
-            "Set permissions",
+            `Set ${what}`,
             async v => {
-                await call("PUT", path("permissions", v.vhost, v.user), {
-                    configure: v.configure,
-                    write: v.write,
-                    read: v.read,
-                });
-                return "Set.";
-            },
-        ),
-        h("h2", {}, "Topic permissions"),
-        table(topics, [
-            {title: "User", cell: r => r.user},
-            {title: "Virtual host", cell: r => r.vhost},
-            {title: "Exchange", cell: r => r.exchange},
-            {title: "Write", cell: r => r.write},
-            {title: "Read", cell: r => r.read},
-            {
-                title: "",
-                cell: r =>
-                    remove(
-                        path("topic-permissions", r.vhost, r.user),
-                        `Take ${r.user}'s topic rights in ${r.vhost}?`,
-                        context,
-                    ),
-            },
-        ]),
-        form(
-            "Set topic permissions",
-            [
-                {name: "user", label: "User", options: list.map(u => u.name)},
-                {name: "vhost", label: "Virtual host", options: names, value: "/"},
-                {name: "exchange", label: "Exchange", required: true},
-                {name: "write", label: "Write", value: ".*"},
-                {name: "read", label: "Read", value: ".*"},
-            ],
-            "Set topic permissions",
-            async v => {
-                await call("PUT", path("topic-permissions", v.vhost, v.user), {
-                    exchange: v.exchange,
-                    write: v.write,
-                    read: v.read,
-                });
+                await call("PUT", path(kind, v.vhost, v.user), Object.fromEntries(fields.map(f => [f.name, v[f.name]])));
                 return "Set.";
             },
         ),

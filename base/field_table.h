@@ -1,11 +1,11 @@
 /* A read-only view of AMQP field tables, for matching headers and comparing arguments. Pure; any thread; no allocation.
  * Types as RabbitMQ reads them: t b B s u I i l L f d D S A T F V x. */
-#ifndef WARREN_ROUTER_TABLE_VIEW_H
-#define WARREN_ROUTER_TABLE_VIEW_H
+#ifndef WARREN_BASE_FIELD_TABLE_H
+#define WARREN_BASE_FIELD_TABLE_H
 
 #include "base/reader.h"
 
-enum { TABLE_VIEW_DEPTH_MAX = 32, TABLE_VALUE_TEXT_MAX = 128 };
+enum { FIELD_TABLE_DEPTH_MAX = 32, TABLE_VALUE_TEXT_MAX = 128 };
 
 struct table_value {
     uint8_t type;

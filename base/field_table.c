@@ -1,4 +1,4 @@
-#include "router/table_view.h"
+#include "base/field_table.h"
 
 #include <stdio.h>
 
@@ -118,7 +118,7 @@ static bool equal_at(const struct table_value *a, const struct table_value *b, i
 
 static bool tables_equal_at(struct slice a, struct slice b, int depth)
 {
-    if (depth > TABLE_VIEW_DEPTH_MAX) return false;
+    if (depth > FIELD_TABLE_DEPTH_MAX) return false;
     size_t in_a = 0, in_b = 0;
     struct reader r = reader_of(a);
     struct slice key;
@@ -137,7 +137,7 @@ static bool arrays_equal_at(struct slice a, struct slice b, int depth)
         bool more_a = table_item(&ra, &x), more_b = table_item(&rb, &y);
         if (more_a != more_b) return false;
         if (!more_a) return true;
-        if (depth > TABLE_VIEW_DEPTH_MAX || !equal_at(&x, &y, depth + 1)) return false;
+        if (depth > FIELD_TABLE_DEPTH_MAX || !equal_at(&x, &y, depth + 1)) return false;
     }
 }
 
