@@ -92,7 +92,9 @@ struct config {
     int64_t consumer_timeout_ms;
     int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */
     bool tcp_nodelay, tcp_keepalive;
-    int64_t connection_max, channel_max_per_node; /* 0: no limit */
+    int64_t connection_max, channel_max_per_node, consumer_max_per_channel; /* 0: no limit */
+    int64_t vhost_max, cluster_queue_limit, cluster_exchange_limit;
+    int64_t initial_frame_max;
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
     char default_vhost[CONFIG_TEXT_MAX];
     char default_configure[CONFIG_TEXT_MAX], default_write[CONFIG_TEXT_MAX], default_read[CONFIG_TEXT_MAX];

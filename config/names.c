@@ -40,14 +40,9 @@ static const struct {
     {"ssl_options.log_level", "OpenSSL's default is kept"},
     {"ssl_options.crl*", "OpenSSL's default is kept"},
     {"ssl_allow_poodle_attack", "SSL 3 is never spoken"},
-    {"initial_frame_max", "frames of the handshake have 4096 bytes or more as frame_max allows"},
     /* limits */
-    {"consumer_max_per_channel", "consumers are limited by max-consumers of queues only"},
     {"session_max_per_connection", "AMQP 1.0 is not spoken"},
     {"link_max_per_session", "AMQP 1.0 is not spoken"},
-    {"vhost_max", "vhosts are made by administrators, without a limit"},
-    {"cluster_queue_limit", "limit vhosts (max-queues)"},
-    {"cluster_exchange_limit", "exchanges are limited by the rights of users only"},
     {"consumer_disconnected_timeout", "cluster.node_timeout_ms says when a silent node's consumers go"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */

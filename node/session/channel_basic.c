@@ -53,11 +53,11 @@ static bool tag_is_free(struct channel *ch, struct slice tag)
         channel_fail(ch, AMQP_NOT_ALLOWED, "attempt to reuse consumer tag '%.*s'", SLICE_ARG(tag));
         return false;
     }
-    if (ch->consumers.count >= SESSION_CONSUMERS_MAX) {
-        channel_fail(ch, AMQP_NOT_ALLOWED, "reached maximum (%u) of consumers per channel", SESSION_CONSUMERS_MAX);
-        return false;
-    }
-    return true;
+    uint32_t most = ch->session->settings->consumer_max;
+    if (!most) most = SESSION_CONSUMERS_MAX;
+    if (ch->consumers.count < most) return true;
+    channel_fail(ch, AMQP_NOT_ALLOWED, "reached maximum (%u) of consumers per channel", most);
+    return false;
 }
 
 void channel_basic_consume(struct channel *ch, const struct amqp_method *m)

@@ -52,6 +52,18 @@ static void declare_passive(struct channel *ch, const struct amqp_method *m, str
     if (!m->exchange_declare.no_wait) channel_send_empty(ch, AMQP_EXCHANGE_DECLARE_OK);
 }
 
+/* Of the whole cluster, as this shard knows it. */
+static bool has_room(struct channel *ch, struct slice name)
+{
+    const struct session *s = ch->session;
+    uint64_t most = s->settings->cluster_exchange_max;
+    if (!most || topology_exchange_count(s->backend->topology(s->backend->self)) < most) return true;
+    channel_fail(ch, AMQP_PRECONDITION_FAILED,
+                 "cannot declare exchange '%.*s' in vhost '%.*s': exchange limit of %llu is reached", SLICE_ARG(name),
+                 SLICE_ARG(s->vhost), (unsigned long long)most);
+    return false;
+}
+
 void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_exchange_declare *d = &m->exchange_declare;
@@ -83,6 +95,7 @@ void channel_exchange_declare(struct channel *ch, const struct amqp_method *m)
         return;
     }
     if (is_new && !channel_may_dead_letter(ch, m, "exchange", name, d->arguments, "alternate-exchange")) return;
+    if (is_new && !has_room(ch, name)) return;
     struct topology_command c = command_of(ch, TOPOLOGY_EXCHANGE_DECLARE);
     c.name = name;
     c.kind = d->type;

@@ -121,6 +121,17 @@ static uint32_t group_for(struct channel *ch, struct slice name, struct slice ar
     return wants_local_leader(t, &q) ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
 }
 
+/* Of the whole cluster, as this shard knows it. */
+static bool has_room(struct channel *ch, struct slice name)
+{
+    const struct session *s = ch->session;
+    uint64_t most = s->settings->cluster_queue_max;
+    if (!most || topology_queue_count(s->backend->topology(s->backend->self)) < most) return true;
+    channel_fail(ch, AMQP_PRECONDITION_FAILED, "cannot declare queue '%.*s': queue limit in cluster (%llu) is reached",
+                 SLICE_ARG(name), (unsigned long long)most);
+    return false;
+}
+
 void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_declare *d = &m->queue_declare;
@@ -142,8 +153,9 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
     }
     if (!channel_may(ch, m, AUTH_CONFIGURE, "queue", name)) return;
     const struct queue_record *q = look_up(ch, name);
-    if (!q && (!channel_queue_arguments_check(ch, name, d->arguments) ||
-               !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange")))
+    if (!q &&
+        (!channel_queue_arguments_check(ch, name, d->arguments) ||
+         !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange") || !has_room(ch, name)))
         return;
     struct topology_command c = {
         .type = TOPOLOGY_QUEUE_DECLARE,

@@ -16,7 +16,7 @@ struct session *session_create(const struct session_settings *settings, const st
     s->peer = mem_strdup(peer);
     s->peer_is_loopback = peer_is_loopback;
     s->phase = PHASE_HEADER;
-    s->frame_max = SESSION_INITIAL_FRAME_MAX;
+    s->frame_max = settings->initial_frame_max ? settings->initial_frame_max : SESSION_INITIAL_FRAME_MAX;
     s->now_ms = s->created_ms = s->received_ms = s->sent_ms = now_ms;
     s->token = backend->connection_token(backend->self);
     list_init(&s->dirty);

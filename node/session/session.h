@@ -19,6 +19,9 @@ struct session_settings {
     uint32_t handshake_timeout_ms; /* 10000 */
     uint64_t message_size_max;   /* 134217728 */
     uint64_t node_connection_max, node_channel_max; /* of all clients of this node; 0: no limit */
+    uint32_t consumer_max;       /* of a channel; 0: SESSION_CONSUMERS_MAX */
+    uint32_t initial_frame_max;  /* bytes of a frame before tune-ok; 0: SESSION_INITIAL_FRAME_MAX */
+    uint64_t cluster_queue_max, cluster_exchange_max; /* from so many on, none is declared; 0: no limit */
     uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
     uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
     const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */

@@ -18,7 +18,7 @@
 #include "node/session/session.h"
 
 enum {
-    SESSION_INITIAL_FRAME_MAX = 8192,     /* bytes, before tune-ok (RabbitMQ's initial_frame_max) */
+    SESSION_INITIAL_FRAME_MAX = 8192,     /* bytes, before tune-ok; if the settings do not say */
     SESSION_CLOSE_TIMEOUT_MS = 30000,     /* for the client's close-ok */
     SESSION_SILENT_CLOSE_DELAY_MS = 3000, /* before a client that failed to log in loses its socket */
     SESSION_FAREWELL_TIMEOUT_MS = 5000,   /* for the client's exclusive queues to go before close-ok */

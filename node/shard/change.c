@@ -49,9 +49,27 @@ static void changed(void *arg, const struct broker_changed *answer)
     if (abandoned) change_destroy(w);
 }
 
+/* vhost_max: of the cluster, as this node knows it. */
+static bool is_one_vhost_too_many(const struct shard *s, const struct topology_command *c)
+{
+    struct slice none = {0};
+    const struct topology *t = broker_topology(s->broker);
+    uint64_t most = s->settings->vhost_max;
+    return most && c->type == TOPOLOGY_SET && registry_kind_of(c->kind) == REGISTRY_VHOST &&
+           registry_count(t, REGISTRY_VHOST) >= most && !registry_find(t, REGISTRY_VHOST, none, c->name, none);
+}
+
 static void ask(struct shard *s, void *arg)
 {
     struct change *w = arg;
+    if (is_one_vhost_too_many(s, w->command)) {
+        w->done = true; /* the thread that asked reads it when this call is over */
+        w->result.reply_code = 400;
+        snprintf(w->result.text, sizeof w->result.text, "cannot create vhost '%.*s': vhost limit of %llu is reached",
+                 (int)w->command->name.size, (const char *)w->command->name.data,
+                 (unsigned long long)s->settings->vhost_max);
+        return;
+    }
     broker_change(s->broker, w->command, changed, w);
     turn_soon(s);
 }

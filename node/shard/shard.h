@@ -47,6 +47,7 @@ struct node_settings {
     struct tls_context *link_listener_tls, *link_dialler_tls; /* NULL: links are plain */
     struct certificate_login certificate_login;
     uint32_t tls_handshake_timeout_ms;
+    uint64_t vhost_max; /* from so many on, none is made through this node; 0: no limit */
     /* What a new cluster starts with; empty user: none. */
     const char *default_vhost, *user, *password, *default_tags;
     const char *default_permissions[AUTH_PERMISSION_COUNT];

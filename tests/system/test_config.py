@@ -194,6 +194,47 @@ def test_limits_of_a_node():
             kit.declare(three, "q")
 
 
+def test_limits_of_the_cluster():
+    """vhost_max, cluster_queue_limit, cluster_exchange_limit and consumer_max_per_channel refuse in RabbitMQ's words"""
+    limits = {"vhost_max": 2, "cluster_queue_limit": 2, "cluster_exchange_limit": 15, "consumer_max_per_channel": 1}
+    with kit.cluster(nodes=1, settings=limits) as cluster:
+        node = cluster.nodes[0]
+        api = Api(node)
+        api.put("/vhosts/second")
+        kit.check_equal(api.put("/vhosts/third", expect=400).json["reason"],
+                        "cannot create vhost 'third': vhost limit of 2 is reached", "the third vhost")
+        api.put("/vhosts/second", {"description": "again"}, expect=204)
+        with kit.connected(node) as connection:
+            for name in ("one", "two", "one"):
+                kit.declare(connection, name)
+            declare_exchange(connection, "first")
+            refused(connection, 406, "cannot declare queue 'three': queue limit in cluster (2) is reached",
+                    lambda: kit.declare(connection, "three"))
+            refused(connection, 406, "cannot declare exchange 'x' in vhost '/': exchange limit of 15 is reached",
+                    lambda: declare_exchange(connection, "x"))
+            connection.call(1, "basic.consume", queue="one")
+            try:
+                connection.call(1, "basic.consume", queue="two")
+                raise AssertionError("a second consumer was let in")
+            except amqp.Closed as closed:
+                kit.check_equal((closed.code, closed.text),
+                                (530, "NOT_ALLOWED - reached maximum (1) of consumers per channel"), "close")
+
+
+def declare_exchange(connection, name):
+    connection.call(1, "exchange.declare", exchange=name, type="fanout")
+
+
+def refused(connection, code, words, action):
+    try:
+        action()
+    except amqp.ChannelClosed as closed:
+        kit.check(closed.code == code and words in closed.text, f"{closed.code} {closed.text}")
+        connection.open_channel(1)
+        return
+    raise AssertionError(f"not refused: {words}")
+
+
 def is_refused(node, code, words):
     try:
         kit.connect(node).close()
