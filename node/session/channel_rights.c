@@ -55,7 +55,7 @@ static void refuse_topic(struct channel *ch, enum auth_permission permission, st
 {
     const struct session *s = ch->session;
     channel_fail(ch, AMQP_ACCESS_REFUSED,
-                 "%s access to topic '%.*s' in exchange exchange '%.*s' in vhost '%.*s' refused for user '%.*s'",
+                 "%s access to topic '%.*s' in exchange '%.*s' in vhost '%.*s' refused for user '%.*s'",
                  words[permission], SLICE_ARG(key), SLICE_ARG(exchange), SLICE_ARG(s->vhost), SLICE_ARG(s->user));
 }
 

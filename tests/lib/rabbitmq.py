@@ -23,6 +23,8 @@ TOOLS = pathlib.Path("/usr/lib/rabbitmq/bin")
 START_TIMEOUT = 120.0
 PLUGINS = ("rabbitmq_management", "rabbitmq_shovel", "rabbitmq_shovel_management", "rabbitmq_federation",
            "rabbitmq_federation_management")
+PLUGINS_OF_EXCHANGES = ("rabbitmq_management", "rabbitmq_consistent_hash_exchange", "rabbitmq_random_exchange",
+                        "rabbitmq_recent_history_exchange", "rabbitmq_sharding")
 
 
 def is_installed():
@@ -32,7 +34,8 @@ def is_installed():
 class Node(RabbitNode):
     """A cluster of one."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, plugins=PLUGINS):
+        self.plugins = plugins
         self.dir, self.base_port, self.nodes = pathlib.Path(directory), free_base_port(), []
         self.epmd_port = self.base_port + 9
         super().__init__(self, 1)
@@ -45,7 +48,7 @@ class Node(RabbitNode):
         (self.dir / "rabbitmq.conf").write_text(
             f"loopback_users = none\nlisteners.tcp.default = 127.0.0.1:{self.port}\nlog.file.level = warning\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.http_port}\n")
-        (self.dir / "enabled_plugins").write_text(f"[{','.join(PLUGINS)}].\n")
+        (self.dir / "enabled_plugins").write_text(f"[{','.join(self.plugins)}].\n")
         cookie = self.dir / ".erlang.cookie"
         cookie.touch(mode=0o600)
         cookie.write_text(secrets.token_hex(16).upper())
@@ -78,9 +81,9 @@ class Node(RabbitNode):
 
 
 @contextlib.contextmanager
-def running_node():
+def running_node(plugins=PLUGINS):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="rabbitmq-test-"))
-    node = Node(directory)
+    node = Node(directory, plugins)
     try:
         node.start()
         yield node

@@ -13,7 +13,7 @@ Statement = collections.namedtuple("Statement", "line text connection verb words
 
 VERBS = ("connect", "open", "channel", "send", "frame", "raw", "publish", "header", "body", "expect", "expect-raw",
          "expect-closed", "expect-refused", "expect-channel-closed", "expect-confirms", "expect-eof", "expect-heartbeat", "silence", "wait",
-         "close", "drop", "until", "only")
+         "close", "drop", "until", "only", "http")
 
 _TOKENS = re.compile(r"""
     (?P<space>\s+)

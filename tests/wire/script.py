@@ -6,10 +6,12 @@ import time
 from amqp_codec import (FRAME_BODY, FRAME_HEADER, PROTOCOL_HEADER, Typed, encode_frame, encode_header, encode_message,
                         to_bytes)
 from language import Repeated, Variable
+from management import Management
 from peer import Peer
 
 UNTIL_LIMIT = 10.0
 SILENCE = 0.3
+RIGHT = re.compile(r"\b(configure|write|read) access to")
 
 
 class Mismatch(Exception):
@@ -21,8 +23,10 @@ class Skipped(Exception):
 
 
 class Script:
-    def __init__(self, address, broker, timeout):
+    def __init__(self, address, broker, timeout, http=None):
+        """`http`: where the broker's management API is, (host, port), or None."""
         self.address, self.broker, self.timeout = address, broker, timeout
+        self.management = Management(http) if http else None
         self.peers, self.variables = {}, {}
         self.declared = set()  # ("queue" | "exchange", name): removed again after the script
 
@@ -71,6 +75,20 @@ class Script:
         if statement.connection not in self.peers:
             raise Mismatch("this connection is not open")
         return self.peers[statement.connection]
+
+    # What people set up
+
+    def do_http(self, statement):
+        if not self.management:
+            raise Skipped("needs the management API: --http HOST:PORT")
+        wanted = None
+        words = list(statement.words)
+        if isinstance(words[-1], tuple):
+            wanted = words.pop()[0][0]
+        method, path = words[:2]
+        status, text = self.management.ask(method, path, plain(self.resolve(words[2])) if len(words) > 2 else None)
+        if status != wanted if wanted else not 200 <= status < 300:
+            raise Mismatch(f"{method} {path}: status {status}, {text}")
 
     # Connections
 
@@ -200,6 +218,8 @@ class Script:
 
     def agrees(self, got, operator, wanted):
         if operator == "~":
+            if self.broker == "rabbitmq":  # before 3.11 it did not say which right was missing
+                wanted, got = RIGHT.sub("access to", wanted), RIGHT.sub("access to", str(got))
             return re.search(wanted, got if isinstance(got, str) else str(got)) is not None
         if isinstance(got, (bytes, bytearray)):
             return got == to_bytes(wanted)

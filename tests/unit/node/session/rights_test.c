@@ -155,7 +155,7 @@ static void bindings_write_to_one_end_and_read_from_the_other(void **state)
     is_refused(&h, "read access to exchange 'amq.direct' in vhost '/'");
     set(&h, REGISTRY_TOPIC_PERMISSION, "/", "guest", "amq.topic", "{\"read\":\"^a$\",\"write\":\".*\"}");
     say_bind(&h, "w", "amq.topic", "b");
-    is_refused(&h, "read access to topic 'b' in exchange exchange 'amq.topic' in vhost '/'");
+    is_refused(&h, "read access to topic 'b' in exchange 'amq.topic' in vhost '/'");
     say_bind(&h, "w", "amq.topic", "a");
     hears(&h, "1 queue.bind-ok");
     say_bind(&h, "w", "amq.fanout", "b"); /* no topic exchange */
@@ -182,7 +182,7 @@ static void publishing_needs_write(void **state)
     say_publish(&h, 1, "amq.topic", "a", "x");
     hears_nothing(&h);
     say_publish(&h, 1, "amq.topic", "b", "x");
-    is_refused(&h, "write access to topic 'b' in exchange exchange 'amq.topic' in vhost '/'");
+    is_refused(&h, "write access to topic 'b' in exchange 'amq.topic' in vhost '/'");
     harness_close(&h);
 }
 
