@@ -18,6 +18,8 @@ enum {
     LOG_PATH_SIZE = 600,
 };
 
+#define LOG_INDEX_MAX ((uint64_t)1 << 62) /* nothing gets so far: a higher one is damage */
+
 enum record_kind { RECORD_HEADER = 1, RECORD_FRAME, RECORD_ENTRY, RECORD_VOTE, RECORD_SNAPSHOT, RECORD_TRIM };
 
 /* On disk: le32 checksum | le32 payload size | u8 kind | u8 entry type | le16 0 | le32 group | le64 lsn | le64 index |
@@ -141,7 +143,9 @@ int log_recover(struct log *l, struct err *err);
 
 /* replay.c: what the records say, in their order. Files at the start may be gone, with entries that nobody needs. */
 struct replay;                                                    /* one per group */
-struct replay *replay_create(struct log *l, struct slice states); /* `states` of the oldest file's header */
+struct replay *replay_create(struct log *l, struct slice states); /* of the oldest file's header; NULL: not possible */
+/* Do the states of a later file's header follow from all records before it? */
+bool replay_agrees(const struct log *l, const struct replay *r, struct slice states);
 void replay_destroy(struct replay *r);                            /* NULL is fine */
 bool replay_take(struct log *l, struct replay *r, const struct record *record,
                  struct slice payload);                                          /* false: it cannot follow */

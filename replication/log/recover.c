@@ -158,6 +158,14 @@ static int scan_file(struct scan *s, const struct loaded *f, struct err *err)
     return claim > s->want ? hole(s, f->sequence, offset, claim, err) : 0;
 }
 
+static int wrong_states(const struct loaded *f, struct err *err)
+{
+    return (int)err_set(err, ERR_CORRUPT,
+                        "file %016" PRIx64 ".wal, offset 0: the header passes its checksum, but the groups cannot be "
+                        "in the states that it says",
+                        f->sequence);
+}
+
 /* A file is begun when the one before it is written and synced to its end. So a header that is there proves that end,
  * and a file without a header was begun by a flush that never became durable, unless a frame in it or a later file
  * knows better. */
@@ -173,6 +181,7 @@ static int take_file(struct scan *s, const struct loaded *f, struct err *err)
     if (!s->replays) {
         if (headless) return hole(s, s->dropped[0], 0, f->first_lsn, err);
         s->replays = replay_create(s->log, f->states);
+        if (!s->replays) return wrong_states(f, err);
     } else if (f->previous_end > s->want) {
         return hole(s, headless ? s->dropped[0] : s->end_sequence, headless ? 0 : s->end_offset, f->previous_end, err);
     } else if (f->previous_end < s->want) {
@@ -180,6 +189,8 @@ static int take_file(struct scan *s, const struct loaded *f, struct err *err)
                             "file %016" PRIx64 ".wal, offset 0: it follows position %" PRIu64
                             ", but the file before ends at %" PRIu64,
                             f->sequence, f->previous_end, s->want);
+    } else if (!replay_agrees(s->log, s->replays, f->states)) {
+        return wrong_states(f, err);
     }
     return scan_file(s, f, err);
 }

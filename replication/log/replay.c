@@ -10,20 +10,46 @@ struct replay {
     bool known;    /* the trail's last entry is the group's; else some may have been in a file that is gone */
 };
 
+/* False: no group was ever in such a state. */
+static bool read_state(struct reader *in, struct log_group_state *s)
+{
+    s->term = reader_le64(in);
+    s->voted_for = reader_le64(in);
+    s->snapshot_index = reader_le64(in);
+    s->snapshot_term = reader_le64(in);
+    s->first_index = reader_le64(in);
+    s->last_index = s->first_index - 1;
+    return s->first_index >= 1 && s->last_index <= s->snapshot_index && s->snapshot_index < LOG_INDEX_MAX;
+}
+
 struct replay *replay_create(struct log *l, struct slice states)
 {
     struct replay *replays = mem_zalloc(l->params.group_count * sizeof *replays);
     struct reader in = reader_of(states);
     for (uint32_t g = 0; g < l->params.group_count; g++) {
-        struct log_group_state *s = &l->trails[g].state;
-        s->term = reader_le64(&in);
-        s->voted_for = reader_le64(&in);
-        s->snapshot_index = reader_le64(&in);
-        s->snapshot_term = reader_le64(&in);
-        s->first_index = replays[g].base = reader_le64(&in);
-        s->last_index = s->first_index - 1;
+        struct log_group_state s;
+        if (!read_state(&in, &s)) {
+            replay_destroy(replays);
+            return NULL;
+        }
+        l->trails[g].state = s;
+        replays[g].base = s.first_index;
     }
     return replays;
+}
+
+bool replay_agrees(const struct log *l, const struct replay *replays, struct slice states)
+{
+    struct reader in = reader_of(states);
+    for (uint32_t g = 0; g < l->params.group_count; g++) {
+        const struct log_group_state *is = &l->trails[g].state;
+        struct log_group_state said;
+        if (!read_state(&in, &said) || said.term != is->term || said.voted_for != is->voted_for ||
+            said.snapshot_index != is->snapshot_index || said.snapshot_term != is->snapshot_term ||
+            said.first_index != replays[g].base)
+            return false;
+    }
+    return true;
 }
 
 void replay_destroy(struct replay *r)
@@ -56,7 +82,8 @@ static bool take_trim(struct log *l, struct replay *p, const struct record *r, s
     struct log_group_state *s = &l->trails[r->group].state;
     struct reader in = reader_of(payload);
     uint64_t keep_from = reader_le64(&in);
-    if (in.failed || keep_from < p->base || (p->known && keep_from > s->last_index + 1)) return false;
+    if (in.failed || keep_from < p->base || keep_from > r->index + 1 || (p->known && keep_from > s->last_index + 1))
+        return false;
     p->base = keep_from;
     if (keep_from > s->last_index) restart_trail(l, r->group, keep_from);
     else trail_cut_before(l, r->group, keep_from);
@@ -79,6 +106,7 @@ bool replay_take(struct log *l, struct replay *replays, const struct record *r, 
 {
     if (r->kind == RECORD_FRAME) return true;
     if (r->group >= l->params.group_count) return false;
+    if (r->kind != RECORD_VOTE && r->index >= LOG_INDEX_MAX) return false;
     struct replay *p = &replays[r->group];
     struct log_group_state *s = &l->trails[r->group].state;
     switch (r->kind) {

@@ -466,6 +466,44 @@ static void a_log_of_another_shape_is_refused_and_left_alone(void **state)
     bench_end(&b);
 }
 
+/* Sets what a header says of a group's first index, and its checksum right. */
+static void say_first_index(struct bench *b, const char *path, uint32_t group, uint64_t first_index)
+{
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(fs_read_file(disk_fs(b->disk), path, &bytes, &size, NULL), 0);
+    memcpy(bytes + RECORD_HEADER_SIZE + 24 + group * FILE_HEADER_GROUP_SIZE + 32, &first_index, sizeof first_index);
+    record_seal(bytes, 24 + BENCH_GROUPS * FILE_HEADER_GROUP_SIZE);
+    write_at(b, path, 0, bytes, HEADER);
+    mem_free(bytes);
+}
+
+static void a_header_that_says_what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    const char *first = BENCH_FOLDER "/0000000000000001.wal", *second = BENCH_FOLDER "/0000000000000002.wal";
+    struct bench b;
+    bench_start(&b);
+    bench_open(&b);
+    bench_append_range(&b, 1, 1, 30, 1, SIZE);
+    bench_flush(&b);
+    struct disk *kept = power_off(&b);
+    use_copy(&b, kept);
+    say_first_index(&b, first, 2, 1); /* what it says anyway */
+    bench_open(&b);
+    use_copy(&b, kept);
+    say_first_index(&b, first, 2, 0);
+    refuses(&b, ERR_CORRUPT, "file 0000000000000001.wal, offset 0: the header");
+    use_copy(&b, kept);
+    say_first_index(&b, first, 2, 5); /* no snapshot has the entries before */
+    refuses(&b, ERR_CORRUPT, "file 0000000000000001.wal, offset 0: the header");
+    use_copy(&b, kept);
+    say_first_index(&b, second, 1, 2); /* nothing in the first file trimmed it */
+    refuses(&b, ERR_CORRUPT, "file 0000000000000002.wal, offset 0: the header");
+    disk_destroy(kept);
+    bench_end(&b);
+}
+
 static void a_damaged_entry_is_noticed_when_it_is_read_back(void **state)
 {
     (void)state;
@@ -573,6 +611,7 @@ int main(void)
         cmocka_unit_test(an_orderly_stop_vouches_for_the_last_flush),
         cmocka_unit_test(a_missing_file_is_noticed),
         cmocka_unit_test(a_log_of_another_shape_is_refused_and_left_alone),
+        cmocka_unit_test(a_header_that_says_what_cannot_be_is_refused),
         cmocka_unit_test(a_damaged_entry_is_noticed_when_it_is_read_back),
         cmocka_unit_test(after_a_failed_sync_nothing_is_durable_any_more),
         cmocka_unit_test(a_log_that_cannot_be_synced_does_not_open),
