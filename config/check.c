@@ -56,15 +56,15 @@ static int check_management(struct config *c, struct err *err)
 static int place_log(struct config *c, struct err *err)
 {
     char name[CONFIG_TEXT_MAX];
-    if (!strcmp(c->log_file, "false")) {
-        *c->log_file = *c->log_dir = '\0';
+    if (!strcmp(c->log.file, "false")) {
+        *c->log.file = *c->log.dir = '\0';
         return 0;
     }
-    if (!*c->log_dir || *c->log_file == '/') return 0;
-    snprintf(name, sizeof name, "%s", *c->log_file ? c->log_file : c->node_name);
-    int size = snprintf(c->log_file, sizeof c->log_file, "%s/%s%s", c->log_dir, name, *c->log_file ? "" : ".log");
-    *c->log_dir = '\0';
-    return size < (int)sizeof c->log_file ? 0 : (int)err_set(err, ERR_INVALID, "log.dir: the path is too long");
+    if (!*c->log.dir || *c->log.file == '/') return 0;
+    snprintf(name, sizeof name, "%s", *c->log.file ? c->log.file : c->node_name);
+    int size = snprintf(c->log.file, sizeof c->log.file, "%s/%s%s", c->log.dir, name, *c->log.file ? "" : ".log");
+    *c->log.dir = '\0';
+    return size < (int)sizeof c->log.file ? 0 : (int)err_set(err, ERR_INVALID, "log.dir: the path is too long");
 }
 
 static int check_pairs(const struct config_pair *pairs, struct err *err)

@@ -36,6 +36,23 @@ struct config_ssl_options {
         sni_keyfile[CONFIG_SNI_MAX + 1][CONFIG_TEXT_MAX];
 };
 
+enum { CONFIG_LOG_CATEGORIES = 9 /* of node/logger/line.h */ };
+
+/* Where log lines go, and which. Levels: empty: log.level counts. */
+struct config_log {
+    char level[CONFIG_TEXT_MAX], category_levels[CONFIG_LOG_CATEGORIES][CONFIG_TEXT_MAX];
+    char file[CONFIG_TEXT_MAX], dir[CONFIG_TEXT_MAX], file_level[CONFIG_TEXT_MAX], file_formatter[CONFIG_TEXT_MAX];
+    char rotation_date[CONFIG_TEXT_MAX];
+    int64_t rotation_size, rotation_count;
+    bool console, syslog, journald;
+    char console_stdio[CONFIG_TEXT_MAX], console_level[CONFIG_TEXT_MAX], console_formatter[CONFIG_TEXT_MAX];
+    char syslog_host[CONFIG_TEXT_MAX], syslog_facility[CONFIG_TEXT_MAX], syslog_identity[CONFIG_TEXT_MAX];
+    char syslog_protocol[CONFIG_TEXT_MAX], syslog_transport[CONFIG_TEXT_MAX], syslog_level[CONFIG_TEXT_MAX];
+    char syslog_formatter[CONFIG_TEXT_MAX];
+    int64_t syslog_port;
+    char journald_level[CONFIG_TEXT_MAX];
+};
+
 enum { CONFIG_PAIRS_MAX = 256, CONFIG_PAIR_VALUE_MAX = 1024 };
 
 /* A key whose name people make up in part: shovel.NAME.src-uri. Who uses it checks the value. */
@@ -105,8 +122,7 @@ struct config {
     struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
     char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
-    char log_file[CONFIG_TEXT_MAX], log_level[CONFIG_TEXT_MAX], log_dir[CONFIG_TEXT_MAX];
-    bool log_console; /* lines go to standard error, too */
+    struct config_log log;
     char pid_file[CONFIG_TEXT_MAX];
     bool plugin_management, plugin_prometheus; /* enabled_plugins names them: their ports are RabbitMQ's by default */
     struct config_pair shovels[CONFIG_PAIRS_MAX]; /* up to the first with an empty name */
@@ -126,7 +142,7 @@ int config_environment(struct config *c, struct err *err);
 int config_load_environment_files(struct config *c, bool *found, struct err *err);
 int config_parse(struct config *c, struct slice text, const char *origin, struct err *err);
 int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
-void config_keep_error(struct config *c, const char *text); /* one more, told with the others */
+void config_keep_error(struct config *c, const char *text);                /* one more, told with the others */
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
 void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
 

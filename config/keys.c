@@ -12,6 +12,14 @@
     {                                                                                                                 \
         prefix "password", KEY_TEXT, AT(field.password), "", 0, 0, "Opens the key, if it is encrypted."               \
     }
+#define LOG_LEVELS "debug|info|notice|warn|warning|error|critical|alert|emergency|none"
+/* The number is that of enum log_category. */
+#define LOG_CATEGORY(name, number)                                                                       \
+    {                                                                                                    \
+        "log." name ".level", KEY_TEXT, AT(log.category_levels[number]), "", 0, 0,                       \
+            "The level of the lines of the category " name ".", .choices = LOG_LEVELS, .example = "info" \
+    }
+
 const struct key keys[] = {
     {"node.id", KEY_INTEGER, AT(node_id), "1", 1, 63,
      "This node's number, stable for life; stored in data_dir, a mismatch refuses to start."},
@@ -85,7 +93,8 @@ const struct key keys[] = {
     {"management.tcp.ip", KEY_TEXT, AT(management_tcp_ip), "", 0, 0,
      "Its address, with port 15672 if none is given; absent: all."},
     {"load_definitions", KEY_TEXT, AT(load_definitions), "", 0, 0,
-     "A file of definitions (RabbitMQ's form), or a folder of *.json, that is brought in at start; what is there already "
+     "A file of definitions (RabbitMQ's form), or a folder of *.json, that is brought in at start; what is there "
+     "already "
      "stays. If it has users, a new cluster gets no default_user."},
     {"prometheus.tcp.port", KEY_INTEGER, AT(prometheus_tcp_port), "0", 0, 65535,
      "Metrics for Prometheus on a port of their own, without credentials (RabbitMQ's 15692); 0: none."},
@@ -223,13 +232,60 @@ const struct key keys[] = {
     {"shovel.", KEY_PAIRS, AT(shovels), "", 0, 0,
      "Static shovels: shovel.NAME.src-uri = amqp://..., and the other keys of a shovel's parameter.",
      .example = "shovel.NAME.src-queue = orders"},
-    {"log.file", KEY_TEXT, AT(log_file), "", 0, 0,
-     "Where lines go, in log.dir if it is no whole path; false, or absent without log.dir: standard error."},
-    {"log.dir", KEY_TEXT, AT(log_dir), "", 0, 0, "The folder of log.file; alone: the file is called NODE.log.",
+    {"log.file", KEY_TEXT, AT(log.file), "", 0, 0,
+     "Where lines go, in log.dir if it is no whole path; false, or absent without log.dir: no file."},
+    {"log.dir", KEY_TEXT, AT(log.dir), "", 0, 0, "The folder of log.file; alone: the file is called NODE.log.",
      .example = "/var/log/warren"},
-    {"log.console", KEY_BOOLEAN, AT(log_console), "false", 0, 0, "Lines go to standard error besides log.file."},
-    {"log.level", KEY_TEXT, AT(log_level), "info", 0, 0, "Lines that matter less are left out.",
-     .choices = "debug|info|notice|warn|warning|error|critical|alert|emergency|none"},
+    {"log.level", KEY_TEXT, AT(log.level), "info", 0, 0,
+     "Lines that matter less are left out, unless one of the next keys says otherwise.", .choices = LOG_LEVELS},
+    LOG_CATEGORY("default", 0),
+    LOG_CATEGORY("connection", 1),
+    LOG_CATEGORY("channel", 2),
+    LOG_CATEGORY("queue", 3),
+    LOG_CATEGORY("mirroring", 4),
+    LOG_CATEGORY("federation", 5),
+    LOG_CATEGORY("shovel", 6),
+    LOG_CATEGORY("upgrade", 7),
+    LOG_CATEGORY("ra", 8),
+    {"log.file.level", KEY_TEXT, AT(log.file_level), "", 0, 0, "The level of the file alone.", .choices = LOG_LEVELS,
+     .example = "info"},
+    {"log.file.formatter", KEY_TEXT, AT(log.file_formatter), "plaintext", 0, 0, "What its lines look like.",
+     .choices = "plaintext|json"},
+    {"log.file.rotation.size", KEY_INTEGER, AT(log.rotation_size), "0", 0, INT64_C(1) << 40,
+     "Bytes after which the node itself begins a new file, and calls this one FILE.0; 0: never."},
+    {"log.file.rotation.date", KEY_TEXT, AT(log.rotation_date), "", 0, 0,
+     "When it does so: $D0 each day at 0 h (UTC), $W1D6 on Mondays at 6 h, $M1D0 on the first of a month.",
+     .example = "$D0"},
+    {"log.file.rotation.count", KEY_INTEGER, AT(log.rotation_count), "10", 0, 1000,
+     "Files kept so; 0: what was written before is lost."},
+    {"log.console", KEY_BOOLEAN, AT(log.console), "false", 0, 0,
+     "Lines go to standard error too; they do anyway where nothing else is named."},
+    {"log.console.stdio", KEY_TEXT, AT(log.console_stdio), "stderr", 0, 0, "Or to standard output.",
+     .choices = "stderr|stdout"},
+    {"log.console.level", KEY_TEXT, AT(log.console_level), "", 0, 0, "The level there.", .choices = LOG_LEVELS,
+     .example = "info"},
+    {"log.console.formatter", KEY_TEXT, AT(log.console_formatter), "plaintext", 0, 0, "What lines look like there.",
+     .choices = "plaintext|json"},
+    {"log.syslog", KEY_BOOLEAN, AT(log.syslog), "false", 0, 0, "Lines go to a syslog server."},
+    {"log.syslog.host", KEY_TEXT, AT(log.syslog_host), "localhost", 0, 0,
+     "Its name or address (also log.syslog.ip); or a socket of this machine, /dev/log."},
+    {"log.syslog.port", KEY_INTEGER, AT(log.syslog_port), "514", 1, 65535, "The port of that server."},
+    {"log.syslog.transport", KEY_TEXT, AT(log.syslog_transport), "udp", 0, 0,
+     "Only udp: a server that hangs must not hold up a broker.", .choices = "udp"},
+    {"log.syslog.protocol", KEY_TEXT, AT(log.syslog_protocol), "rfc3164", 0, 0, "Which of its two forms.",
+     .choices = "rfc3164|rfc5424"},
+    {"log.syslog.facility", KEY_TEXT, AT(log.syslog_facility), "daemon", 0, 0, "Who speaks, in syslog's words.",
+     .choices = "kern|kernel|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|audit|alert|clock|local0|"
+                "local1|local2|local3|local4|local5|local6|local7"},
+    {"log.syslog.identity", KEY_TEXT, AT(log.syslog_identity), "warren", 0, 0, "The program's name there."},
+    {"log.syslog.level", KEY_TEXT, AT(log.syslog_level), "", 0, 0, "The level there.", .choices = LOG_LEVELS,
+     .example = "warning"},
+    {"log.syslog.formatter", KEY_TEXT, AT(log.syslog_formatter), "plaintext", 0, 0, "What lines look like there.",
+     .choices = "plaintext|json"},
+    {"log.journald", KEY_BOOLEAN, AT(log.journald), "false", 0, 0,
+     "Lines go to systemd's journal, with the fields WARREN_CATEGORY, WARREN_NODE and WARREN_SHARD."},
+    {"log.journald.level", KEY_TEXT, AT(log.journald_level), "", 0, 0, "The level there.", .choices = LOG_LEVELS,
+     .example = "info"},
     {"pid_file", KEY_TEXT, AT(pid_file), "", 0, 0, "Holds the number of the process while it runs."},
 };
 const size_t key_count = sizeof keys / sizeof keys[0];

@@ -15,9 +15,7 @@ static const struct {
     {"management.listener.ip", "management.tcp.ip"},
     {"quorum_queue.initial_cluster_size", "cluster.replicas"},
     {"raft.wal_max_size_bytes", "wal.file_size"},
-    {"log.default.level", "log.level"},
-    {"log.file.level", "log.level"},
-    {"log.console.level", "log.level"},
+    {"log.syslog.ip", "log.syslog.host"},
 };
 
 static const struct {
@@ -156,16 +154,16 @@ static const struct {
     {"prometheus.tcp.*", "the server's default is kept"},
     {"prometheus.filter_*", "the server's default is kept"},
     /* logs */
-    {"log.*.level", "one level counts for all: log.level"},
-    {"log.file.rotation.*", "logrotate and SIGHUP rotate"},
-    {"log.*.formatter*", "lines are plain text, key=value"},
-    {"log.*.use_*", "lines are plain text, key=value"},
-    {"log.syslog*", "lines go to a file or to standard error; the service manager may pass them on"},
-    {"log.journald*", "lines go to a file or to standard error; the service manager may pass them on"},
-    {"log.exchange*", "lines go to a file or to standard error"},
+    {"log.file.rotation.compress", "old files stay as they are; logrotate can compress them"},
+    {"log.*.formatter.*", "the formats of lines are fixed"},
+    {"log.*.use_*", "lines have no colours"},
+    {"log.console.color_esc_seqs.*", "lines have no colours"},
+    {"log.syslog.multiline_mode", "an event is one line"},
+    {"log.syslog.ssl_options.*", "only udp is there"},
+    {"log.journald.fields", "the fields are fixed"},
+    {"log.exchange*", "lines go to a file, standard error, syslog or the journal"},
+    {"log.*.level", "no line is of this category"},
     {"log.*.file", "all lines go to log.file"},
-    {"log.console.*", "lines are plain text, key=value"},
-    {"log.file.*", "lines are plain text, key=value"},
     {"log.error_logger*", "lines go to a file or to standard error"},
     {"log.error.*", "lines go to a file or to standard error"},
     /* plugins of RabbitMQ */

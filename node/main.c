@@ -13,6 +13,7 @@
 #include "ha/runner/runner.h"
 #include "node/http/http.h"
 #include "node/shard/force.h"
+#include "node/shard/logging.h"
 #include "node/shard/resources.h"
 #include "node/shard/security.h"
 #include "node/shard/service.h"
@@ -293,13 +294,6 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int open_logger(struct node_settings *s, const struct config *c, struct err *err)
-{
-    int code = logger_open(&s->logger, c->log_file, logger_level(c->log_level), err);
-    if (!code && c->log_console) logger_to_console(s->logger);
-    return code;
-}
-
 /* SIGHUP: the log file was moved away, certificates were replaced. */
 static void reload(struct logger *logger, struct security *security)
 {
@@ -443,7 +437,7 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
     bool wrong = went_wrong(check_members(settings, &err), &err);
     wrong |= went_wrong(runner_check_config(c, &err), &err);
     wrong |= went_wrong(read_secret(settings, c, &err), &err);
-    wrong |= went_wrong(open_logger(settings, c, &err), &err);
+    wrong |= went_wrong(logging_open(&settings->logger, c, &err), &err);
     listeners->backlog = (int)c->tcp_backlog;
     listeners->agent = *c->agent_tcp ? c->agent_tcp : NULL;
     listeners->options = (struct net_options){.nodelay = c->tcp_nodelay,

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "ha/runner/runner_internal.h"
 #include "ha/shovel/definition.h"
-#include "node/shard/logger.h"
+#include "node/logger/logger.h"
 #include "replication/sys/loop.h"
 #include "replication/sys/loop_thread.h"
 #include "router/json.h"

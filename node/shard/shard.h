@@ -11,7 +11,7 @@
 #include "node/auth/certificate.h"
 #include "node/broker/broker.h"
 #include "node/session/session.h"
-#include "node/shard/logger.h"
+#include "node/logger/logger.h"
 #include "replication/cluster/placement.h"
 
 struct shard;

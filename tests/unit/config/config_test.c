@@ -102,8 +102,8 @@ static void the_keys_that_scripts_rely_on_are_there(void **state)
     assert_int_equal(c->cluster_replicas, 5);
     assert_int_equal(c->election_timeout_ms, 700);
     assert_int_equal(c->shards, 2);
-    assert_string_equal(c->log_file, "/tmp/log");
-    assert_string_equal(c->log_level, "debug");
+    assert_string_equal(c->log.file, "/tmp/log");
+    assert_string_equal(c->log.level, "debug");
     assert_false(c->loopback_users_guest);
 }
 

@@ -94,6 +94,11 @@ static void a_file_of_rabbitmq_sets_what_warren_has(void **state)
              "raft.wal_max_size_bytes = 32Mi\n"
              "log.dir = /var/log/rabbitmq\n"
              "log.file.level = warning\n"
+             "log.level = error\n"
+             "log.connection.level = debug\n"
+             "log.file.rotation.size = 10485760\n"
+             "log.syslog = true\n"
+             "log.syslog.ip = 10.0.0.9\n"
              "loopback_users = none\n"
              "loopback_users.admin = true\n"
              "default_user_tags.operator = true\n"
@@ -112,8 +117,12 @@ static void a_file_of_rabbitmq_sets_what_warren_has(void **state)
     assert_string_equal(c->load_definitions, "/etc/rabbitmq/definitions.json");
     assert_int_equal(c->cluster_replicas, 5);
     assert_int_equal(c->wal_file_size, 32 << 20);
-    assert_memory_equal(c->log_file, "/var/log/rabbitmq/warren@", 25);
-    assert_string_equal(c->log_level, "warning");
+    assert_memory_equal(c->log.file, "/var/log/rabbitmq/warren@", 25);
+    assert_string_equal(c->log.file_level, "warning");
+    assert_string_equal(c->log.level, "error");
+    assert_string_equal(c->log.category_levels[1], "debug");
+    assert_int_equal(c->log.rotation_size, 10485760);
+    assert_string_equal(c->log.syslog_host, "10.0.0.9");
     assert_false(c->loopback_users_guest);
     assert_string_equal(c->loopback_users_more[0].name, "loopback_users.admin");
     assert_string_equal(c->default_tags_more[0].name, "default_user_tags.operator");
@@ -126,7 +135,7 @@ static void a_key_without_effect_says_why(void **state)
     struct config *c = &((struct bench *)*state)->config;
     parse(c, "net_ticktime = 60\n"
              "num_acceptors.tcp = 10\n"
-             "log.connection.level = debug\n"
+             "log.exchange.level = debug\n"
              "auth_backends.2.authn = ldap\n"
              "deprecated_features.permit.global_qos = false\n");
     assert_int_equal(c->warning_count, 5);
@@ -263,7 +272,7 @@ static void the_environment_stands_below_files(void **state)
     assert_string_equal(c->default_user, "eve");
     assert_string_equal(c->default_pass, "of the file");
     assert_string_equal(c->data_dir, "/data/rabbit@one");
-    assert_string_equal(c->log_file, "");
+    assert_string_equal(c->log.file, "");
     assert_int_equal(c->warning_count, 1);
     assert_memory_equal(c->warnings[0], "RABBITMQ_USE_LONGNAME has no effect", 35);
 }
