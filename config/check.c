@@ -106,7 +106,7 @@ static int check_cluster(struct config *c, struct err *err)
     return 0;
 }
 
-int config_check(struct config *c, struct err *err)
+static int check(struct config *c, struct err *err)
 {
     bool listens = any(c->listeners_tcp);
     if (!*c->data_dir) return (int)err_set(err, ERR_INVALID, "data_dir is empty: nothing durable could be kept");
@@ -132,4 +132,14 @@ int config_check(struct config *c, struct err *err)
     if (c->heartbeat_ms * 3 > c->election_timeout_ms)
         return (int)err_set(err, ERR_INVALID, "raft.heartbeat_ms must be at most a third of raft.election_timeout_ms");
     return 0;
+}
+
+int config_check(struct config *c, struct err *err)
+{
+    struct err own;
+    int code = check(c, &own);
+    if (!code) return 0;
+    config_locate(c, &own);
+    if (err) *err = own;
+    return code;
 }

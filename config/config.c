@@ -105,13 +105,17 @@ static int assign(struct config *c, char *line, const char *where, struct err *e
         warn_unused(c, name, where);
         return 0;
     }
+    config_place_key(c, key);
     int code = set_value(c, key, name, value, err);
     return code ? (int)err_wrap(err, "%s", where) : 0;
 }
 
-int config_assign(struct config *c, char *line, const char *where, struct err *err)
+int config_assign(struct config *c, char *line, const char *origin, uint32_t number, struct err *err)
 {
     struct err own;
+    char where[CONFIG_TEXT_MAX + 32];
+    snprintf(where, sizeof where, number ? "%s:%u" : "%s", origin, number);
+    config_place_begin(c, origin, number);
     int code = assign(c, line, where, &own);
     if (!code) return 0;
     config_keep_error(c, own.text);
@@ -168,13 +172,12 @@ int config_parse(struct config *c, struct slice text, const char *origin, struct
     char *copy = mem_strndup(text.size ? (const char *)text.data : "", text.size), *next = copy;
     int code = 0;
     for (unsigned number = 1; next; number++) {
-        char *line = next, where[CONFIG_TEXT_MAX + 32];
+        char *line = next;
         next = strchr(line, '\n');
         if (next) *next++ = '\0';
         strip_comment(line);
         line = trim(line);
-        snprintf(where, sizeof where, "%s:%u", origin, number);
-        int failed = *line ? config_assign(c, line, where, code ? NULL : err) : 0;
+        int failed = *line ? config_assign(c, line, origin, number, code ? NULL : err) : 0;
         if (!code) code = failed;
     }
     mem_free(copy);
@@ -211,7 +214,7 @@ int config_load(struct config *c, const char *path, struct err *err)
 int config_set(struct config *c, const char *assignment, struct err *err)
 {
     char *copy = mem_strdup(assignment);
-    int code = config_assign(c, copy, "--set", err);
+    int code = config_assign(c, copy, "--set", 0, err);
     mem_free(copy);
     return code;
 }

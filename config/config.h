@@ -53,12 +53,21 @@ struct config_log {
     char journald_level[CONFIG_TEXT_MAX];
 };
 
+/* Where something was set. */
+struct config_place {
+    uint16_t origin; /* a file, --set, a variable: config.origins from 1 on; 0: nobody has set it */
+    uint32_t line;   /* 0: it has no lines */
+};
+
+enum { CONFIG_ORIGINS_MAX = 64, CONFIG_KEYS_MAX = 256 };
+
 enum { CONFIG_PAIRS_MAX = 256, CONFIG_PAIR_VALUE_MAX = 1024 };
 
 /* A key whose name people make up in part: shovel.NAME.src-uri. Who uses it checks the value. */
 struct config_pair {
     char name[CONFIG_TEXT_MAX];
     char value[CONFIG_PAIR_VALUE_MAX];
+    struct config_place place;
 };
 
 struct config {
@@ -130,6 +139,10 @@ struct config {
     size_t warning_count;
     char errors[CONFIG_ERRORS_MAX][CONFIG_TEXT_MAX * 2]; /* of all lines and assignments; not config_check()'s */
     size_t error_count;
+    char origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX];
+    uint16_t origin_count;
+    struct config_place place;                   /* of the line that is being read */
+    struct config_place places[CONFIG_KEYS_MAX]; /* where each key of the table was set last */
 };
 
 void config_init(struct config *c); /* defaults */
@@ -144,6 +157,8 @@ int config_parse(struct config *c, struct slice text, const char *origin, struct
 int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
 void config_keep_error(struct config *c, const char *text);                /* one more, told with the others */
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
+/* Puts the file and line in front of an error that names a key: of the first one in it that somebody has set. */
+void config_locate(const struct config *c, struct err *err);
 void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
 
 #endif

@@ -19,11 +19,16 @@ const char *config_other_name(const char *name); /* the key's name in the table,
 const char *
 config_without_effect(const char *name); /* why a key that RabbitMQ has changes nothing here; NULL: unknown */
 
+/* places.c */
+void config_place_begin(struct config *c, const char *origin, uint32_t line); /* what is set next, is set there */
+void config_place_key(struct config *c, const struct key *key);
+
 /* expand.c: replaces each $(NAME) by the environment's NAME. */
 int config_expand(const char *value, struct buf *out, struct err *err);
 
-/* config.c: one `key = value`; writes into `line`. An error is kept in c->errors, too. */
-int config_assign(struct config *c, char *line, const char *where, struct err *err);
+/* config.c: one `key = value` of a file's line, or (number 0) of what has no lines; writes into `line`. An error is kept
+ * in c->errors, too. */
+int config_assign(struct config *c, char *line, const char *origin, uint32_t number, struct err *err);
 void config_warn(struct config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* formation.c: cluster.peers, cluster.listen and node.id from RabbitMQ's cluster_formation keys. */

@@ -55,7 +55,7 @@ static int take(struct config *c, size_t i, struct err *err)
     const char *value = getenv(name);
     if (!value || !*value) return 0;
     value_line(c, i, value, line);
-    return config_assign(c, line, name, err);
+    return config_assign(c, line, name, 0, err);
 }
 
 /* RABBITMQ_CONF_ENV_FILE: NAME=value lines, as a shell would read them; the environment itself counts more. */

@@ -137,7 +137,8 @@ static int set_list(struct config *c, const struct key *key, const char *name, c
     return set_text(place, value, err, name);
 }
 
-static int set_pair(struct config_pair *pairs, const char *name, const char *value, struct err *err)
+static int set_pair(struct config_pair *pairs, struct config_place place, const char *name, const char *value,
+                    struct err *err)
 {
     size_t at = 0;
     while (at < CONFIG_PAIRS_MAX && *pairs[at].name && strcmp(pairs[at].name, name)) at++;
@@ -147,6 +148,7 @@ static int set_pair(struct config_pair *pairs, const char *name, const char *val
         return (int)err_set(err, ERR_INVALID, "%s: longer than %d bytes", name, CONFIG_PAIR_VALUE_MAX - 1);
     strcpy(pairs[at].name, name);
     strcpy(pairs[at].value, value);
+    pairs[at].place = place;
     return 0;
 }
 
@@ -185,7 +187,7 @@ int config_set_key(struct config *c, const struct key *key, const char *name, co
     case KEY_WORDS:
         return set_list(c, key, name, value, err);
     case KEY_PAIRS:
-        return set_pair(place, name, value, err);
+        return set_pair(place, c->place, name, value, err);
     case KEY_TEXT:
         break;
     }

@@ -413,8 +413,9 @@ static int force(const struct options *o, struct node_settings *settings, struct
 }
 
 /* A step of the start that the configuration may have made fail: tells why. */
-static bool went_wrong(int code, const struct err *err)
+static bool went_wrong(int code, const struct config *c, struct err *err)
 {
+    if (code) config_locate(c, err);
     if (code) fprintf(stderr, "warrend: configuration: %s\n", err->text);
     return code != 0;
 }
@@ -434,18 +435,18 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
 {
     struct err err;
     fill_settings(settings, c);
-    bool wrong = went_wrong(check_members(settings, &err), &err);
-    wrong |= went_wrong(runner_check_config(c, &err), &err);
-    wrong |= went_wrong(read_secret(settings, c, &err), &err);
-    wrong |= went_wrong(logging_open(&settings->logger, c, &err), &err);
+    bool wrong = went_wrong(check_members(settings, &err), c, &err);
+    wrong |= went_wrong(runner_check_config(c, &err), c, &err);
+    wrong |= went_wrong(read_secret(settings, c, &err), c, &err);
+    wrong |= went_wrong(logging_open(&settings->logger, c, &err), c, &err);
     listeners->backlog = (int)c->tcp_backlog;
     listeners->agent = *c->agent_tcp ? c->agent_tcp : NULL;
     listeners->options = (struct net_options){.nodelay = c->tcp_nodelay,
                                               .keepalive = c->tcp_keepalive,
                                               .send_buffer = (int)c->tcp_sndbuf,
                                               .receive_buffer = (int)c->tcp_recbuf};
-    wrong |= went_wrong(take_definitions(settings, c, &err), &err);
-    wrong |= went_wrong(security_open(security, c, listeners, settings, &err), &err);
+    wrong |= went_wrong(take_definitions(settings, c, &err), c, &err);
+    wrong |= went_wrong(security_open(security, c, listeners, settings, &err), c, &err);
     return wrong ? EXIT_CONFIG : 0;
 }
 

@@ -374,7 +374,10 @@ static void check_refuses(const char *text, const char *words)
     config_init(c);
     parse(c, text);
     assert_int_equal(config_check(c, &err), ERR_INVALID);
-    assert_string_equal(err.text, words);
+    int at = 0;
+    sscanf(err.text, "file:%*d: %n", &at);
+    assert_string_equal(err.text + at, words);
+    assert_true(at > 0); /* some line of it */
     mem_free(c);
 }
 

@@ -175,6 +175,25 @@ static void all_wrong_lines_are_told(void **state)
     assert_int_equal(c->error_count, CONFIG_ERRORS_MAX);
 }
 
+static void what_keys_say_together_has_a_place_too(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    struct err err;
+    parse(c, "heartbeat = 5\nlisteners.ssl.1 = 5671\n");
+    assert_int_equal(config_check(c, &err), ERR_INVALID);
+    assert_string_equal(err.text, "file:2: ssl_options.certfile is needed because there are listeners.ssl");
+    err_set(&err, ERR_INVALID, "shovel.a: no destination");
+    config_locate(c, &err);
+    assert_string_equal(err.text, "shovel.a: no destination"); /* nobody has set it */
+    parse(c, "\n\nshovel.a.src-uri = amqp://\n");
+    config_locate(c, &err);
+    assert_string_equal(err.text, "file:3: shovel.a: no destination");
+    assert_int_equal(config_set(c, "raft.heartbeat_ms = 400", &err), 0);
+    err_set(&err, ERR_INVALID, "raft.heartbeat_ms.");
+    config_locate(c, &err);
+    assert_string_equal(err.text, "--set: raft.heartbeat_ms.");
+}
+
 static void decimals_are_digits_and_a_point(void **state)
 {
     struct config *c = &((struct bench *)*state)->config;
@@ -343,12 +362,19 @@ static void a_node_that_no_discovery_knows_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_of_rabbitmq_sets_what_warren_has), TEST(a_key_without_effect_says_why),
-        TEST(a_name_in_both_tables_would_hide_a_key),  TEST(all_wrong_lines_are_told),
-        TEST(decimals_are_digits_and_a_point),         TEST(values_may_come_from_the_environment),
-        TEST(a_folder_is_read_in_the_order_of_names),  TEST(what_stands_beside_a_file_is_read),
-        TEST(the_environment_stands_below_files),      TEST(a_list_of_members_gives_numbers_and_addresses),
-        TEST(pods_get_numbers_from_their_names),       TEST(a_node_that_no_discovery_knows_is_refused),
+        TEST(a_file_of_rabbitmq_sets_what_warren_has),
+        TEST(a_key_without_effect_says_why),
+        TEST(a_name_in_both_tables_would_hide_a_key),
+        TEST(all_wrong_lines_are_told),
+        TEST(what_keys_say_together_has_a_place_too),
+        TEST(decimals_are_digits_and_a_point),
+        TEST(values_may_come_from_the_environment),
+        TEST(a_folder_is_read_in_the_order_of_names),
+        TEST(what_stands_beside_a_file_is_read),
+        TEST(the_environment_stands_below_files),
+        TEST(a_list_of_members_gives_numbers_and_addresses),
+        TEST(pods_get_numbers_from_their_names),
+        TEST(a_node_that_no_discovery_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
