@@ -198,10 +198,14 @@ static void ask_queue(struct backend_channel *c, uint32_t group, uint64_t queue,
     c->question->group = group;
 }
 
-static void backend_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
+static void backend_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue, bool no_ack)
 {
     (void)self;
-    ask_queue(c, group, queue, COMMAND_GET, QUESTION_GET);
+    struct port *p = channel_port(c, group);
+    command_get_encode(port_write(p), queue, no_ack);
+    question_ask(c, p, QUESTION_GET);
+    c->question->queue_id = queue;
+    c->question->group = group;
 }
 
 static void backend_purge(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)

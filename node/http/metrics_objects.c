@@ -31,14 +31,14 @@ static const struct queue_figure {
     {"queue_metrics", "queue_messages_persistent_bytes", "gauge", "Size in bytes of persistent messages",
      STAT(ready_bytes), STAT(unacked_bytes)},
     {"queue_metrics", "queue_messages_published_total", "counter", "Total number of messages published to queues",
-     STAT(enqueued), SIZE_MAX},
+     STAT(counts.enqueued), SIZE_MAX},
     {"queue_delivery_metrics", "queue_messages_delivered_ack_total", "counter",
-     "Total number of messages delivered from a queue to consumers in manual acknowledgment mode", STAT(delivered),
-     SIZE_MAX},
+     "Total number of messages delivered from a queue to consumers in manual acknowledgment mode",
+     STAT(counts.delivered), SIZE_MAX},
     {"queue_delivery_metrics", "queue_messages_redelivered_total", "counter",
-     "Total number of messages redelivered from a queue to consumers", STAT(redelivered), SIZE_MAX},
+     "Total number of messages redelivered from a queue to consumers", STAT(counts.redelivered), SIZE_MAX},
     {"queue_delivery_metrics", "queue_messages_acked_total", "counter",
-     "Total number of messages acknowledged by consumers on a queue", STAT(acked), SIZE_MAX},
+     "Total number of messages acknowledged by consumers on a queue", STAT(counts.acked), SIZE_MAX},
 #undef STAT
 };
 

@@ -55,7 +55,7 @@ static void gather(struct shard *s, void *arg)
     t->logins_succeeded += figures.logins_succeeded;
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
-    t->store_bytes += figures.store_bytes;
+    t->store_bytes += figures.stores.disk_bytes;
     t->disk_alarm |= shard_alarms(s, settings->node) & ALARM_DISK;
     t->memory_alarm |= shard_alarms(s, settings->node) & ALARM_MEMORY;
     struct shard_connection_info info;

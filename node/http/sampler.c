@@ -111,7 +111,7 @@ static void look_at_queues(struct shard *s, void *arg)
             l->node.values[STAT_UNACKED] += q.unacked;
             l->node.values[STAT_MESSAGES] += q.ready + q.unacked;
         }
-        if (!q.enqueued && !q.delivered && !q.acked) continue;
+        if (!q.counts.enqueued && !q.counts.delivered && !q.counts.acked) continue;
         struct look *look = add(l, "queue %llu", (unsigned long long)q.id);
         stats_of_queue(&look->stats, &q);
     }

@@ -41,13 +41,15 @@ void stats_of_session(struct stats *to, const struct session_stats *from)
 
 void stats_of_queue(struct stats *to, const struct queue_stat *from)
 {
-    to->values[STAT_PUBLISH] += from->enqueued;
-    to->values[STAT_DELIVER_GET] += from->delivered;
-    to->values[STAT_DELIVER] += from->delivered - from->delivered_no_ack - from->got;
-    to->values[STAT_DELIVER_NO_ACK] += from->delivered_no_ack;
-    to->values[STAT_GET] += from->got;
-    to->values[STAT_REDELIVER] += from->redelivered;
-    to->values[STAT_ACK] += from->acked;
+    to->values[STAT_PUBLISH] += from->counts.enqueued;
+    to->values[STAT_DELIVER_GET] += from->counts.delivered;
+    to->values[STAT_DELIVER] += from->counts.delivered - from->counts.delivered_no_ack - from->counts.got;
+    to->values[STAT_DELIVER_NO_ACK] += from->counts.delivered_no_ack;
+    to->values[STAT_GET] += from->counts.got - from->counts.got_no_ack;
+    to->values[STAT_GET_NO_ACK] += from->counts.got_no_ack;
+    to->values[STAT_GET_EMPTY] += from->counts.get_empty;
+    to->values[STAT_REDELIVER] += from->counts.redelivered;
+    to->values[STAT_ACK] += from->counts.acked;
     to->values[STAT_MESSAGES] += from->ready + from->unacked;
     to->values[STAT_READY] += from->ready;
     to->values[STAT_UNACKED] += from->unacked;

@@ -22,7 +22,7 @@ static void put_counts(json_t *o, struct http *h, const struct queue_list *queue
         const struct queue_facts *q = &queues->items[i];
         if (!slice_equal(queue_vhost(queues, q), name)) continue;
         stats_of_queue(&stats, &q->stat);
-        if (!q->stat.enqueued && !q->stat.delivered) continue;
+        if (!q->stat.counts.enqueued && !q->stat.counts.delivered) continue;
         snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
         sampler_rates(h->sampler, key, &one);
         for (unsigned k = 0; k < STAT_KINDS; k++) rates.values[k] += one.values[k];

@@ -3,6 +3,7 @@
 
 struct tally {
     uint64_t ready, unacked, delayed, ready_bytes, unacked_bytes, delayed_bytes, expiring;
+    uint64_t memory, memory_ready, memory_bytes, pages_out;
 };
 
 static bool check_slots(const struct page *p, struct tally *t, uint64_t *ready, uint64_t *live, struct err *err)
@@ -22,6 +23,9 @@ static bool check_slots(const struct page *p, struct tally *t, uint64_t *ready, 
           : s->state == SLOT_DELAYED ? &t->delayed_bytes
                                      : &t->unacked_bytes) += s->content.body;
         expiring += s->expires_ms != 0;
+        t->memory += s->content.blob != NULL;
+        t->memory_ready += s->content.blob && is_ready;
+        t->memory_bytes += s->content.blob ? s->content.body : 0;
         if (is_ready && s->expires_ms && s->expires_ms < p->earliest_ms)
             return err_set(err, ERR_INVALID, "a message expires before its page does"), false;
     }
@@ -38,6 +42,7 @@ static bool check_page(const struct page *p, struct tally *t, struct err *err)
     if (p->paged_out) {
         if (p->slots || p->ready != PAGE_SLOTS || p->live != PAGE_SLOTS || !p->index.segment)
             return err_set(err, ERR_INVALID, "a page that is out has slots, or misses some"), false;
+        t->pages_out++;
         t->ready += PAGE_SLOTS;
         t->ready_bytes += p->bytes;
         t->expiring += p->expiring;
@@ -50,6 +55,26 @@ static bool check_page(const struct page *p, struct tally *t, struct err *err)
                        (unsigned long long)ready, (unsigned long long)live),
                false;
     return true;
+}
+
+static bool check_memory(const struct queue *q, const struct tally *t, struct err *err)
+{
+    struct tally counted = {0};
+    for (unsigned i = 0; i < q->level_count; i++) {
+        if (!q->levels[i]) continue;
+        counted.memory += q->levels[i]->memory;
+        counted.memory_ready += q->levels[i]->memory_ready;
+        counted.memory_bytes += q->levels[i]->memory_bytes;
+        counted.pages_out += q->levels[i]->pages_out;
+    }
+    if (counted.memory == t->memory && counted.memory_ready == t->memory_ready &&
+        counted.memory_bytes == t->memory_bytes && counted.pages_out == t->pages_out)
+        return true;
+    return err_set(err, ERR_INVALID, "queue %llu counts %llu contents in memory, %llu bytes, has %llu and %llu",
+                   (unsigned long long)q->id, (unsigned long long)counted.memory,
+                   (unsigned long long)counted.memory_bytes, (unsigned long long)t->memory,
+                   (unsigned long long)t->memory_bytes),
+           false;
 }
 
 static bool check_queue(const struct queue *q, struct err *err)
@@ -73,6 +98,7 @@ static bool check_queue(const struct queue *q, struct err *err)
                        (unsigned long long)q->id, (unsigned long long)q->ready, (unsigned long long)q->unacked,
                        (unsigned long long)t.ready, (unsigned long long)t.unacked),
                false;
+    if (!check_memory(q, &t, err)) return false;
     uint32_t consumers = 0;
     LIST_FOR(&q->consumers, link) consumers++;
     if (consumers != q->consumer_count)

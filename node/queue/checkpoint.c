@@ -37,13 +37,14 @@ static bool page_evacuating(const struct queue_machine *m, const struct page *p)
     return evacuating;
 }
 
-static void store_page(struct queue_machine *m, struct checkpoint *c, struct page *p, bool may_go_out)
+static void store_page(struct queue_machine *m, struct checkpoint *c, struct queue *q, struct page *p, bool may_go_out)
 {
     if (p->paged_out && (!page_evacuating(m, p) || !page_in(p, m->store))) return;
     for (uint16_t i = 0; p->slots && i < p->count; i++) {
         struct location before;
         if (p->slots[i].state == SLOT_GONE || !store_content(m, c, &p->slots[i].content, &before)) continue;
         p->pending++;
+        q->counts.written++;
         keep_pending(
             m, (struct pending_content){
                    .page = p, .offset = (uint16_t)(p->base + i), .before = before, .after = p->slots[i].content.where});
@@ -56,12 +57,12 @@ static void store_page(struct queue_machine *m, struct checkpoint *c, struct pag
     m->indexed[m->indexed_count++] = p;
 }
 
-static void store_level(struct queue_machine *m, struct checkpoint *c, struct level *l)
+static void store_level(struct queue_machine *m, struct checkpoint *c, struct queue *q, struct level *l)
 {
     uint64_t window = l->front / PAGE_SLOTS + PAGE_HEAD_WINDOW;
     for (uint64_t i = l->first_page; i < l->first_page + l->page_count; i++) {
         struct page *p = level_page(l, i * PAGE_SLOTS);
-        if (p) store_page(m, c, p, i > window);
+        if (p) store_page(m, c, q, p, i > window);
     }
 }
 
@@ -70,7 +71,7 @@ static void store_queue(struct queue_machine *m, struct checkpoint *c, struct qu
     bool deep = q->ready_bytes > DEEP_QUEUE_BYTES;
     if (deep) checkpoint_new_segment(c);
     for (unsigned i = 0; i < q->level_count; i++)
-        if (q->levels[i]) store_level(m, c, q->levels[i]);
+        if (q->levels[i]) store_level(m, c, q, q->levels[i]);
     if (deep) checkpoint_new_segment(c);
 }
 

@@ -20,6 +20,7 @@ static bool settle_slot(struct queue_machine *m, const struct pending_content *p
     bool there = page->slots && p->offset >= page->base && p->offset < page->base + page->count;
     struct slot *slot = there ? &page->slots[p->offset - page->base] : NULL;
     bool live = slot && slot->state != SLOT_GONE;
+    if (live && durable) level_memory_drop(page->level, slot);
     if (live) settle_content(m, &slot->content, p->before, durable);
     page_unpin(page);
     return live;

@@ -254,6 +254,21 @@ bool command_queue_decode(struct slice payload, uint64_t *queue)
     return !r.failed && !reader_left(&r);
 }
 
+void command_get_encode(struct chunk_writer *w, uint64_t queue, bool no_ack)
+{
+    begin(w, 0, COMMAND_GET, 9);
+    buf_put_le64(&w->bytes, queue);
+    buf_put_u8(&w->bytes, no_ack ? GET_NO_ACK : 0);
+}
+
+bool command_get_decode(struct slice payload, uint64_t *queue, uint8_t *flags)
+{
+    struct reader r = reader_of(payload);
+    *queue = reader_le64(&r);
+    *flags = reader_left(&r) ? reader_u8(&r) : 0;
+    return !r.failed && !reader_left(&r);
+}
+
 void command_delete_encode(struct chunk_writer *w, uint64_t queue, uint8_t flags)
 {
     begin(w, 0, COMMAND_DELETE, 9);

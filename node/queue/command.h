@@ -232,6 +232,8 @@ bool command_attach_decode(struct slice payload, struct command_attach *c);
 bool command_detach_decode(struct slice payload, struct command_detach *c);
 bool command_limit_decode(struct slice payload, struct command_limit *c);
 bool command_queue_decode(struct slice payload, uint64_t *queue); /* get, purge, stat */
+enum { GET_NO_ACK = 1 /* the session acks; only counted apart */ };
+bool command_get_decode(struct slice payload, uint64_t *queue, uint8_t *flags); /* the flags may be missing: 0 */
 bool command_delete_decode(struct slice payload, struct command_delete *c);
 bool command_configure_decode(struct slice payload, struct command_configure *c);
 bool command_history_decode(struct slice payload, struct command_history *c);
@@ -263,6 +265,7 @@ void command_attach_encode(struct chunk_writer *w, const struct command_attach *
 void command_detach_encode(struct chunk_writer *w, uint32_t consumer);
 void command_limit_encode(struct chunk_writer *w, uint32_t prefetch);
 void command_queue_encode(struct chunk_writer *w, uint8_t type, uint64_t queue); /* get, purge, stat */
+void command_get_encode(struct chunk_writer *w, uint64_t queue, bool no_ack);
 void command_delete_encode(struct chunk_writer *w, uint64_t queue, uint8_t flags);
 void command_configure_encode(struct chunk_writer *w, const struct command_configure *c);
 void command_empty_encode(struct chunk_writer *w, uint8_t type); /* close, receipt, nothing */

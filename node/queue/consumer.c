@@ -65,12 +65,12 @@ void attach(struct queue_machine *m, struct machine_port *port, const struct com
     c->tag = slice_of(mem_strndup((const char *)a.tag.data, a.tag.size), a.tag.size);
     list_append(&port->consumers, &c->port_link);
     consumer_insert(q, c);
+    capacity_block(m, q, false);
     q->consumer_count++;
     q->had_consumers = true;
     q->unused_told = false;
     if (a.flags & ATTACH_EXCLUSIVE) q->exclusive = c;
     if (!q->active) q->active = c;
-    q->blocked = false;
     c->unacked = held_by(port, c);
     if (c->unacked) consumers_watch(m, q);
     queue_used(m, q);
@@ -113,11 +113,11 @@ void consumer_free(struct consumer *c)
 void consumer_remove(struct queue_machine *m, struct consumer *c, struct effects *effects)
 {
     struct queue *q = c->queue;
+    capacity_block(m, q, false);
     list_remove(&c->queue_link);
     q->consumer_count--;
     if (q->exclusive == c) q->exclusive = NULL;
     if (q->active == c) choose_active(q);
-    q->blocked = false;
     consumer_free(c);
     if (!q->consumer_count) now_unused(m, q, effects);
 }

@@ -48,7 +48,10 @@ void dead_letter_free(struct queue_machine *m, struct dead_letter_record *d)
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
                   struct effects *effects)
 {
-    if (!q->settings.has_dead_letter_exchange) {
+    bool kept = q->settings.has_dead_letter_exchange;
+    if (effects && reason < DEAD_LETTER_REASONS)
+        m->figures.dead[kept][reason]++; /* once in the cluster: by the leader */
+    if (!kept) {
         stored_drop(&content, m->store);
         return;
     }
@@ -75,7 +78,7 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
     bury_content(m, q, content, reason, effects);
 }
 
-void dead_lettered(struct queue_machine *m, const struct command *command)
+void dead_lettered(struct queue_machine *m, const struct command *command, struct effects *effects)
 {
     struct command_dead_lettered c;
     if (!command_dead_lettered_decode(command->payload, &c)) return;
@@ -86,6 +89,7 @@ void dead_lettered(struct queue_machine *m, const struct command *command)
         if (d->number < c.first) continue;
         struct queue *q = queue_find(m, d->queue);
         if (q) q->dead_pending--;
+        m->figures.dead_confirmed += effects && d->reason < DEAD_LETTER_REASONS;
         list_remove(&d->link);
         dead_letter_free(m, d);
     }

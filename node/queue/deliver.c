@@ -90,10 +90,11 @@ uint64_t hand_out(struct queue_machine *m, struct queue *q, struct machine_port 
     q->ready_bytes -= slot->content.body;
     q->unacked++;
     q->unacked_bytes += slot->content.body;
-    q->delivered++;
-    q->got += !consumer;
-    q->delivered_no_ack += consumer && (consumer->flags & ATTACH_NO_ACK);
-    q->redelivered += slot->redelivered;
+    q->counts.delivered++;
+    q->counts.got += !consumer;
+    q->counts.delivered_no_ack += consumer && (consumer->flags & ATTACH_NO_ACK);
+    q->counts.redelivered += slot->redelivered;
+    q->counts.read += !slot->content.blob;
     return dseq;
 }
 
@@ -108,7 +109,7 @@ void pump(struct queue_machine *m, struct queue *q, struct effects *effects)
          * part of the state. */
         struct consumer *c = next_consumer(q);
         if (!c) {
-            q->blocked = true;
+            capacity_block(m, q, true);
             return;
         }
         if (slot->expires_ms && slot->expires_ms < m->now_ms) {
@@ -143,7 +144,8 @@ void pump_stirred(struct queue_machine *m, struct effects *effects)
     for (size_t i = 0; i < m->stirred_count; i++) {
         struct queue *q = queue_find(m, m->stirred[i]);
         if (!q) continue;
-        q->stirred = q->blocked = false;
+        q->stirred = false;
+        capacity_block(m, q, false);
         pump(m, q, effects);
     }
     m->stirred_count = 0;
@@ -154,7 +156,7 @@ void port_may_take_more(struct queue_machine *m, struct machine_port *port, stru
     LIST_FOR(&port->consumers, link)
     {
         struct queue *q = LIST_ITEM(link, struct consumer, port_link)->queue;
-        q->blocked = false;
+        capacity_block(m, q, false);
         if (q->ready) pump(m, q, effects);
     }
 }

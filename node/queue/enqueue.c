@@ -62,10 +62,11 @@ static void put(struct queue_machine *m, struct queue *q, const struct command_e
     struct slot *slot = level_append(l, &number);
     slot->content = *content;
     blob_ref(content->blob);
+    level_memory_add(l, slot);
     level_set_expiry(l, number, slot, expiry(m, q, c->ttl_ms));
     q->ready++;
     q->ready_bytes += content->body;
-    q->enqueued++;
+    q->counts.enqueued++;
     if (c->flags & ENQUEUE_MARKED) note_marks(m, q, c, windowed, level_of(q, c), number);
     if (slot->expires_ms) {
         q->expiring++;
@@ -80,7 +81,10 @@ static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct
                           const struct stored *content, bool windowed, struct effects *effects)
 {
     bool marked = c->flags & ENQUEUE_MARKED;
-    if (marked && q->dedup && dedup_knows(q->dedup, &q->settings, &c->marks, windowed, m->now_ms)) return true;
+    if (marked && q->dedup && dedup_knows(q->dedup, &q->settings, &c->marks, windowed, m->now_ms)) {
+        m->figures.repeats += effects != NULL;
+        return true;
+    }
     if (level_full(queue_level(q, level_of(q, c)))) return false;
     if (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, content->body)) {
         put(m, q, c, content, windowed, effects);

@@ -39,7 +39,8 @@ struct queue {
     struct level **levels;          /* level_count of them, by priority, NULL until used */
     unsigned level_count;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, dead_pending;
-    uint64_t enqueued, delivered, delivered_no_ack, got, redelivered, acked;
+    struct queue_counts counts;
+    uint64_t free_ms, blocked_ms, counted_ms; /* capacity.c */
     struct list consumers;
     uint32_t consumer_count;
     struct consumer *active; /* single active consumer */
@@ -156,6 +157,7 @@ struct queue_machine {
     size_t pending_count, pending_capacity;
     struct page **indexed; /* pages whose index the running checkpoint writes */
     size_t indexed_count, indexed_capacity;
+    struct queue_machine_figures figures; /* what is counted; the rest is looked up */
 };
 
 /* queue.c */
@@ -173,6 +175,10 @@ static inline void queue_forget(struct queue *q, uint8_t level, uint64_t number)
 {
     if (q->dedup) dedup_gone(q->dedup, dedup_place(level, number));
 }
+
+/* capacity.c: how much of the time consumers could take messages. Not part of the state. */
+void capacity_block(struct queue_machine *m, struct queue *q, bool blocked); /* sets q->blocked */
+double capacity_of(const struct queue_machine *m, const struct queue *q);
 
 /* enqueue.c */
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
@@ -254,7 +260,7 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
           struct effects *effects);
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
                   struct effects *effects);
-void dead_lettered(struct queue_machine *m, const struct command *command);
+void dead_lettered(struct queue_machine *m, const struct command *command, struct effects *effects);
 void dead_letter_append(struct queue_machine *m, struct dead_letter_record *d,
                         struct effects *effects);                                               /* numbers it */
 void dead_letter_name(struct dead_letter_record *d, struct slice vhost, struct slice exchange); /* copies */

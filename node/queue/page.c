@@ -53,6 +53,7 @@ static void add_page(struct level *l)
     struct page *p = mem_zalloc(sizeof *p);
     p->earliest_ms = UINT64_MAX;
     add_place(l, p);
+    p->level = l;
     p->number = l->first_page + l->page_count - 1;
 }
 
@@ -107,6 +108,21 @@ struct slot *level_append(struct level *l, uint64_t *number)
     return s;
 }
 
+void level_memory_add(struct level *l, const struct slot *slot)
+{
+    l->memory++;
+    l->memory_ready += slot->state == SLOT_READY;
+    l->memory_bytes += slot->content.body;
+}
+
+void level_memory_drop(struct level *l, const struct slot *slot)
+{
+    if (!slot->content.blob) return;
+    l->memory--;
+    l->memory_ready -= slot->state == SLOT_READY;
+    l->memory_bytes -= slot->content.body;
+}
+
 bool level_full(const struct level *l)
 {
     return l->page_count && l->next / PAGE_SLOTS - l->first_page >= LEVEL_PAGES_MAX;
@@ -134,11 +150,25 @@ bool level_front(struct level *l, struct store *store, uint64_t *number, struct 
     return false;
 }
 
+const struct slot *level_peek(const struct level *l)
+{
+    uint64_t number = l->front < l->first_page * PAGE_SLOTS ? l->first_page * PAGE_SLOTS : l->front;
+    while (l->ready && number < l->next) {
+        struct page *p = level_page(l, number);
+        if (p && p->paged_out) return NULL;
+        const struct slot *s = p && p->ready ? slot_in(p, number) : NULL;
+        if (s && s->state == SLOT_READY) return s;
+        number = p && p->ready ? number + 1 : (number / PAGE_SLOTS + 1) * PAGE_SLOTS;
+    }
+    return NULL;
+}
+
 void level_set_unacked(struct level *l, uint64_t number, struct slot *slot)
 {
     struct page *p = level_page(l, number);
     CHECK(slot->state == SLOT_READY);
     slot->state = SLOT_UNACKED;
+    l->memory_ready -= slot->content.blob != NULL;
     p->touched = true;
     p->ready--;
     l->ready--;
@@ -156,6 +186,7 @@ void level_set_ready(struct level *l, uint64_t number, struct slot *slot)
     struct page *p = level_page(l, number);
     CHECK(slot->state == SLOT_UNACKED || slot->state == SLOT_DELAYED);
     slot->state = SLOT_READY;
+    l->memory_ready += slot->content.blob != NULL;
     p->ready++;
     l->ready++;
     if (number < l->front || l->ready == 1) l->front = number;
@@ -167,6 +198,7 @@ struct stored level_take(struct level *l, uint64_t number, struct slot *slot)
     struct page *p = level_page(l, number);
     CHECK(slot->state != SLOT_GONE);
     struct stored content = slot->content;
+    level_memory_drop(l, slot);
     if (slot->state == SLOT_READY) {
         p->ready--;
         l->ready--;
@@ -239,6 +271,7 @@ void level_close(struct level *l, struct store *store)
         }
         p->live = p->ready = 0;
         p->orphan = true;
+        p->level = NULL;
         if (!p->pending) free_page(p);
     }
     mem_free(l->pages);
@@ -298,11 +331,15 @@ void page_drop_index(struct page *p, struct store *store)
 
 void page_out(struct page *p)
 {
-    for (uint16_t i = 0; i < p->count; i++) blob_unref(p->slots[i].content.blob);
+    for (uint16_t i = 0; i < p->count; i++) {
+        level_memory_drop(p->level, &p->slots[i]);
+        blob_unref(p->slots[i].content.blob);
+    }
     mem_free(p->slots);
     p->slots = NULL;
     p->count = p->capacity = 0;
     p->paged_out = true;
+    p->level->pages_out++;
 }
 
 bool page_in(struct page *p, struct store *store)
@@ -341,6 +378,7 @@ bool page_in(struct page *p, struct store *store)
         return false;
     }
     p->paged_out = false;
+    p->level->pages_out--;
     page_drop_index(p, store);
     return true;
 }

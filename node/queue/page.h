@@ -53,6 +53,7 @@ struct page {
     bool paged_out;
     bool touched;          /* something was delivered or removed: it stays in memory */
     bool orphan;           /* its queue went while a checkpoint was at it, which frees it */
+    struct level *level;   /* NULL: orphan */
     uint32_t pending;      /* what a running checkpoint holds of it: contents, and its index */
     struct location index; /* of its slots' places, if written; segment 0: not */
     struct {
@@ -72,6 +73,8 @@ struct level {
     uint64_t ready;
     struct page **expiry; /* heap of the pages in which something ready expires */
     size_t expiry_count, expiry_capacity;
+    /* Messages whose content is in memory, those of them that are ready, their bytes; pages that are out. */
+    uint64_t memory, memory_ready, memory_bytes, pages_out;
 };
 
 void level_init(struct level *l);
@@ -81,6 +84,11 @@ struct slot *level_slot(struct level *l, uint64_t number, struct store *store); 
 struct slot *level_append(struct level *l, uint64_t *number); /* a new slot, zeroed, READY and counted */
 /* True: the oldest message lies so far back that the level takes no more. */
 bool level_full(const struct level *l);
+/* The slot has a content in memory from here on, or has it no more (its blob is still there). */
+void level_memory_add(struct level *l, const struct slot *slot);
+void level_memory_drop(struct level *l, const struct slot *slot);
+/* The ready message with the lowest number, if its page is in memory; changes nothing. NULL: none, or out. */
+const struct slot *level_peek(const struct level *l);
 /* The ready message with the lowest number; false: none. */
 bool level_front(struct level *l, struct store *store, uint64_t *number, struct slot **slot);
 /* State changes keep the counts. `remove` drops the content. */

@@ -51,9 +51,9 @@ static void get(struct queue_machine *m, struct machine_port *port, const struct
                 struct effects *effects)
 {
     uint64_t id, number;
-    uint8_t level;
+    uint8_t level, flags;
     struct slot *slot;
-    struct queue *q = command_queue_decode(command->payload, &id) ? queue_find(m, id) : NULL;
+    struct queue *q = command_get_decode(command->payload, &id, &flags) ? queue_find(m, id) : NULL;
     if (!q) {
         reply(port, command, REPLY_NOT_FOUND, 0, 0, effects);
         return;
@@ -62,10 +62,12 @@ static void get(struct queue_machine *m, struct machine_port *port, const struct
     while (queue_front(m, q, &level, &number, &slot) && slot->expires_ms && slot->expires_ms <= m->now_ms)
         bury(m, q, level, number, slot, DEAD_EXPIRED, effects);
     if (!queue_front(m, q, &level, &number, &slot)) {
+        q->counts.get_empty++;
         reply(port, command, REPLY_EMPTY, 0, 0, effects);
         return;
     }
     uint64_t dseq = hand_out(m, q, port, NULL, level, number, slot);
+    q->counts.got_no_ack += flags & GET_NO_ACK;
     if (effects) emit_delivery(m, port, dseq, unacked_at(port, dseq), effects);
     reply(port, command, REPLY_OK, q->ready, 0, effects);
 }
@@ -128,7 +130,7 @@ static void configure(struct queue_machine *m, struct machine_port *port, const 
     queue_set(q, &c.settings);
     queue_used(m, q);
     consumers_watch(m, q);
-    q->blocked = false; /* single active consumer may have gone */
+    capacity_block(m, q, false); /* single active consumer may have gone */
     pump(m, q, effects);
     drop_heads(m, q, effects);
     reply(port, command, REPLY_OK, q->ready, q->consumer_count, effects);
@@ -173,7 +175,7 @@ static void system_command(struct queue_machine *m, const struct command *comman
             port_table_node_down(&m->ports, down.node, down.epoch, effects);
         return;
     case COMMAND_DEAD_LETTERED:
-        dead_lettered(m, command);
+        dead_lettered(m, command, effects);
         return;
     case COMMAND_HISTORY_FORGET:
         if (command_history_decode(command->payload, &history)) history_forget(m, &history);

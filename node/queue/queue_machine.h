@@ -41,16 +41,41 @@ uint64_t queue_machine_postponed(const struct queue_machine *m);
 /* Walks the exchanges whose last messages are kept here; start with *cursor = 0; false at the end. */
 bool queue_machine_next_history(const struct queue_machine *m, size_t *cursor, struct slice *vhost, struct slice *exchange);
 
-struct queue_stat {
+/* Since this replica started. */
+struct queue_counts {
+    uint64_t enqueued, redelivered, acked;
+    uint64_t delivered, delivered_no_ack; /* `delivered` includes what consumers without acks and gets took */
+    uint64_t got, got_no_ack, get_empty;  /* `got` includes those without acks */
+    uint64_t read, written;               /* contents that deliveries read from segments, checkpoints wrote there */
+};
+struct queue_stat { /* nothing but uint64_t: they are added up as arrays */
     uint64_t id;
     uint64_t ready, unacked, ready_bytes, unacked_bytes, consumers, dead_letters_pending;
     uint64_t delayed, delayed_bytes; /* came back and wait for their next try; neither ready nor unacked */
-    /* Since this replica started; `delivered` includes what consumers without acks and gets took. */
-    uint64_t enqueued, delivered, delivered_no_ack, got, redelivered, acked;
+    /* Of ready, unacked and delayed, those whose content is in memory; the others' is in segments only. */
+    uint64_t memory, memory_ready, memory_bytes;
+    uint64_t held_bytes;        /* estimate: what the queue keeps in memory, all in all */
+    uint64_t capacity_permille; /* of the last seconds, in how much consumers could take messages */
+    struct queue_counts counts;
 };
 bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct queue_stat *stat);
 /* What it was configured with; NULL: no such queue. Borrowed until the next apply. */
 const struct queue_settings *queue_machine_settings(const struct queue_machine *m, uint64_t queue);
+/* The content of the oldest message that is ready, if it is in memory; else .blob NULL. Borrowed until the next apply. */
+struct part queue_machine_head(const struct queue_machine *m, uint64_t queue);
+/* Adds up to `count_max` queues in order of their ids (`id`: how many); start with *cursor = 0; false at the end. */
+bool queue_machine_sum(const struct queue_machine *m, uint64_t *cursor, size_t count_max, struct queue_stat *sum);
+
+/* What the group counted while it was led here, since it was opened, but for what is said to be now. */
+enum { DEAD_LETTER_REASONS = 4 /* the first of enum dead_reason */ };
+struct queue_machine_figures { /* nothing but uint64_t */
+    uint64_t dead[2][DEAD_LETTER_REASONS]; /* messages that left so: [0] without an exchange for them, [1] with one */
+    uint64_t dead_confirmed;               /* dead letters that their targets have */
+    uint64_t repeats;                      /* messages that deduplication dropped */
+    uint64_t timers, postponed;            /* now: times that queues wait for; messages that exchanges keep back */
+};
+void queue_machine_figures(const struct queue_machine *m, struct queue_machine_figures *figures);
+
 /* Walks the queues in order of id; start with *cursor = 0; false at the end. */
 bool queue_machine_next(const struct queue_machine *m, uint64_t *cursor, struct queue_stat *stat);
 

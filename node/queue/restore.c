@@ -159,6 +159,7 @@ static void restore_index(struct queue_machine *m, struct reader *r, struct queu
             store_retain_bytes(m->store, p->segments[i].segment, p->segments[i].bytes);
     }
     p->paged_out = true;
+    l->pages_out++;
     p->live = p->ready = PAGE_SLOTS;
     l->ready += PAGE_SLOTS;
     q->ready += PAGE_SLOTS;

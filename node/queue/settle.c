@@ -116,7 +116,7 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
         bury(m, q, item->level, item->number, slot, DEAD_REJECTED, effects);
         return;
     }
-    q->acked++;
+    q->counts.acked++;
     q->expiring -= slot->expires_ms != 0;
     queue_forget(q, item->level, item->number);
     level_remove(q->levels[item->level], item->number, slot, m->store);

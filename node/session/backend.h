@@ -72,7 +72,7 @@ struct backend {
     /* --- answered --- */
     void (*attach)(void *self, struct backend_channel *c, uint32_t group, const struct command_attach *attach);
     void (*detach)(void *self, struct backend_channel *c, uint32_t group, uint32_t consumer);
-    void (*get)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue); /* session_deliver with consumer 0, then the reply */
+    void (*get)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue, bool no_ack); /* session_deliver with consumer 0, then the reply */
     void (*purge)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue);
     void (*stat)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue);
     /* A change of the topology: committed, and applied on every reachable node. QUEUE_DECLARE also makes the queue in its group

@@ -165,7 +165,7 @@ void channel_basic_get(struct channel *ch, const struct amqp_method *m)
     channel_question_open(ch, QUESTION_GET, name, false);
     ch->question.no_ack = m->basic_get.no_ack;
     ch->question.queue = id;
-    backend->get(backend->self, ch->backend, group, id);
+    backend->get(backend->self, ch->backend, group, id, m->basic_get.no_ack);
 }
 
 void channel_basic_recover(struct channel *ch, const struct amqp_method *m)

@@ -27,8 +27,9 @@ static int open_log(struct shard *s, struct err *err)
     s->log_executor = executor_uv_open(&s->loop, "log");
     s->store_executor = executor_uv_open(&s->loop, "store");
     s->read_executor = executor_uv_open(&s->loop, "read");
+    fs_counted_init(&s->fs, fs_posix());
     struct log_params params = {
-        .fs = fs_posix(),
+        .fs = &s->fs.fs,
         .executor = s->log_executor,
         .directory = directory,
         .group_count = s->settings->placement.group_count,

@@ -100,7 +100,7 @@ static int open_store(struct shard *s, uint32_t id, struct err *err)
 {
     char directory[512];
     group_directory(s, id, directory, sizeof directory);
-    struct store_params store = {.fs = fs_posix(),
+    struct store_params store = {.fs = &s->fs.fs,
                                  .executor = s->store_executor,
                                  .read_executor = s->read_executor,
                                  .directory = directory,

@@ -219,6 +219,11 @@ void shard_figures(const struct shard *s, struct shard_figures *f)
                                 .closed = s->closed_stats,
                                 .log_bytes = log_total_bytes(s->log),
                                 .log_syncs = log_sync_count(s->log)};
-    for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
-        if (s->groups[g].store) f->store_bytes += store_disk_bytes(s->groups[g].store);
+    fs_counted_add(&s->fs, f->files);
+    for (uint32_t g = 0; g < s->settings->placement.group_count; g++) {
+        struct store_figures one;
+        if (!s->groups[g].store) continue;
+        store_figures(s->groups[g].store, &one);
+        for (size_t i = 0; i < sizeof one / sizeof(uint64_t); i++) ((uint64_t *)&f->stores)[i] += ((uint64_t *)&one)[i];
+    }
 }

@@ -13,6 +13,7 @@
 #include "node/session/session.h"
 #include "node/logger/logger.h"
 #include "replication/cluster/placement.h"
+#include "replication/sys/fs_counted.h"
 
 struct shard;
 struct node;
@@ -124,7 +125,8 @@ struct shard_figures {
     uint64_t connections_opened, connections_closed, logins_failed, logins_succeeded;
     struct session_stats closed; /* what connections did that are closed */
     uint64_t log_bytes, log_syncs;
-    uint64_t store_bytes;
+    uint64_t files[FS_COUNTS];   /* enum fs_count: log and segments */
+    struct store_figures stores; /* all together */
 };
 void shard_figures(const struct shard *s, struct shard_figures *f);
 

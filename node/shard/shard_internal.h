@@ -14,6 +14,7 @@
 #include "node/shard/shard.h"
 #include "replication/cluster/replicas.h"
 #include "replication/link/link.h"
+#include "replication/sys/fs_counted.h"
 
 enum {
     LINK_FRAME_MAIL = MAIL_FRAME,
@@ -69,6 +70,7 @@ struct shard {
     struct membership_params membership;
     struct group_io group_io;
     struct log *log;
+    struct fs_counted fs; /* of log and stores */
     struct executor *log_executor, *store_executor, *read_executor;
     struct replica *replicas;   /* by group id, as on the disk */
     struct shard_group *groups; /* by group id; .group NULL when not here */

@@ -39,8 +39,10 @@ void apply_committed(struct group *g)
             CHECK(!"a committed entry cannot be read");
         }
         g->applied++;
-        if (e->term == g->lead_term && core_state(g->core) == CORE_LEADER && e->type == ENTRY_COMMAND)
+        if (e->term == g->lead_term && core_state(g->core) == CORE_LEADER && e->type == ENTRY_COMMAND) {
             g->in_flight_bytes -= e->size < g->in_flight_bytes ? e->size : g->in_flight_bytes;
+            figures_applied(g, e->index);
+        }
         if (e->type == ENTRY_CHANGE) apply_change(g, e);
         if (e->type == ENTRY_COMMAND) apply_command(g, e);
         entry_unref(e);

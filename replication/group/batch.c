@@ -50,7 +50,10 @@ void batch_seal(struct group *g, uint64_t clock_ms)
     g->submitting = true;
     int code = core_submit(g->core, ENTRY_COMMAND, g->now_ms);
     g->submitting = false;
-    if (code == 0) return;
+    if (code == 0) {
+        figures_proposed(g);
+        return;
+    }
     blob_unref(g->batch[0].blob); /* not a leader any more; leadership_turn() drops the rest */
     if (g->batch_count == 1) g->batch_count = 0;
 }

@@ -278,6 +278,7 @@ static void leadership_turn(struct group *g)
     bool new_term = leader && g->lead_term != core_term(g->core);
     if (g->leading && (!leader || new_term)) {
         g->leading = false;
+        g->heard_ms = g->now_ms; /* the last leader was this one */
         batch_drop(g);
         g->params.io->leading(g->params.io->self, g->params.id, g->lead_term, false);
     }
@@ -292,6 +293,7 @@ static void leadership_turn(struct group *g)
     }
     if (leader && !g->leading && g->barrier_index && g->applied >= g->barrier_index) {
         g->leading = true;
+        figures_leading(g);
         g->params.io->leading(g->params.io->self, g->params.id, g->lead_term, true);
     }
 }

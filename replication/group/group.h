@@ -161,6 +161,17 @@ struct group_status {
     bool online[GROUP_MEMBERS_MAX];
 };
 void group_status(const struct group *g, struct group_status *status);
+
+/* What the replica counted since it was opened, for metrics. Nothing but uint64_t: figures are added up as arrays. */
+enum { GROUP_PAUSES = 11 /* up to 10 ms, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, and above */ };
+struct group_figures {
+    uint64_t commits, commit_ms; /* entries of its own that it applied; from proposed to applied, all together */
+    uint64_t commit_latency_us;  /* the average of the latest */
+    uint64_t leaderships;        /* how often it became the usable leader */
+    /* Of these, those after another leader: how long nobody led, from the last that was heard of the old one on. */
+    uint64_t pauses[GROUP_PAUSES], pause_ms;
+};
+void group_figures(const struct group *g, struct group_figures *figures);
 bool group_has_voter(const struct group *g, uint8_t node); /* in the committed configuration */
 uint32_t group_id(const struct group *g);
 /* The machine's digest at `applied_index` (for comparing replicas). */

@@ -76,6 +76,8 @@ struct group {
     bool dropped;
 
     struct takeover takeover;
+    struct group_figures figures;
+    uint64_t proposed_ms[GROUP_ENTRIES_IN_FLIGHT_MAX]; /* by index: when our own entries were */
 
     bool checkpoint_running, relieving;
     uint64_t checkpoint_index, checkpoint_term;
@@ -93,6 +95,11 @@ void push_commit(struct group *g);
 
 /* apply.c */
 void apply_committed(struct group *g);
+
+/* figures.c */
+void figures_proposed(struct group *g);                /* the newest entry is ours */
+void figures_applied(struct group *g, uint64_t index); /* one of ours is */
+void figures_leading(struct group *g);
 
 /* change.c */
 void change_applied(struct group *g, const struct group_member *before, uint32_t before_count);

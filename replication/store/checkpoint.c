@@ -122,6 +122,7 @@ struct location checkpoint_add(struct checkpoint *c, struct part content)
     item->data = content.blob->data + content.offset;
     hold(c, content.blob);
     store_retain(c->store, item->where);
+    c->store->figures.writes++;
     return item->where;
 }
 
@@ -147,6 +148,7 @@ struct location checkpoint_add_raw(struct checkpoint *c, struct slice bytes)
     struct item *item = place(c, (uint32_t)bytes.size, ITEM_RAW);
     item->raw = c->raw.size;
     buf_put_slice(&c->raw, bytes);
+    c->store->figures.index_writes++;
     return item->where;
 }
 
@@ -290,6 +292,7 @@ static void on_written(struct job *job)
     struct checkpoint *c = LIST_ITEM(job, struct checkpoint, job);
     struct store *store = c->store;
     bool durable = c->err.code == ERR_OK;
+    c->store->figures.checkpoints += durable;
     store->running = NULL;
     forget_moved(store);
     if (durable) CHECK(manifest_adopt(store, &c->manifest, NULL));

@@ -217,6 +217,7 @@ void store_fetch(struct store *store, struct location where, store_fetch_cb read
     where = readable(store, where);
     struct segment *s = segment_find(store, where.segment);
     struct block *block = NULL;
+    store->figures.reads++;
     struct err err = {0};
     if (!s || where.offset < RECORD_HEADER_SIZE) {
         err_set(&err, ERR_CORRUPT, "segment %u is not there", where.segment);
@@ -245,6 +246,7 @@ int store_read_now(struct store *store, uint32_t segment, uint32_t offset, void 
     struct segment *s = segment_find(store, segment);
     uint8_t head[RECORD_HEADER_SIZE];
     size_t got = 0;
+    store->figures.index_reads++;
     if (!s || offset < RECORD_HEADER_SIZE) return (int)err_set(err, ERR_CORRUPT, "segment %u is not there", segment);
     int code = segment_open(store, s, err);
     if (!code) code = store->params.fs->pread(s->file, head, sizeof head, offset - RECORD_HEADER_SIZE, &got, err);

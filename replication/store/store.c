@@ -333,3 +333,11 @@ uint64_t store_live_bytes(const struct store *store)
 {
     return store->live;
 }
+
+void store_figures(const struct store *store, struct store_figures *figures)
+{
+    *figures = store->figures;
+    figures->segments = store->segments.count;
+    figures->disk_bytes = store->disk;
+    figures->live_bytes = store->live;
+}

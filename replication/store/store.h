@@ -112,6 +112,14 @@ void store_checkpoint_run(struct store *store, struct checkpoint *c, store_check
 /* --- figures --- */
 uint64_t store_disk_bytes(const struct store *store); /* of segment files */
 uint64_t store_live_bytes(const struct store *store);
+struct store_figures { /* nothing but uint64_t */
+    uint64_t segments; /* files */
+    uint64_t disk_bytes, live_bytes;
+    /* Since it was opened: contents asked of segments and given to them; indexes of pages; checkpoints that became
+     * durable. */
+    uint64_t reads, writes, index_reads, index_writes, checkpoints;
+};
+void store_figures(const struct store *store, struct store_figures *figures);
 
 /* --- streaming to a lagging replica (replication/store/transfer.h has both ends) --- */
 

@@ -70,6 +70,7 @@ struct store {
     struct list blocks;
     size_t block_count;
     size_t reads;          /* jobs under way */
+    struct store_figures figures; /* what is counted; the rest is looked up */
     struct buf installing; /* a manifest that is durable already and waits for store_install() */
 };
 

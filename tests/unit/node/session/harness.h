@@ -193,10 +193,11 @@ static inline void harness_deliver(struct harness *h, uint16_t channel, uint32_t
     session_deliver(h->session, channel, &d);
 }
 
-static inline void fake_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue)
+static inline void fake_get(void *self, struct backend_channel *c, uint32_t group, uint64_t queue, bool no_ack)
 {
     struct harness *h = self;
     (void)queue;
+    (void)no_ack;
     harness_log(h, "get");
     h->asker = fake_number(c);
     if (h->slow) return;
