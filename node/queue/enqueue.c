@@ -25,17 +25,11 @@ static bool over_length(const struct queue *q)
 void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects)
 {
     if (q->settings.overflow != OVERFLOW_DROP_HEAD) return; /* what is there stays */
-    while (q->ready && over_length(q)) {
-        bool found = false;
-        for (unsigned i = 0; i < q->level_count && !found; i++) {
-            uint64_t number;
-            struct slot *slot;
-            if (!q->levels[i] || !level_front(q->levels[i], m->store, &number, &slot)) continue;
-            bury(m, q, (uint8_t)i, number, slot, DEAD_MAXLEN, effects);
-            found = true;
-        }
-        if (!found) return;
-    }
+    uint8_t level;
+    uint64_t number;
+    struct slot *slot;
+    while (over_length(q) && queue_front(m, q, &level, &number, &slot))
+        bury(m, q, level, number, slot, DEAD_MAXLEN, effects);
 }
 
 static uint8_t level_of(const struct queue *q, const struct command_enqueue *c)

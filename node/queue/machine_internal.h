@@ -184,7 +184,7 @@ double capacity_of(const struct queue_machine *m, const struct queue *q);
 void enqueue(struct queue_machine *m, struct machine_port *port, const struct command *command, struct part chunk,
              struct effects *effects);
 
-/* Brings a queue that drops its head down to its maximum length: the oldest of the lowest priority goes first. */
+/* Brings a queue that drops its head down to its maximum length: what would be delivered next goes first. */
 void drop_heads(struct queue_machine *m, struct queue *q, struct effects *effects);
 
 /* deliver.c */

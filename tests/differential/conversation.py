@@ -130,8 +130,6 @@ class Writer:
         arguments = ""
         if self.theme == "topology" or self.chance(15):
             chosen = self.random.sample(sorted(QUEUE_ARGUMENTS), self.pick([0, 0, 1, 1, 2, 3]))
-            if "x-max-priority" in chosen:  # which message a full queue drops is another one, by intention
-                chosen = [name for name in chosen if not name.startswith("x-max-length")]
             arguments = " ".join(f"{name}={self.pick(QUEUE_ARGUMENTS[name])}" for name in chosen)
         elif self.chance(70):
             arguments = self.pick(GOOD_ARGUMENTS)

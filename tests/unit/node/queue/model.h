@@ -393,11 +393,7 @@ static inline void model_drop_heads(struct model *m, struct model_queue *q)
         bool over = (s->max_length >= 0 && ready > (uint64_t)s->max_length) ||
                     (s->max_length_bytes >= 0 && bytes > (uint64_t)s->max_length_bytes);
         if (!over || s->overflow != OVERFLOW_DROP_HEAD) return;
-        struct model_message *lowest = NULL; /* the first ready one of the lowest level that has any */
-        for (size_t i = 0; i < q->count; i++)
-            if (model_is_ready(&q->messages[i]) && (!lowest || q->messages[i].level < lowest->level))
-                lowest = &q->messages[i];
-        model_bury(m, q, lowest, DEAD_MAXLEN);
+        model_bury(m, q, model_front(q), DEAD_MAXLEN);
     }
 }
 
