@@ -231,7 +231,8 @@ static void verify_records(struct transfer_sink *sink, const struct incoming *in
         uint64_t sum = reader_le64(&r);
         sound = !r.failed && size <= in->segment.size - at - RECORD_HEADER_SIZE;
         buf_clear(&record);
-        if (!sound || fs->pread(in->file, buf_reserve(&record, size), size, at + RECORD_HEADER_SIZE, &got, &sink->err))
+        if (!sound ||
+            fs->pread(in->file, buf_reserve(&record, size + 1), size, at + RECORD_HEADER_SIZE, &got, &sink->err))
             break;
         sound =
             got == size && sum == record_checksum(in->segment.id, at + RECORD_HEADER_SIZE, slice_of(record.data, size));
