@@ -1,4 +1,5 @@
 /* What single keys cannot say: which of them go together, and what follows from others. */
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "config/config_internal.h"
@@ -67,6 +68,45 @@ static int place_log(struct config *c, struct err *err)
     return size < (int)sizeof c->log.file ? 0 : (int)err_set(err, ERR_INVALID, "log.dir: the path is too long");
 }
 
+/* "global.minute = 5" behind the key's name. */
+static int check_samples(const struct config_pair *pairs, struct err *err)
+{
+    static const char *const sets[] = {"global.", "basic.", "detailed."};
+    for (int i = 0; i < CONFIG_PAIRS_MAX && *pairs[i].name; i++) {
+        const char *rest = pairs[i].name + strlen("management.sample_retention_policies."), *span = NULL;
+        for (size_t k = 0; k < sizeof sets / sizeof sets[0]; k++)
+            if (!strncmp(rest, sets[k], strlen(sets[k]))) span = rest + strlen(sets[k]);
+        if (!span || !config_sample_span_s(span))
+            return (int)err_set(err, ERR_INVALID,
+                                "%s: give global, basic or detailed, and minute, hour, day or seconds", pairs[i].name);
+        long seconds = strtol(pairs[i].value, NULL, 10);
+        if (strspn(pairs[i].value, "0123456789") != strlen(pairs[i].value) || seconds < 1 || seconds > 86400)
+            return (int)err_set(err, ERR_INVALID, "%s = %s: give seconds from 1 to 86400", pairs[i].name,
+                                pairs[i].value);
+    }
+    return 0;
+}
+
+unsigned config_sample_span_s(const char *span)
+{
+    if (!strcmp(span, "minute")) return 600; /* RabbitMQ means ten of them */
+    if (!strcmp(span, "hour")) return 3600;
+    if (!strcmp(span, "day")) return 86400;
+    unsigned long seconds = strspn(span, "0123456789") == strlen(span) ? strtoul(span, NULL, 10) : 0;
+    return seconds <= 86400 * 7 ? (unsigned)seconds : 0;
+}
+
+/* One form of the prefix: a stroke in front, none at the end. */
+static int check_prefix(struct config_management *m, struct err *err)
+{
+    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    size_t size = strlen(m->path_prefix);
+    while (size && m->path_prefix[size - 1] == '/') m->path_prefix[--size] = '\0';
+    if (!size || (*m->path_prefix == '/' && strspn(m->path_prefix, fine) == size)) return 0;
+    return (int)err_set(err, ERR_INVALID, "management.path_prefix = %s: give a path as /warren, of letters and digits",
+                        m->path_prefix);
+}
+
 static int check_pairs(const struct config_pair *pairs, struct err *err)
 {
     for (int i = 0; i < CONFIG_PAIRS_MAX && *pairs[i].name; i++)
@@ -118,6 +158,8 @@ static int check(struct config *c, struct err *err)
     if (!listens && !*c->listeners_tcp_none) join_address(c->listeners_tcp[0], c->node_ip, c->node_port);
     int code = check_tls(c, err);
     if (!code) code = check_management(c, err);
+    if (!code) code = check_prefix(&c->management, err);
+    if (!code) code = check_samples(c->management.samples, err);
     if (!code) code = check_users(c, err);
     if (code) return code;
     if (!*c->node_name) {

@@ -70,6 +70,20 @@ struct config_pair {
     struct config_place place;
 };
 
+enum { CONFIG_ORIGINS_MAX = 32 };
+
+/* What the management port adds to its answers, and what it counts. */
+struct config_management {
+    char path_prefix[CONFIG_TEXT_MAX];                     /* "/warren", without a stroke at its end; or empty */
+    char cors_origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX]; /* [1] is the first; "*": all */
+    int64_t cors_max_age_s, body_max;
+    char csp[CONFIG_TEXT_MAX], hsts[CONFIG_TEXT_MAX]; /* policies, sent as they are; empty: none */
+    char content_type_options[CONFIG_TEXT_MAX], frame_options[CONFIG_TEXT_MAX], xss_protection[CONFIG_TEXT_MAX];
+    char rates_mode[CONFIG_TEXT_MAX]; /* basic, detailed, none */
+    bool disable_stats, queue_totals;
+    struct config_pair samples[CONFIG_PAIRS_MAX]; /* management.sample_retention_policies.SET.SPAN = seconds */
+};
+
 struct config {
     int64_t node_id;
     char node_name[CONFIG_TEXT_MAX];
@@ -98,6 +112,7 @@ struct config {
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
     char management_ssl_ip[CONFIG_TEXT_MAX];
     struct config_tls management_ssl, cluster_ssl;
+    struct config_management management;
     char cluster_listen[CONFIG_TEXT_MAX];
     char cluster_peers[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* by node id */
     char cluster_name[CONFIG_TEXT_MAX];
@@ -159,6 +174,8 @@ void config_keep_error(struct config *c, const char *text);                /* on
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
 /* Puts the file and line in front of an error that names a key: of the first one in it that somebody has set. */
 void config_locate(const struct config *c, struct err *err);
+/* Of a sample_retention_policies key: "minute" and its like in seconds; 0: no such span. */
+unsigned config_sample_span_s(const char *span);
 void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
 
 #endif

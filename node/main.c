@@ -374,7 +374,9 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .definitions = c->load_definitions,
                                       .product = c->product_name,
                                       .version = c->product_version,
-                                      .cluster_name = c->cluster_name};
+                                      .cluster_name = c->cluster_name,
+                                      .management = &c->management,
+                                      .config = c};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     http_params.tls_files = security->https;
     if (*c->management_tcp || http_params.tls || *prometheus || *c->load_definitions)

@@ -10,6 +10,8 @@
 #include "node/shard/node.h"
 
 struct http;
+struct config;
+struct config_management;
 struct config_tls;
 struct tls_context;
 
@@ -24,6 +26,8 @@ struct http_params {
     const char *definitions;     /* file to load at start; "": none */
     const char *metrics_address; /* of /metrics alone, without credentials; "": none */
     const char *product, *version, *cluster_name;
+    const struct config_management *management; /* of `config`; outlives this */
+    const struct config *config;                /* what config/effective shows; outlives this */
 };
 
 /* Can load_definitions be read, and will users come from it? (Then a new cluster needs no default user.) Any thread. */

@@ -16,7 +16,6 @@ struct MHD_Connection;
 struct MHD_Daemon;
 
 enum {
-    HTTP_BODY_MAX = 10000000, /* bytes of a request's body, as RabbitMQ's default */
     HTTP_CAPTURES_MAX = 8,    /* {names} in a pattern */
     HTTP_QUERY_MAX = 16,      /* options that one request is asked for */
     HTTP_BACKLOG = 128,       /* of HTTPS; the plain port has libmicrohttpd's */
@@ -26,6 +25,8 @@ enum {
 
 struct peers;
 struct sampler;
+struct request;
+struct answer;
 
 struct http {
     struct http_params params;
@@ -48,6 +49,10 @@ struct MHD_OptionItem;
 struct sockaddr_storage;
 struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
                               struct MHD_OptionItem *more, bool tls);
+
+/* headers.c */
+struct MHD_Response;
+void headers_add(const struct request *r, const struct answer *a, struct MHD_Response *response);
 
 /* https.c */
 int https_open(struct http *h, struct err *err);

@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 
 #include "base/mem.h"
+#include "config/config.h"
 #include "node/http/http_internal.h"
 
 /* A pattern's {} matches one segment of a path and captures it. */
@@ -280,8 +281,35 @@ static void call(struct request *r, const struct route_entry *e, struct answer *
     }
 }
 
+/* Behind management.path_prefix; health checks and metrics have none. Empty: the prefix alone. NULL: the path is not
+ * ours. */
+static const char *without_prefix(const struct http *h, const char *path)
+{
+    const char *prefix = h->params.management->path_prefix;
+    size_t size = strlen(prefix);
+    if (!size || !strncmp(path, "/health/", 8) || !strncmp(path, "/metrics", 8)) return path;
+    if (strncmp(path, prefix, size) != 0 || (path[size] && path[size] != '/')) return NULL;
+    return path + size;
+}
+
+/* The page's own links are relative: they need the stroke at the end. */
+static void redirect_to_prefix(const struct http *h, struct answer *a)
+{
+    struct buf location = {0};
+    answer_empty(a, 302);
+    buf_printf(&location, "%s/", h->params.management->path_prefix);
+    buf_put_u8(&location, 0);
+    a->location = (char *)location.data;
+}
+
 void routes_answer(struct request *r, const char *method, const char *path, struct answer *a)
 {
+    path = without_prefix(r->http, path);
+    if (!path || !*path) {
+        if (path) redirect_to_prefix(r->http, a);
+        else answer_not_found(a);
+        return;
+    }
     r->path = mem_strdup(path);
     r->method = method_of(method);
     const struct route_entry *e = find(r);

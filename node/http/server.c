@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 
 #include "base/mem.h"
+#include "config/config.h"
 #include "node/http/boot.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
@@ -63,24 +64,19 @@ bool request_flag(struct request *r, const char *name)
     return value && !strcmp(value, "true");
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *a)
+static enum MHD_Result send_answer(const struct request *r, const struct answer *a)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(a->body.size, a->body.data, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
-    if (a->body.size) MHD_add_response_header(response, "Content-Type", a->content_type);
-    MHD_add_response_header(response, "Cache-Control", "no-cache");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (a->page) {
-        MHD_add_response_header(response, "Content-Security-Policy",
-                                "default-src 'self'; frame-ancestors 'none'; base-uri 'none'");
-        MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-    }
-    if (a->location) MHD_add_response_header(response, "Location", a->location);
-    if (a->allow) MHD_add_response_header(response, "Allow", a->allow);
-    if (a->challenge) MHD_add_response_header(response, "WWW-Authenticate", "Basic realm=\"Warren Management\"");
-    enum MHD_Result result = MHD_queue_response(connection, a->status, response);
+    headers_add(r, a, response);
+    enum MHD_Result result = MHD_queue_response(r->connection, a->status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+static uint64_t body_max(const struct http *h)
+{
+    return (uint64_t)h->params.management->body_max;
 }
 
 static void parse_body(struct request *r)
@@ -93,9 +89,9 @@ static enum MHD_Result answer_request(struct request *r, const char *method, con
 {
     struct answer a = {.status = 200, .content_type = "application/json"};
     parse_body(r);
-    if (r->too_large) answer_bad(&a, "the body has more than %d bytes", HTTP_BODY_MAX);
+    if (r->too_large) answer_bad(&a, "the body has more than %llu bytes", (unsigned long long)body_max(r->http));
     else routes_answer(r, method, path, &a);
-    enum MHD_Result result = send_answer(r->connection, &a);
+    enum MHD_Result result = send_answer(r, &a);
     buf_close(&a.body);
     mem_free(a.location);
     return result;
@@ -114,7 +110,7 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         return MHD_YES;
     }
     if (*data_size) {
-        r->too_large |= r->bytes.size + *data_size > HTTP_BODY_MAX;
+        r->too_large |= r->bytes.size + *data_size > body_max(r->http);
         if (!r->too_large) buf_put(&r->bytes, data, *data_size);
         *data_size = 0;
         return MHD_YES;

@@ -25,6 +25,8 @@ class Reply:
 class Api:
     """One node's API, as one user."""
 
+    prefix = "/api"
+
     def __init__(self, node, user="guest", password="guest"):
         self.address = (node.host, node.http_port)
         self.login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -33,7 +35,7 @@ class Api:
         connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
         try:
             text = body if isinstance(body, (bytes, str, type(None))) else json.dumps(body)
-            connection.request(method, "/api" + path, text, {"Authorization": self.login, **headers})
+            connection.request(method, self.prefix + path, text, {"Authorization": self.login, **headers})
             response = connection.getresponse()
             reply = Reply(response.status, response.headers, response.read())
         finally:

@@ -447,6 +447,13 @@ static void tls_and_listeners_that_do_not_fit_together_are_refused(void **state)
     check_refuses("ssl_options.client_renegotiation = true",
                   "ssl_options.client_renegotiation = true: renegotiation is never allowed");
     check_refuses("management.ssl.port = 1", "management.ssl.certfile is needed because of management.ssl.port");
+    check_refuses("management.path_prefix = warren",
+                  "management.path_prefix = warren: give a path as /warren, of letters and digits");
+    check_refuses("management.sample_retention_policies.global.week = 5",
+                  "management.sample_retention_policies.global.week: give global, basic or detailed, and minute, hour, "
+                  "day or seconds");
+    check_refuses("management.sample_retention_policies.basic.hour = often",
+                  "management.sample_retention_policies.basic.hour = often: give seconds from 1 to 86400");
     check_refuses("proxy_protocol = auto",
                   "proxy_protocol = auto: name the proxies, as in proxy_protocol.trusted.1 = 10.0.0.0/8");
     check_refuses("cluster.ssl.certfile = x", "cluster.ssl: give both cluster.ssl.cacertfile and cluster.ssl.certfile");

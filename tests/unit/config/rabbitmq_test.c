@@ -89,6 +89,17 @@ static void a_file_of_rabbitmq_sets_what_warren_has(void **state)
              "max_connections = infinity\n"
              "management.tcp.port = 15680\n"
              "management.tcp.ip = ::1\n"
+             "management.path_prefix = /mgmt/\n"
+             "management.cors.allow_origins.1 = https://a.example\n"
+             "management.cors.max_age = 3600\n"
+             "management.csp.policy = script-src 'self'\n"
+             "management.hsts.policy = max-age=31536000; includeSubDomains\n"
+             "management.http.max_body_size = 10MB\n"
+             "management.rates_mode = detailed\n"
+             "management.sample_retention_policies.global.minute = 5\n"
+             "management.sample_retention_policies.detailed.10 = 5\n"
+             "management.disable_stats = true\n"
+             "management.enable_queue_totals = true\n"
              "definitions.local.path = /etc/rabbitmq/definitions.json\n"
              "quorum_queue.initial_cluster_size = 5\n"
              "raft.wal_max_size_bytes = 32Mi\n"
@@ -114,6 +125,15 @@ static void a_file_of_rabbitmq_sets_what_warren_has(void **state)
     assert_int_equal(c->channel_max, 64);
     assert_int_equal(c->connection_max, 0);
     assert_string_equal(c->management_tcp, "[::1]:15680");
+    assert_string_equal(c->management.path_prefix, "/mgmt");
+    assert_string_equal(c->management.cors_origins[1], "https://a.example");
+    assert_int_equal(c->management.cors_max_age_s, 3600);
+    assert_string_equal(c->management.csp, "script-src 'self'");
+    assert_string_equal(c->management.hsts, "max-age=31536000; includeSubDomains");
+    assert_int_equal(c->management.body_max, 10000000);
+    assert_string_equal(c->management.rates_mode, "detailed");
+    assert_string_equal(c->management.samples[1].name, "management.sample_retention_policies.detailed.10");
+    assert_true(c->management.disable_stats && c->management.queue_totals);
     assert_string_equal(c->load_definitions, "/etc/rabbitmq/definitions.json");
     assert_int_equal(c->cluster_replicas, 5);
     assert_int_equal(c->wal_file_size, 32 << 20);

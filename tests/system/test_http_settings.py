@@ -1,0 +1,63 @@
+"""What the configuration changes about the management port: paths, heads of answers, bodies, figures."""
+
+import http.client
+
+import kit
+from http_api import Api
+
+
+def fetch(node, method, path, **headers):
+    connection = http.client.HTTPConnection(node.host, node.http_port, timeout=20)
+    try:
+        connection.request(method, path, None, headers)
+        response = connection.getresponse()
+        response.read()
+        return response
+    finally:
+        connection.close()
+
+
+def test_policies():
+    """Policies of the configuration stand in the heads of answers; CORS lets in the origins that are named, and no others"""
+    settings = {"management.cors.allow_origins.1": "https://one.example", "management.cors.allow_origins.2": "http://two",
+                "management.cors.max_age": 60, "management.csp.policy": "default-src 'none'",
+                "management.hsts.policy": "max-age=31536000", "management.headers.frame_options": "DENY",
+                "management.headers.xss_protection": "1; mode=block"}
+    with kit.cluster(nodes=1, settings=settings) as cluster:
+        node, api = cluster.nodes[0], Api(cluster.nodes[0])
+        page = fetch(node, "GET", "/")
+        kit.check_equal((page.headers["Content-Security-Policy"], page.headers["X-Frame-Options"]),
+                        ("default-src 'none'", "DENY"), "heads of the page")
+        answer = api("GET", "/overview", Origin="http://two")
+        kit.check_equal([answer.headers[h] for h in ("Strict-Transport-Security", "X-XSS-Protection", "X-Content-Type-Options",
+                                                     "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary")],
+                        ["max-age=31536000", "1; mode=block", "nosniff", "http://two", "true", "Origin"], "heads of the API")
+        kit.check_equal(api("GET", "/overview", Origin="http://three").headers["Access-Control-Allow-Origin"], None, "a stranger")
+        kit.check_equal(api("GET", "/overview").headers["Access-Control-Allow-Origin"], None, "no origin")
+        before = fetch(node, "OPTIONS", "/api/queues/%2F/q", Origin="https://one.example",
+                       **{"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"})
+        kit.check_equal([before.status] + [before.headers["Access-Control-" + h] for h in (
+            "Allow-Origin", "Allow-Methods", "Allow-Headers", "Max-Age")],
+            [200, "https://one.example", "HEAD, GET, PUT, DELETE, OPTIONS", "authorization", "60"], "preflight")
+    with kit.cluster(nodes=1, settings={"management.cors.allow_origins.1": "*"}) as cluster:
+        kit.check_equal(Api(cluster.nodes[0])("GET", "/overview", Origin="http://any").headers["Access-Control-Allow-Origin"],
+                        "http://any", "everybody")
+    with kit.cluster(nodes=1) as cluster:
+        answer = Api(cluster.nodes[0])("GET", "/overview", Origin="http://any")
+        kit.check_equal((answer.headers["Access-Control-Allow-Origin"], answer.headers["Strict-Transport-Security"]),
+                        (None, None), "without any of the keys")
+
+
+def test_paths_and_bodies():
+    """Below management.path_prefix are page and API, elsewhere health and metrics; a body above the limit is refused"""
+    with kit.cluster(nodes=1, settings={"management.path_prefix": "/a/warren/", "management.http.max_body_size": "1KiB"}) as cluster:
+        node, api = cluster.nodes[0], Api(cluster.nodes[0])
+        for path, status in (("/a/warren/", 200), ("/a/warren/page/app.js", 200), ("/a/warren/api/overview", 401), ("/", 404),
+                             ("/api/overview", 404), ("/a/warrenx/api/overview", 404), ("/health/live", 200), ("/metrics", 401)):
+            kit.check_equal(fetch(node, "GET", path).status, status, path)
+        moved = fetch(node, "GET", "/a/warren")
+        kit.check_equal((moved.status, moved.headers["Location"]), (302, "/a/warren/"), "the prefix alone")
+        api.prefix = "/a/warren/api"
+        kit.check_equal(api.get("/whoami")["name"], "guest", "whoami")
+        api.put("/queues/%2F/q", {"arguments": {"x": 900 * "y"}})
+        api.put("/queues/%2F/r", {"arguments": {"x": 1100 * "y"}}, expect=400)
