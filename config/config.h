@@ -70,12 +70,12 @@ struct config_pair {
     struct config_place place;
 };
 
-enum { CONFIG_ORIGINS_MAX = 32 };
+enum { CONFIG_CORS_MAX = 32 };
 
 /* What the management port adds to its answers, and what it counts. */
 struct config_management {
-    char path_prefix[CONFIG_TEXT_MAX];                     /* "/warren", without a stroke at its end; or empty */
-    char cors_origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX]; /* [1] is the first; "*": all */
+    char path_prefix[CONFIG_TEXT_MAX];                   /* "/warren", without a stroke at its end; or empty */
+    char cors_origins[CONFIG_CORS_MAX][CONFIG_TEXT_MAX]; /* [1] is the first; "*": all */
     int64_t cors_max_age_s, body_max;
     char csp[CONFIG_TEXT_MAX], hsts[CONFIG_TEXT_MAX]; /* policies, sent as they are; empty: none */
     char content_type_options[CONFIG_TEXT_MAX], frame_options[CONFIG_TEXT_MAX], xss_protection[CONFIG_TEXT_MAX];
@@ -176,6 +176,6 @@ int config_check(struct config *c, struct err *err); /* what single keys cannot 
 void config_locate(const struct config *c, struct err *err);
 /* Of a sample_retention_policies key: "minute" and its like in seconds; 0: no such span. */
 unsigned config_sample_span_s(const char *span);
-void config_print_keys(FILE *out);                   /* the table, for people and as an example file */
+void config_print_keys(FILE *out); /* the table, for people and as an example file */
 
 #endif

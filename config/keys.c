@@ -107,7 +107,7 @@ const struct key keys[] = {
      "The page and the API are below this path; /health and /metrics stay where they are.", .example = "/warren"},
     {"management.http.max_body_size", KEY_INTEGER, AT(management.body_max), "10000000", 1, 1 << 30,
      "Bytes of the largest request body."},
-    {"management.cors.allow_origins.", KEY_WORDS, AT(management.cors_origins), "", 1, CONFIG_ORIGINS_MAX - 1,
+    {"management.cors.allow_origins.", KEY_WORDS, AT(management.cors_origins), "", 1, CONFIG_CORS_MAX - 1,
      "Pages from there may call the API in a browser (CORS); * lets all in.", .example = "https://admin.example.com"},
     {"management.cors.max_age", KEY_INTEGER, AT(management.cors_max_age_s), "1800", 0, 86400 * 7,
      "Seconds for which a browser remembers that it may."},

@@ -15,7 +15,7 @@ static const char *origin_let_in(const struct request *r)
 {
     const struct config_management *m = r->http->params.management;
     const char *origin = request_header(r, "Origin");
-    for (int i = 0; origin && i < CONFIG_ORIGINS_MAX; i++)
+    for (int i = 0; origin && i < CONFIG_CORS_MAX; i++)
         if (!strcmp(m->cors_origins[i], origin) || !strcmp(m->cors_origins[i], "*")) return origin;
     return NULL;
 }
