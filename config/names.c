@@ -51,7 +51,6 @@ static const struct {
     {"node_tags.*", "tags are not shown"},
     {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},
     {"queue_master_locator", "leaders of groups are spread over the nodes by themselves"},
-    {"default_queue_type", "all queues are kept in one way; x-queue-type is a label"},
     {"motd_file", "no banner is printed"},
     {"feature_flags.*", "all that this version has is on"},
     {"deprecated_features.permit.*", "nothing that is deprecated in RabbitMQ is taken away"},

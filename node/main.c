@@ -216,6 +216,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
                     .message_size_max = (uint64_t)c->max_message_size,
                     .publish_timeout_ms = (uint64_t)c->publish_timeout_ms,
                     .consumer_timeout_ms = (uint64_t)c->consumer_timeout_ms,
+                    .default_queue_type = c->default_queue_type,
                     .product = c->product_name,
                     .version = c->product_version,
                     .cluster_name = c->cluster_name,

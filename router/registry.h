@@ -64,6 +64,10 @@ bool registry_is_seeded(const struct topology *t);
 int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct slice vhost, struct slice name,
                        struct slice detail);
 
+/* "classic", "quorum" or "stream": what a queue of the vhost is called if it does not say; NULL: the vhost has no
+ * default. */
+const char *vhost_default_queue_type(const struct topology *t, struct slice vhost);
+
 /* --- commands: TOPOLOGY_SET, TOPOLOGY_CLEAR and TOPOLOGY_SEED of topology.h --- */
 
 /* Sets an item, new or not; a vhost is made with its exchanges. The slices are borrowed. */

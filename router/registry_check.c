@@ -267,6 +267,19 @@ int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct
     return limit < 0 ? -1 : limit;
 }
 
+const char *vhost_default_queue_type(const struct topology *t, struct slice vhost)
+{
+    static const char *const types[] = {"classic", "quorum", "stream"};
+    const struct registry_item *item = registry_find(t, REGISTRY_VHOST, (struct slice){0}, vhost, (struct slice){0});
+    const char *found = NULL;
+    json_t *value = item ? json_of(item->value, NULL) : NULL;
+    struct slice type = json_text(value, "default_queue_type");
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (slice_is(type, types[i])) found = types[i];
+    json_decref(value);
+    return found;
+}
+
 bool vhost_is_protected(const struct registry_item *vhost)
 {
     json_t *value = json_of(vhost->value, NULL);

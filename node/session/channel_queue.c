@@ -1,6 +1,7 @@
 /* queue.declare, purge and delete. */
 #include "node/session/session_internal.h"
 #include "router/policy.h"
+#include "router/registry.h"
 
 static const char reply_to_prefix[] = "amq.rabbitmq.reply-to";
 
@@ -132,6 +133,51 @@ static bool has_room(struct channel *ch, struct slice name)
     return false;
 }
 
+/* A queue that does not name its type has its vhost's, or else the node's; a type that does not go with its flags is no
+ * quorum queue's. Without a default the queue stays without a type. The arguments are as given, or made in `space`. */
+static struct slice typed_arguments(const struct session *s, const struct amqp_queue_declare *d, struct buf *space)
+{
+    struct amqp_value given;
+    if (amqp_table_find(d->arguments, "x-queue-type", &given)) return d->arguments;
+    const char *type = vhost_default_queue_type(s->backend->topology(s->backend->self), buf_slice(&s->vhost));
+    if (!type) type = s->settings->default_queue_type;
+    if (!type || !*type) return d->arguments;
+    if (!d->durable || d->exclusive || d->auto_delete) type = "classic";
+    buf_put(space, d->arguments.data, d->arguments.size);
+    amqp_table_put_string(space, "x-queue-type", slice_str(type));
+    return buf_slice(space);
+}
+
+static void declare(struct channel *ch, const struct amqp_method *m, struct slice name, struct slice arguments)
+{
+    const struct amqp_queue_declare *d = &m->queue_declare;
+    struct session *s = ch->session;
+    const struct queue_record *q = look_up(ch, name);
+    if (!q &&
+        (!channel_queue_arguments_check(ch, name, arguments) ||
+         !channel_may_dead_letter(ch, m, "queue", name, arguments, "x-dead-letter-exchange") || !has_room(ch, name)))
+        return;
+    struct topology_command c = {
+        .type = TOPOLOGY_QUEUE_DECLARE,
+        .vhost = buf_slice(&s->vhost),
+        .name = name,
+        .durable = d->durable && !d->exclusive, /* an exclusive queue does not outlive its connection */
+        .exclusive = d->exclusive,
+        .auto_delete = d->auto_delete,
+        .connection = s->token,
+        .group = q ? 0 : group_for(ch, name, arguments),
+        .arguments = arguments,
+    };
+    if (q && s->backend->topology_is_fresh(s->backend->self)) {
+        struct topology_result result;
+        topology_examine(s->backend->topology(s->backend->self), &c, &result);
+        if (result.reply_code) channel_fail_text(ch, result.reply_code, slice_str(result.text));
+        else stat(ch, q, name, d->no_wait);
+        return;
+    }
+    channel_change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
+}
+
 void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
 {
     const struct amqp_queue_declare *d = &m->queue_declare;
@@ -152,30 +198,9 @@ void channel_queue_declare(struct channel *ch, const struct amqp_method *m)
         return;
     }
     if (!channel_may(ch, m, AUTH_CONFIGURE, "queue", name)) return;
-    const struct queue_record *q = look_up(ch, name);
-    if (!q &&
-        (!channel_queue_arguments_check(ch, name, d->arguments) ||
-         !channel_may_dead_letter(ch, m, "queue", name, d->arguments, "x-dead-letter-exchange") || !has_room(ch, name)))
-        return;
-    struct topology_command c = {
-        .type = TOPOLOGY_QUEUE_DECLARE,
-        .vhost = buf_slice(&s->vhost),
-        .name = name,
-        .durable = d->durable && !d->exclusive, /* an exclusive queue does not outlive its connection */
-        .exclusive = d->exclusive,
-        .auto_delete = d->auto_delete,
-        .connection = s->token,
-        .group = q ? 0 : group_for(ch, name, d->arguments),
-        .arguments = d->arguments,
-    };
-    if (q && s->backend->topology_is_fresh(s->backend->self)) {
-        struct topology_result result;
-        topology_examine(s->backend->topology(s->backend->self), &c, &result);
-        if (result.reply_code) channel_fail_text(ch, result.reply_code, slice_str(result.text));
-        else stat(ch, q, name, d->no_wait);
-        return;
-    }
-    channel_change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
+    struct buf typed = {0};
+    declare(ch, m, name, typed_arguments(s, d, &typed));
+    buf_close(&typed);
 }
 
 void channel_queue_purge(struct channel *ch, const struct amqp_method *m)

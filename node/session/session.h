@@ -25,6 +25,7 @@ struct session_settings {
     uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
     uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
     const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
+    const char *default_queue_type; /* of a queue that names none, in a vhost that names none; NULL or "": none */
     const char *product;         /* "RabbitMQ" */
     const char *version;         /* 3.13 form */
     const char *cluster_name;
