@@ -137,6 +137,11 @@ struct config {
     int64_t connection_max, channel_max_per_node, consumer_max_per_channel; /* 0: no limit */
     int64_t vhost_max, cluster_queue_limit, cluster_exchange_limit;
     int64_t initial_frame_max;
+    char password_hashing_module[CONFIG_TEXT_MAX];
+    char credential_validator[CONFIG_TEXT_MAX], credential_regexp[CONFIG_TEXT_MAX];
+    int64_t credential_min_length;
+    struct config_pair default_users[CONFIG_PAIRS_MAX], default_policies[CONFIG_PAIRS_MAX],
+        default_limits[CONFIG_PAIRS_MAX];
     char default_user[CONFIG_TEXT_MAX], default_pass[CONFIG_TEXT_MAX];
     char default_vhost[CONFIG_TEXT_MAX];
     char default_configure[CONFIG_TEXT_MAX], default_write[CONFIG_TEXT_MAX], default_read[CONFIG_TEXT_MAX];
@@ -171,6 +176,8 @@ int config_environment(struct config *c, struct err *err);
 int config_load_environment_files(struct config *c, bool *found, struct err *err);
 int config_parse(struct config *c, struct slice text, const char *origin, struct err *err);
 int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
+/* A whole number, with RabbitMQ's units of sizes. */
+int config_parse_integer(const char *text, int64_t *out);
 void config_keep_error(struct config *c, const char *text);                /* one more, told with the others */
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
 /* Puts the file and line in front of an error that names a key: of the first one in it that somebody has set. */

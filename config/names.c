@@ -44,9 +44,6 @@ static const struct {
     {"consumer_disconnected_timeout", "cluster.node_timeout_ms says when a silent node's consumers go"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */
-    {"default_users.*", "make users by definitions or the API"},
-    {"default_policies.*", "make policies by definitions or the API"},
-    {"default_limits.*", "set limits by definitions or the API"},
     {"cluster_tags.*", "tags are not shown"},
     {"node_tags.*", "tags are not shown"},
     {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},
@@ -111,8 +108,6 @@ static const struct {
     {"auth_cache.*", "rights are looked up in the node's own memory"},
     {"auth_oauth2.*", "only the internal backend is there: users of another one cannot log in"},
     {"auth_ldap.*", "only the internal backend is there: users of another one cannot log in"},
-    {"password_hashing_module", "new passwords are hashed by rabbit_password_hashing_sha256; others are understood"},
-    {"credential_validator.*", "passwords are not judged"},
     {"anonymous_login_*", "nobody logs in without a name"},
     {"access_control.*", "rights are asked for as in RabbitMQ's default"},
     /* definitions */

@@ -9,7 +9,7 @@ enum { PORT_MAX = 65535 };
 
 /* --- values --- */
 
-static int parse_integer(const char *value, int64_t *out)
+int config_parse_integer(const char *value, int64_t *out)
 {
     static const struct {
         const char *name;
@@ -160,7 +160,7 @@ int config_set_key(struct config *c, const struct key *key, const char *name, co
     switch (key->type) {
     case KEY_INTEGER:
         if (!key->low && (!strcmp(value, "infinity") || !strcmp(value, "undefined"))) value = "0";
-        if (parse_integer(value, &number))
+        if (config_parse_integer(value, &number))
             return (int)err_set(err, ERR_INVALID, "%s = %s: give a whole number (units KB, MB, GB, KiB, MiB, GiB)",
                                 name, value);
         if (number < key->low || number > key->high)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "ha/runner/runner.h"
+#include "node/auth/defaults.h"
 #include "node/http/http.h"
 #include "node/shard/force.h"
 #include "node/shard/logging.h"
@@ -18,6 +20,7 @@
 #include "node/shard/security.h"
 #include "node/shard/service.h"
 #include "replication/group/group.h"
+#include "router/pattern.h"
 
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
 
@@ -242,6 +245,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .default_permissions = {c->default_configure, c->default_write, c->default_read},
         .local_users = local_users(c),
     };
+    auth_password_rules_read(&s->password_rules, c);
     for (unsigned id = 1; id < 64; id++) s->peers[id] = *c->cluster_peers[id] ? c->cluster_peers[id] : NULL;
     fill_placement(&s->placement, c);
     fill_join(s, c);
@@ -432,6 +436,23 @@ static int take_definitions(struct node_settings *s, const struct config *c, str
     return code;
 }
 
+static void random_bytes(void *bytes, size_t size)
+{
+    CHECK(getrandom(bytes, size, 0) == (ssize_t)size);
+}
+
+/* What is asked of new vhosts and passwords. */
+static int read_defaults(struct node_settings *s, const struct config *c, struct err *err)
+{
+    struct auth_defaults *defaults;
+    struct pattern *p = pattern_create(slice_str(c->credential_regexp), err);
+    pattern_destroy(p);
+    if (!p) return (int)err_wrap(err, "credential_validator.regexp");
+    int code = auth_defaults_create(&defaults, c, random_bytes, err);
+    s->vhost_defaults = defaults;
+    return code;
+}
+
 /* All that can be wrong is told, not only the first. Returns the exit code. */
 static int prepare(struct node_settings *settings, struct node_listeners *listeners, struct security *security,
                    const struct config *c)
@@ -448,6 +469,7 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
                                               .keepalive = c->tcp_keepalive,
                                               .send_buffer = (int)c->tcp_sndbuf,
                                               .receive_buffer = (int)c->tcp_recbuf};
+    wrong |= went_wrong(read_defaults(settings, c, &err), c, &err);
     wrong |= went_wrong(take_definitions(settings, c, &err), c, &err);
     wrong |= went_wrong(security_open(security, c, listeners, settings, &err), c, &err);
     return wrong ? EXIT_CONFIG : 0;
@@ -497,6 +519,7 @@ int main(int argc, char **argv)
     security_close(&security);
     if (settings.logger) logger_close(settings.logger);
     mem_free((void *)settings.secret);
+    auth_defaults_destroy((struct auth_defaults *)settings.vhost_defaults);
     mem_free((void *)settings.default_tags);
     mem_free((void *)settings.local_users);
     mem_free(o);

@@ -49,16 +49,30 @@ int64_t auth_vhost_limit(const struct auth *a, struct slice vhost, const char *l
 
 /* --- password.c --- */
 enum { AUTH_SALT_SIZE = 4 };
-/* Base64 of the salt and SHA-256 over salt and password: a new user's password_hash. */
-void auth_password_hash(const uint8_t salt[AUTH_SALT_SIZE], struct slice password, struct buf *out);
+/* Base64 of the salt and a digest over salt and password: a new user's password_hash. `algorithm`: a user's
+ * hashing_algorithm. */
+void auth_password_hash(const char *algorithm, const uint8_t salt[AUTH_SALT_SIZE], struct slice password,
+                        struct buf *out);
 bool auth_hash_fits(struct slice password_hash, struct slice algorithm, struct slice password);
 
+/* New passwords, as the configuration wants them. */
+struct auth_password_rules {
+    const char *hashing; /* the hashing_algorithm */
+    size_t size_min;     /* bytes */
+    const char *pattern; /* NULL: any */
+};
+/* False: `why` (may be NULL) says it in RabbitMQ's words. */
+bool auth_password_is_good(const struct auth_password_rules *rules, struct slice password, struct err *why);
+
 /* --- seed.c --- */
+struct auth_defaults;
 struct auth_seed {
     const char *vhost;
     const char *user, *password; /* user NULL or empty: none */
     const char *configure, *write, *read;
-    const char *tags; /* with commas between */
+    const char *tags;    /* with commas between */
+    const char *hashing; /* of the password */
+    const struct auth_defaults *defaults; /* what a vhost begins with; NULL: nothing */
     uint8_t salt[AUTH_SALT_SIZE];
     uint8_t cluster_id[16];
 };

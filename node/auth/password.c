@@ -2,7 +2,8 @@
 #include <openssl/evp.h>
 
 #include "base/mem.h"
-#include "node/auth/auth.h"
+#include "node/auth/defaults.h"
+#include "router/pattern.h"
 
 enum { ENCODED_MAX = 4 * ((AUTH_SALT_SIZE + EVP_MAX_MD_SIZE + 2) / 3) };
 
@@ -17,21 +18,24 @@ static unsigned digest(const EVP_MD *how, const uint8_t *salt, struct slice pass
     return ok ? size : 0;
 }
 
-void auth_password_hash(const uint8_t salt[AUTH_SALT_SIZE], struct slice password, struct buf *out)
-{
-    uint8_t whole[AUTH_SALT_SIZE + EVP_MAX_MD_SIZE];
-    memcpy(whole, salt, AUTH_SALT_SIZE);
-    unsigned size = digest(EVP_sha256(), salt, password, whole + AUTH_SALT_SIZE);
-    CHECK(size == 32);
-    uint8_t *at = buf_reserve(out, ENCODED_MAX + 1);
-    out->size += (size_t)EVP_EncodeBlock(at, whole, (int)(AUTH_SALT_SIZE + size));
-}
-
 static const EVP_MD *algorithm_of(struct slice name)
 {
     if (slice_is(name, "rabbit_password_hashing_sha256")) return EVP_sha256();
     if (slice_is(name, "rabbit_password_hashing_sha512")) return EVP_sha512();
     return slice_is(name, "rabbit_password_hashing_md5") ? EVP_md5() : NULL;
+}
+
+void auth_password_hash(const char *algorithm, const uint8_t salt[AUTH_SALT_SIZE], struct slice password,
+                        struct buf *out)
+{
+    uint8_t whole[AUTH_SALT_SIZE + EVP_MAX_MD_SIZE];
+    const EVP_MD *how = algorithm_of(slice_str(algorithm));
+    CHECK(how); /* the configuration has a choice of words */
+    memcpy(whole, salt, AUTH_SALT_SIZE);
+    unsigned size = digest(how, salt, password, whole + AUTH_SALT_SIZE);
+    CHECK(size);
+    uint8_t *at = buf_reserve(out, ENCODED_MAX + 1);
+    out->size += (size_t)EVP_EncodeBlock(at, whole, (int)(AUTH_SALT_SIZE + size));
 }
 
 /* 0: no Base64, or too long for a salt and a digest. */
@@ -52,4 +56,27 @@ bool auth_hash_fits(struct slice password_hash, struct slice algorithm, struct s
     unsigned digest_size = digest(how, known, password, given);
     return digest_size && size == AUTH_SALT_SIZE + digest_size &&
            CRYPTO_memcmp(known + AUTH_SALT_SIZE, given, digest_size) == 0;
+}
+
+/* --- new ones --- */
+
+void auth_password_rules_read(struct auth_password_rules *rules, const struct config *c)
+{
+    *rules = (struct auth_password_rules){.hashing = c->password_hashing_module};
+    if (strstr(c->credential_validator, "min_password_length")) rules->size_min = (size_t)c->credential_min_length;
+    if (strstr(c->credential_validator, "password_regexp")) rules->pattern = c->credential_regexp;
+}
+
+bool auth_password_is_good(const struct auth_password_rules *rules, struct slice password, struct err *why)
+{
+    if (password.size < rules->size_min) {
+        err_set(why, ERR_REFUSED, "minimum required password length is set to %zu", rules->size_min);
+        return false;
+    }
+    if (!rules->pattern) return true;
+    struct pattern *pattern = pattern_create(slice_str(rules->pattern), NULL);
+    bool fits = pattern && pattern_matches(pattern, password);
+    pattern_destroy(pattern);
+    if (!fits) err_set(why, ERR_REFUSED, "provided password does not match the validator regular expression");
+    return fits;
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/auth/auth.h"
+#include "node/auth/defaults.h"
 
 static void put(struct buf *items, struct topology_command c)
 {
@@ -55,12 +55,13 @@ void auth_seed_put(const struct auth_seed *seed, struct buf *items)
              json_pack("{s:s,s:[]}", "description", "Default virtual host", "tags"));
     if (strcmp(seed->vhost, "/") != 0) put(items, registry_clear_command(REGISTRY_VHOST, none, slice_str("/"), none));
     put_json(items, REGISTRY_GLOBAL_PARAMETER, none, slice_str("internal_cluster_id"), cluster_id(seed->cluster_id));
+    auth_defaults_put(seed->defaults, NULL, vhost, items);
     if (!seed->user || !*seed->user) return;
     struct buf hash = {0};
-    auth_password_hash(seed->salt, slice_str(seed->password), &hash);
+    auth_password_hash(seed->hashing, seed->salt, slice_str(seed->password), &hash);
     put_json(items, REGISTRY_USER, none, slice_str(seed->user),
              json_pack("{s:s#,s:s,s:o}", "password_hash", (const char *)hash.data, (int)hash.size, "hashing_algorithm",
-                       "rabbit_password_hashing_sha256", "tags", tags_of(seed->tags)));
+                       seed->hashing, "tags", tags_of(seed->tags)));
     put_json(items, REGISTRY_PERMISSION, vhost, slice_str(seed->user),
              json_pack("{s:s,s:s,s:s}", "configure", seed->configure, "write", seed->write, "read", seed->read));
     buf_close(&hash);

@@ -15,7 +15,9 @@ size_t definitions_import(struct request *r, const json_t *file, struct slice vh
 json_t *users_shown(struct http *h);
 json_t *limits_grouped(struct http *h, enum registry_kind kind, struct slice owner);
 json_t *policy_value(const json_t *body);
-json_t *user_value(const json_t *body);
+json_t *user_value(struct http *h, const json_t *body);
+/* False: the configuration does not want such a password; hashes are not judged. */
+bool user_password_is_good(struct http *h, const json_t *body, struct err *why);
 json_t *vhost_value(const json_t *body, json_t *value /* moves; NULL: a new one */);
 
 #endif

@@ -48,7 +48,12 @@ static void import_user(struct import *i, const json_t *o)
     struct slice name = text_of(o, "name");
     const char *limit;
     json_t *value;
-    json_t *user = user_value(o);
+    struct err why;
+    if (!user_password_is_good(i->request->http, o, &why)) {
+        report(i, "user", name, why.text);
+        return;
+    }
+    json_t *user = user_value(i->request->http, o);
     if (!json_object_get(o, "hashing_algorithm") && json_object_get(o, "password_hash") &&
         !json_object_get(o, "password"))
         json_put(user, "hashing_algorithm", json_string("rabbit_password_hashing_md5")); /* before 3.6 there was one */

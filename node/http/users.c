@@ -82,39 +82,63 @@ void api_user_get(struct request *r, struct answer *a)
 
 /* --- changing --- */
 
-static json_t *hash_of(struct slice password)
+static const struct auth_password_rules *rules_of(const struct http *h)
+{
+    return &node_settings(h->params.node)->password_rules;
+}
+
+static json_t *hash_of(const struct http *h, struct slice password)
 {
     uint8_t salt[AUTH_SALT_SIZE];
     struct buf hash = {0};
     CHECK(getrandom(salt, sizeof salt, 0) == (ssize_t)sizeof salt);
-    auth_password_hash(salt, password, &hash);
+    auth_password_hash(rules_of(h)->hashing, salt, password, &hash);
     json_t *text = json_slice(buf_slice(&hash));
     buf_close(&hash);
     return text;
 }
 
 /* A user with neither password nor hash may not log in by password. */
-json_t *user_value(const json_t *body)
+json_t *user_value(struct http *h, const json_t *body)
 {
     const json_t *password = json_object_get(body, "password"), *hash = json_object_get(body, "password_hash"),
                  *algorithm = json_object_get(body, "hashing_algorithm");
     json_t *value = json_object();
     bool hashed_here = !hash && json_string_length(password);
     json_put(value, "password_hash",
-             hashed_here            ? hash_of(slice_json(password))
+             hashed_here            ? hash_of(h, slice_json(password))
              : json_is_string(hash) ? json_string(json_string_value(hash))
                                     : json_string(""));
     json_put(value, "hashing_algorithm",
              !hashed_here && json_is_string(algorithm) ? json_string(json_string_value(algorithm))
-                                                       : json_string("rabbit_password_hashing_sha256"));
+                                                       : json_string(rules_of(h)->hashing));
     json_put(value, "tags", words_of(json_object_get(body, "tags")));
     return value;
+}
+
+bool user_password_is_good(struct http *h, const json_t *body, struct err *why)
+{
+    const json_t *password = json_object_get(body, "password");
+    return json_object_get(body, "password_hash") || !json_string_length(password) ||
+           auth_password_is_good(rules_of(h), slice_json(password), why);
+}
+
+static bool is_good(struct request *r, struct answer *a)
+{
+    struct err why;
+    if (user_password_is_good(r->http, r->body, &why)) return true;
+    logger_printf(node_settings(r->http->params.node)->logger, LOG_WARN, -1,
+                  "http credential_validation_failed user=\"%.*s\" reason=\"%s\"", (int)r->captures[0].size,
+                  (const char *)r->captures[0].data, why.text);
+    answer_bad(a, "credential_validation_failed");
+    return false;
 }
 
 void api_user_put(struct request *r, struct answer *a)
 {
     if (!json_object_get(r->body, "tags")) answer_bad(a, "tags_not_present");
-    else if (name_fits(r->captures[0], a)) item_put(r, name_of(r->captures[0]), user_value(r->body), a);
+    else if (!is_good(r, a)) return;
+    else if (name_fits(r->captures[0], a)) item_put(r, name_of(r->captures[0]), user_value(r->http, r->body), a);
 }
 
 void api_user_delete(struct request *r, struct answer *a)
@@ -141,6 +165,6 @@ void api_users_bulk_delete(struct request *r, struct answer *a)
 
 void api_hash_password(struct request *r, struct answer *a)
 {
-    json_t *hash = hash_of(r->captures[0]);
+    json_t *hash = hash_of(r->http, r->captures[0]);
     answer_json(a, json_pack("{s:o}", "ok", hash));
 }

@@ -162,7 +162,9 @@ static void io_seed(void *self, struct buf *items)
                              .configure = settings->default_permissions[AUTH_CONFIGURE],
                              .write = settings->default_permissions[AUTH_WRITE],
                              .read = settings->default_permissions[AUTH_READ],
-                             .tags = settings->default_tags};
+                             .tags = settings->default_tags,
+                             .hashing = settings->password_rules.hashing,
+                             .defaults = settings->vhost_defaults};
     io_random_bytes(self, seed.salt, sizeof seed.salt);
     io_random_bytes(self, seed.cluster_id, sizeof seed.cluster_id);
     auth_seed_put(&seed, items);

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/reader.h"
+#include "node/auth/defaults.h"
 #include "node/shard/shard_internal.h"
 
 enum { CHANGE_PATIENCE_MS = 2000 /* beyond the time after which the broker itself gives up */ };
@@ -100,10 +102,8 @@ static bool patterns_compile(const struct topology_command *c, struct node_chang
     return false;
 }
 
-int node_change(struct node *n, const struct topology_command *c, struct node_change_result *r)
+static int ask_and_wait(struct node *n, const struct topology_command *c, struct node_change_result *r)
 {
-    *r = (struct node_change_result){0};
-    if (!patterns_compile(c, r)) return r->reply_code;
     struct change *w = change_create(c);
     struct shard *s = node_shard(n, 0);
     shard_call_any(s, ask, w);
@@ -114,6 +114,38 @@ int node_change(struct node *n, const struct topology_command *c, struct node_ch
         *r = (struct node_change_result){.reply_code = 541, .text = "the node did not answer in time"};
     }
     return r->reply_code;
+}
+
+struct vhost_look {
+    struct slice vhost;
+    struct buf items;
+};
+
+static void look_at_defaults(struct shard *s, void *arg)
+{
+    struct vhost_look *l = arg;
+    auth_defaults_put(s->settings->vhost_defaults, broker_topology(s->broker), l->vhost, &l->items);
+}
+
+/* What the configuration wants in each new vhost; what is refused is logged, and the vhost is there nevertheless. */
+static void furnish(struct node *n, struct slice vhost)
+{
+    struct vhost_look l = {.vhost = vhost};
+    struct topology_command c;
+    struct node_change_result r;
+    shard_call_any(node_shard(n, 0), look_at_defaults, &l);
+    for (struct reader items = reader_of(buf_slice(&l.items)); reader_left(&items);)
+        if (topology_command_decode(reader_counted(&items), &c) && ask_and_wait(n, &c, &r))
+            logger_printf(node_settings(n)->logger, LOG_WARN, -1, "node vhost_default_refused reason=\"%s\"", r.text);
+    buf_close(&l.items);
+}
+
+int node_change(struct node *n, const struct topology_command *c, struct node_change_result *r)
+{
+    *r = (struct node_change_result){0};
+    if (!patterns_compile(c, r) || ask_and_wait(n, c, r)) return r->reply_code;
+    if (r->created && c->type == TOPOLOGY_SET && registry_kind_of(c->kind) == REGISTRY_VHOST) furnish(n, c->name);
+    return 0;
 }
 
 /* --- logins --- */

@@ -52,6 +52,8 @@ struct node_settings {
     /* What a new cluster starts with; empty user: none. */
     const char *default_vhost, *user, *password, *default_tags;
     const char *default_permissions[AUTH_PERMISSION_COUNT];
+    const struct auth_defaults *vhost_defaults; /* what each new vhost begins with */
+    struct auth_password_rules password_rules;
     const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL */
     struct logger *logger;
 };

@@ -221,6 +221,40 @@ def test_limits_of_the_cluster():
                                 (530, "NOT_ALLOWED - reached maximum (1) of consumers per channel"), "close")
 
 
+def test_what_new_vhosts_begin_with():
+    """default_users, default_policies.operator and default_limits.vhosts furnish the first vhost and later ones; new
+    passwords are judged and hashed as configured"""
+    settings = {"default_users.anna.password": "secret of anna", "default_users.anna.tags": "management",
+                "default_users.anna.vhost_pattern": "^(/|orders)$", "default_users.anna.read": "^none$",
+                "default_policies.operator.short.vhost_pattern": "^orders$",
+                "default_policies.operator.short.message_ttl": "1h", "default_limits.vhosts.all.max_queues": 1,
+                "password_hashing_module": "rabbit_password_hashing_sha512",
+                "credential_validator.validation_backend": "rabbit_credential_validator_min_password_length",
+                "credential_validator.min_length": 8}
+    with kit.cluster(nodes=1, settings=settings) as cluster:
+        node = cluster.nodes[0]
+        api = Api(node)
+        for vhost in ("orders", "others"):
+            api.put(f"/vhosts/{vhost}")
+        api.put("/vhosts/orders", {"description": "again"}, expect=204)
+        permissions = {(one["vhost"], one["read"]) for one in api.get("/users/anna/permissions")}
+        kit.check_equal(permissions, {("/", "^none$"), ("orders", "^none$")}, "permissions of anna")
+        policies = [(one["vhost"], one["name"], one["definition"]) for one in api.get("/operator-policies")]
+        kit.check_equal(policies, [("orders", "short", {"message-ttl": 3600000})], "operator policies")
+        limits = {one["vhost"]: one["value"] for one in api.get("/vhost-limits")}
+        kit.check_equal(limits, {name: {"max-queues": 1} for name in ("/", "orders", "others")}, "limits")
+        kit.check_equal(api.get("/users/anna")["hashing_algorithm"], "rabbit_password_hashing_sha512", "algorithm")
+        with kit.connected(node, user="anna", password="secret of anna", vhost="orders") as connection:
+            kit.declare(connection, "one")
+            refused(connection, 406, "queue limit in vhost 'orders' (1) is reached",
+                    lambda: kit.declare(connection, "two"))
+        kit.check_equal(api.put("/users/bob", {"password": "short", "tags": ""}, expect=400).json["reason"],
+                        "credential_validation_failed", "reason")
+        api("GET", "/users/bob", expect=404)
+        api.put("/users/bob", {"password": "long enough", "tags": ""})
+        kit.check("minimum required password length is set to 8" in kit.read_log(node), "the log does not say why")
+
+
 def declare_exchange(connection, name):
     connection.call(1, "exchange.declare", exchange=name, type="fanout")
 

@@ -65,7 +65,7 @@ static void a_new_hash_is_salted_sha256(void **state)
     (void)state;
     static const uint8_t salt[AUTH_SALT_SIZE] = {0x90, 0x8d, 0xc6, 0x0a};
     struct buf hash = {0};
-    auth_password_hash(salt, S("test12"), &hash);
+    auth_password_hash("rabbit_password_hashing_sha256", salt, S("test12"), &hash);
     assert_true(slice_is(buf_slice(&hash), "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"));
     buf_close(&hash);
 }
@@ -150,6 +150,7 @@ static void a_seed_makes_a_user_who_may_log_in(void **state)
                              .write = "^w",
                              .read = "",
                              .tags = "administrator, x",
+                             .hashing = "rabbit_password_hashing_sha512",
                              .salt = {1, 2, 3, 4},
                              .cluster_id = {0xff, 1, 2, 3, 4, 5, 0xff, 7, 0xff}};
     auth_seed_put(&seed, &items);
