@@ -23,6 +23,7 @@
 #include "router/pattern.h"
 
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
+enum { STOP_ANSWER_MS = 100 /* the request that asked for the stop gets its answer */ };
 
 static const char help[] =
     "usage: warrend --config FILE|FOLDER [--set KEY=VALUE ...]\n"
@@ -232,6 +233,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
         .disk_free_limit = resources_disk_limit(c),
         .memory_limit = resources_memory_limit(c),
+        .memory_total = resources_memory_total(c),
         .log_file_size = (uint64_t)c->wal_file_size,
         .log_bytes_max = (uint64_t)c->wal_size,
         .log_cache_size = (uint64_t)c->wal_cache_size,
@@ -310,6 +312,21 @@ static void reload(struct logger *logger, struct security *security)
     service_ready();
 }
 
+/* Nobody can be asked any more: a stop that costs a majority is only told. */
+static void announce_stop(struct node *node, const siginfo_t *signal, struct logger *logger)
+{
+    const struct timespec answer = {.tv_nsec = STOP_ANSWER_MS * 1000000};
+    uint32_t critical = node_critical_groups(node);
+    service_stopping();
+    logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", signal->si_signo);
+    if (critical)
+        logger_printf(logger, LOG_WARN, -1,
+                      "node stop_costs_majority groups=%u action=\"they serve nobody until another node is back; "
+                      "warrenctl shutdown asks before\"",
+                      critical);
+    if (signal->si_code == SI_USER && signal->si_pid == getpid()) nanosleep(&answer, NULL);
+}
+
 /* Until the node is to stop. Meanwhile changed certificates are read, and the service manager hears that we live. */
 static void wait_for_signal(struct node *node, sigset_t *signals, struct logger *logger, struct security *security,
                             struct http *http)
@@ -318,10 +335,10 @@ static void wait_for_signal(struct node *node, sigset_t *signals, struct logger 
     if (alive_ms && alive_ms < look_ms) look_ms = alive_ms;
     struct timespec look = {.tv_sec = look_ms / 1000, .tv_nsec = (long)(look_ms % 1000) * 1000000};
     for (;;) {
-        int number = sigtimedwait(signals, NULL, &look);
+        siginfo_t signal;
+        int number = sigtimedwait(signals, &signal, &look);
         if (number == SIGTERM || number == SIGINT) {
-            service_stopping();
-            logger_printf(logger, LOG_INFO, -1, "node stopping signal=%d", number);
+            announce_stop(node, &signal, logger);
             return;
         }
         if (number == SIGHUP) reload(logger, security);

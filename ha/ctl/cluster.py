@@ -106,14 +106,22 @@ def number_of(call, wanted):
     raise Failure(NOT_MEMBER)
 
 
-@command("forget_cluster_node", "[--offline] <existing_cluster_member_node>", "Removes a dead node from the cluster",
-         SECTION, words=(1, 1), switches={"all-in-khepri": bool}, default_timeout=MOVE_TIMEOUT,
+@command("forget_cluster_node", "[--offline] [--force] <existing_cluster_member_node>",
+         "Removes a dead node from the cluster",
+         SECTION, words=(1, 1), switches={"all-in-khepri": bool, "force": bool}, default_timeout=MOVE_TIMEOUT,
+         details=[("--force", "also when groups of queues have no majority without it, and may be lost for good by that")],
          banner=lambda call: f"Removing node {call.words[0]} from the cluster",
          examples=[("forget_cluster_node warren@c",
                     "a node that is dead for good: its replicas are made anew on others, and its "
                     "number is not used again")])
 def forget_cluster_node(call):
-    call.api.delete(path_of("cluster", "members", number_of(call, call.words[0])))
+    path = path_of("cluster", "members", number_of(call, call.words[0]))
+    try:
+        call.api.delete(path + ("?force=true" if call.option("force") else ""))
+    except Refused as refused:
+        if refused.status == 409 and "force" in refused.text:
+            raise Failure(f"Warning: {refused.text}") from None
+        raise
 
 
 @command("leave_cluster", "", "Makes a node that runs leave the cluster: its replicas move first", SECTION,
@@ -144,7 +152,7 @@ JOIN = ("a node joins when it starts: give it 'cluster.join = HOST:PORT' of any 
          switches={"disc": bool, "ram": bool},
          banner=lambda call: f"Clustering node {call.node_or_url()} with {call.words[0]}")
 def join_cluster(call):
-    """A node that is a member already has what was asked for; another one cannot be told from here."""
+    """A node that is a member already has what was asked for; another one finds its cluster when it starts."""
     wanted = call.words[0]
     if wanted in [node["name"] for node in call.api.get("/api/nodes")]:
         return

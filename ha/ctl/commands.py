@@ -9,7 +9,12 @@ import importlib
 # Which module has which command: only that one is loaded to run it. A test holds this against the modules.
 FAMILIES = {
     "help": "autocomplete help version",
-    "nodes": "await_online_nodes await_startup ping shutdown start_app status stop stop_app wait",
+    "nodes": "await_online_nodes await_startup ping status wait",
+    "service": "resume_listeners shutdown start_app stop stop_app suspend_listeners",
+    "limits": (
+        "activate_free_disk_space_monitoring deactivate_free_disk_space_monitoring set_disk_free_limit "
+        "set_vm_memory_high_watermark"),
+    "logs": "consume_event_stream log_location log_tail log_tail_stream rotate_logs set_log_level",
     "cluster": (
         "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot "
         "forget_cluster_node "
@@ -36,9 +41,8 @@ FAMILIES = {
         "clear_operator_policy clear_policy list_operator_policies list_policies list_policies_that_match "
         "remove_classic_queue_mirroring_from_policies set_operator_policy set_policy"),
     "runtime": (
-        "activate_free_disk_space_monitoring close_all_connections close_all_user_connections close_connection "
-        "deactivate_free_disk_space_monitoring force_gc list_node_auth_attempt_stats reset_node_auth_attempt_metrics "
-        "reset_stats_db rotate_logs set_disk_free_limit set_log_level set_vm_memory_high_watermark"),
+        "close_all_connections close_all_user_connections close_connection force_gc list_node_auth_attempt_stats "
+        "reset_node_auth_attempt_metrics reset_stats_db"),
     "definitions": "export_definitions import_definitions",
     "crypto": "decode decrypt_conf_value encode encrypt_conf_value list_ciphers list_hashes",
     "flags": (
@@ -53,9 +57,9 @@ FAMILIES = {
         "check_local_alarms check_port_connectivity check_port_listener check_protocol_listener check_running "
         "check_virtual_hosts is_booting is_running listeners node_health_check"),
     "diagnostics": (
-        "certificates cipher_suites command_line_arguments consume_event_stream discover_peers environment "
-        "erlang_cookie_hash erlang_cookie_sources erlang_version list_network_interfaces log_location log_tail "
-        "log_tail_stream maybe_stuck memory_breakdown message_size_stats metadata_store_status observer os_env "
+        "certificates cipher_suites command_line_arguments discover_peers environment "
+        "erlang_cookie_hash erlang_cookie_sources erlang_version list_network_interfaces "
+        "maybe_stuck memory_breakdown message_size_stats metadata_store_status observer os_env "
         "remote_shell report resolve_hostname resolver_info runtime_thread_stats schema_info server_version "
         "tls_versions"),
     "replicas": (
@@ -72,8 +76,7 @@ FAMILIES = {
         "list_stream_publishers list_stream_tracking reset_offset restart_stream set_stream_retention_policy "
         "stream_status"),
     "unsupported": (
-        "disable_auth_attempt_source_tracking enable_auth_attempt_source_tracking eval eval_file exec hipe_compile "
-        "resume_listeners suspend_listeners"),
+        "disable_auth_attempt_source_tracking enable_auth_attempt_source_tracking eval eval_file exec hipe_compile"),
 }
 
 CTL, DIAGNOSTICS, QUEUES = "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queues"

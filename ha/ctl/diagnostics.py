@@ -3,7 +3,6 @@
 import os
 import pathlib
 import socket
-import time
 
 from . import facts, target
 from .api import path_of
@@ -14,8 +13,6 @@ from .outcome import DATA, Failure, Refused
 SECTION = "Monitoring, observability and health checks"
 ENVIRONMENT = "Configuration and Environment"
 ONLY = (DIAGNOSTICS,)
-LINES = 50
-FOLLOW_INTERVAL = 0.2
 SECRET = ("pass", "secret_key", "token")     # settings whose names have these words are not shown
 
 
@@ -111,72 +108,6 @@ def report(call):
     return Message("End of server status report", "message")
 
 
-# Logs
-
-def log_files(call):
-    files = list(facts.node_of(call).get("log_files") or [])
-    directory, state = target.cluster_directory(call.options)
-    if not files and state is not None and call.node.removeprefix("warren@node").isdigit():
-        files = [str((directory / f"node-{call.node.removeprefix('warren@node')}" / "output.log").resolve())]
-    return files or ["<stderr>"]
-
-
-@diagnostic("log_location", "[--all|-a]", "Shows log file location(s) on target node",
-            lambda call: f"Log file location(s) on node {call.node_or_url()} ...", section=ENVIRONMENT,
-            switches={"all": bool}, letters={"a": "all"})
-def log_location(call):
-    files = log_files(call)
-    files = files if call.option("all") else files[:1]
-    return Report("\n".join(files), {"result": "ok", "value": files, "node": call.node})
-
-
-def local_log(call):
-    found = next((path for path in log_files(call) if os.path.isfile(path)), None)
-    if not found:
-        raise Failure(f"the log of {call.node} is not a file on this machine ({', '.join(log_files(call))}); look "
-                      f"there, or into "
-                      "journalctl -u warren")
-    return pathlib.Path(found)
-
-
-@diagnostic("log_tail", "[--number|-N <number>]", "Prints the last N lines of the log on the node",
-            lambda call: f"Last {call.option('number', LINES)} log lines on node {call.node_or_url()} ...",
-            switches={"number": int}, letters={"N": "number"})
-def log_tail(call):
-    return Message("\n".join(tail_of(local_log(call), call.option("number", LINES))), "message")
-
-
-def tail_of(path, count):
-    import collections
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return [line.rstrip("\n") for line in collections.deque(file, maxlen=count)]
-
-
-@diagnostic("log_tail_stream", "[--duration|-d <seconds>]", "Streams logs from a running node for a period of time",
-            lambda call: (f"Streaming logs from node {call.node_or_url()} "
-                          + (f"for {call.option('duration')} seconds ..." if call.option("duration")
-                             else "indefinitely ...")),
-            switches={"duration": float}, letters={"d": "duration"})
-def log_tail_stream(call):
-    end = time.monotonic() + call.option("duration") if call.option("duration") else None
-    with open(local_log(call), encoding="utf-8", errors="replace") as file:
-        file.seek(0, os.SEEK_END)
-        while end is None or time.monotonic() < end:
-            line = file.readline()
-            if line:
-                print(line, end="", flush=True)
-            else:
-                time.sleep(FOLLOW_INTERVAL)
-
-
-@diagnostic("consume_event_stream", "[--duration|-d <seconds>] [--pattern <pattern>]",
-            "Streams internal events from a running node",
-            switches={"duration": float, "pattern": str}, letters={"d": "duration"})
-def consume_event_stream(call):
-    raise Failure("a node does not publish internal events; rates and states are in /metrics and in the lists of this "
-                  "tool")
-
-
 # Network and TLS, as seen from here
 
 @diagnostic("resolve_hostname", "<hostname> [--address-family <ipv4 | ipv6>]",
@@ -268,17 +199,38 @@ def metadata_store_status(call):
     return Rows(("Node Name", "Running", "Leads groups"), rows, pretty=True)
 
 
-@diagnostic("message_size_stats", "", "Displays how large published messages are",
-            lambda call: "Gathering message size statistics across the cluster ...")
+# The first is up to 100 bytes, and so on; as /metrics counts them.
+SIZES = ("below 100B", "between 100B and 1KB", "between 1KB and 10KB", "between 10KB and 100KB", "between 100KB and 1MB",
+         "between 1MB and 10MB", "between 10MB and 50MB", "between 50MB and 100MB", "above 100MB")
+
+
+@diagnostic("message_size_stats", "",
+            "Displays message size distribution statistics aggregated across all cluster nodes",
+            lambda call: f"Gathering message size statistics from cluster via {call.node_or_url()} ...", (CTL, DIAGNOSTICS),
+            examples=[("message_size_stats", "messages that clients have published since the nodes started")])
 def message_size_stats(call):
-    status, body = call.api.exchange("GET", "/metrics")
-    name = "rabbitmq_message_size_bytes_bucket"
-    lines = [line for line in body.decode().splitlines() if line.startswith(name)] if status == 200 else []
-    if not lines:
-        raise Failure("this node keeps no statistics of message sizes")
-    rows = [{"Message Size": line.partition('le="')[2].partition('"')[0], "Count": line.rpartition(" ")[2]}
-            for line in lines]
-    return Rows(("Message Size", "Count"), rows, pretty=True)
+    counts = [0] * len(SIZES)
+    for node in facts.running_nodes(call):
+        before = 0
+        for at, upto in enumerate(sizes_of(target.connect({**call.options, "url": None, "node": node["name"]}
+                                                          if node["name"] != call.node else call.options,
+                                                          call.timeout))):
+            counts[at] += upto - before
+            before = upto
+    total = sum(counts)
+    rows = [{"Message Size": size, "Count": count, "Percentage": f"{100 * count / total if total else 0:.2f}"}
+            for size, count in zip(SIZES, counts)]
+    return Rows(("Message Size", "Count", "Percentage"), rows, pretty=True)
+
+
+def sizes_of(api):
+    """How many messages of one node were at most as large as each of the bounds."""
+    status, body = api.exchange("GET", "/metrics")
+    found = [int(float(line.rpartition(" ")[2])) for line in body.decode().splitlines()
+             if line.startswith("rabbitmq_message_size_bytes_bucket")] if status == 200 else []
+    if len(found) != len(SIZES):
+        raise Failure(f"the node at {api.url} keeps no statistics of message sizes")
+    return found
 
 
 @diagnostic("maybe_stuck", "", "Lists queues whose group has no leader, and what the node says of itself",

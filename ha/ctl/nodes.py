@@ -1,4 +1,4 @@
-"""Nodes: are they up, what do they look like; starting and stopping is for whoever supervises them."""
+"""Nodes: are they up, what do they look like."""
 
 from . import facts
 from .commands import CTL, DIAGNOSTICS, command
@@ -155,24 +155,3 @@ def starred(lines):
 
 def in_sections(sections):
     return "\n\n".join("\n".join([bright(title), "", *lines]) for title, lines in sections)
-
-
-def by_supervisor(name, about, instead, tools=(CTL,), words=(0, None), switches=None):
-    """What RabbitMQ's tool does to a process from afar: here that belongs to systemd, a container or ha/cluster."""
-    @command(name, "", about, SECTION, tools, words=words, switches=switches)
-    def run(call):
-        raise Failure(f"'{name}' is not possible over the management API: {instead}")
-    return run
-
-
-STOP = ("a node is a process of your supervisor. Drain it first (rabbitmq-upgrade drain), then stop it: systemctl "
-        "stop warren, "
-        "ha/cluster term I, or SIGTERM")
-by_supervisor("stop", "Stops a node", STOP, words=(0, 1))
-by_supervisor("shutdown", "Stops a node and waits for its end", STOP, switches={"wait": bool})
-by_supervisor("stop_app", "Takes a node out of service without ending its process",
-              "rabbitmq-upgrade drain keeps clients and "
-              "leaders away from a node that goes on running; to stop it, stop its process", words=(0, 0))
-by_supervisor("start_app", "Puts a node back into service",
-              "rabbitmq-upgrade revive ends what drain has begun; a stopped node is "
-              "started by your supervisor: systemctl start warren, or ha/cluster start I", words=(0, 0))

@@ -1,4 +1,4 @@
-"""What changes a running node: connections, limits, listeners, log level."""
+"""What changes a running node: connections, counters."""
 
 import time
 
@@ -7,12 +7,11 @@ from .columns import connection_pid
 from .commands import CTL, DIAGNOSTICS, command
 from .formatters import Message, Rows
 from .listing import pages
-from .outcome import DATA, BadUsage, Failure, Refused
+from .outcome import Failure, Refused
 
 SECTION = "Operations"
 CONFIGURATION = "Configuration and Environment"
 COLUMNS = ("name", "node", "user", "vhost")
-LEVELS = ("debug", "info", "warning", "error", "critical", "none")
 
 
 def close(call, connection, reason):
@@ -91,91 +90,6 @@ def close_all_user_connections(call):
          (CTL, DIAGNOSTICS), banner=lambda call: f"Node {call.node_or_url()} has no garbage to collect")
 def force_gc(call):
     call.node_or_url()
-
-
-# Limits that are configuration here
-
-def set_by_configuration(key, value, call):
-    raise Failure(f"a running node takes this from its configuration only: write '{key} = {value}' into the "
-                  f"configuration file of "
-                  f"{call.node_or_url()} and restart it (rolling, as docs/operate.md tells)")
-
-
-def size_of(text):
-    """Bytes of 100MB, 1GiB, 5000 ..."""
-    digits = text.rstrip("bBkKmMgGtTiI")
-    if not digits.replace(".", "", 1).isdigit():
-        raise BadUsage("Bad argument.", DATA)
-    return text
-
-
-def fraction_of(text):
-    try:
-        fraction = float(text)
-    except ValueError:
-        raise BadUsage("Bad argument.", DATA) from None
-    if not 0.0 <= fraction <= 1.0:
-        raise BadUsage("Bad argument: The threshold should be a fraction between 0.0 and 1.0", DATA)
-    return fraction
-
-
-def check_watermark(call):
-    if call.words[0] == "absolute":
-        if len(call.words) != 2:
-            raise BadUsage("not enough arguments.")
-        return ("vm_memory_high_watermark.absolute", size_of(call.words[1]))
-    if len(call.words) != 1:
-        raise BadUsage("too many arguments.")
-    return ("vm_memory_high_watermark.relative", fraction_of(call.words[0]))
-
-
-@command("set_vm_memory_high_watermark", "<fraction> | absolute <value>", "Sets the vm_memory_high_watermark setting",
-         CONFIGURATION, words=(1, 2), check=check_watermark)
-def set_vm_memory_high_watermark(call):
-    set_by_configuration(*check_watermark(call), call)
-
-
-def check_disk_limit(call):
-    if call.words[0] == "mem_relative":
-        if len(call.words) != 2:
-            raise BadUsage("not enough arguments.")
-        return ("disk_free_limit.relative", fraction_of(call.words[1]))
-    if len(call.words) != 1:
-        raise BadUsage("too many arguments.")
-    return ("disk_free_limit.absolute", size_of(call.words[0]))
-
-
-@command("set_disk_free_limit", "<disk_limit> | mem_relative <fraction>", "Sets the disk_free_limit setting",
-         CONFIGURATION, words=(1, 2), check=check_disk_limit)
-def set_disk_free_limit(call):
-    set_by_configuration(*check_disk_limit(call), call)
-
-
-@command("set_log_level", "<log_level>", "Sets log level in the running node", CONFIGURATION, words=(1, 1))
-def set_log_level(call):
-    if call.words[0] not in LEVELS:
-        raise Failure(f"level {call.words[0]} is not supported. Try one of {', '.join(LEVELS)}")
-    set_by_configuration("log.level", call.words[0], call)
-
-
-def disk_monitoring(name, word):
-    @command(name, "", f"{word} free disk space monitoring", CONFIGURATION)
-    def run(call):
-        raise Failure("free disk space is always watched; 'disk_free_limit.absolute = 0' in the configuration "
-                      "switches the alarm off")
-    return run
-
-
-disk_monitoring("activate_free_disk_space_monitoring", "Activates")
-disk_monitoring("deactivate_free_disk_space_monitoring", "Deactivates")
-
-
-@command("rotate_logs", "", "Makes the node open its log file anew", "Nodes", (CTL,),
-         banner=lambda call: f"Node {call.node_or_url()} opens its log file anew on SIGHUP")
-def rotate_logs(call):
-    raise Failure("the management API cannot do it: rename the file, then systemctl reload warren, or SIGHUP; the "
-                  "package's "
-                  "logrotate entry does both")
 
 
 @command("list_node_auth_attempt_stats", "[--by-source]", "Lists authentication attempts on the target node",

@@ -16,13 +16,6 @@ CODE = "there is no Erlang here to evaluate code: read and change state with thi
 instead("eval_file", "<file path>", "Evaluates a file that contains a snippet of Erlang code on the target node", CODE)
 instead("exec", "<expr>", "Evaluates a snippet of Elixir code on the CLI node", CODE)
 
-LISTENERS = ("listeners cannot be closed while the node runs: 'rabbitmq-upgrade drain' makes HAProxy send clients to "
-             "other nodes, and "
-             "'close_all_connections --global' closes those that are there")
-instead("suspend_listeners", "", "Suspends client connection listeners so that no new client connections are accepted",
-        LISTENERS)
-instead("resume_listeners", "", "Resumes client connection listeners", LISTENERS
-        + "; 'rabbitmq-upgrade revive' ends it")
 for _verb in ("enable", "disable"):
     instead(f"{_verb}_auth_attempt_source_tracking", "",
             f"{_verb.capitalize()}s the tracking of peer IP address and username of "

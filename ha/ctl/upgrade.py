@@ -8,19 +8,22 @@ from .formatters import Message
 from .outcome import Failure, Refused, Unreachable
 from .progress import Progress
 from .replicas import rebalance
+from .service import FORCE, FORCE_DETAILS, check_spare
 
 SECTION = "Upgrade"
 DRAIN_TIMEOUT = 300.0
 
 
-@command("drain", "", "Puts the node in maintenance mode. Such nodes lead no queues, and HAProxy sends them no clients",
+@command("drain", "[--force]", "Puts the node in maintenance mode. Such nodes lead no queues, and HAProxy sends them no clients",
          SECTION, (UPGRADE,),
-         default_timeout=DRAIN_TIMEOUT,
+         default_timeout=DRAIN_TIMEOUT, switches=FORCE, details=FORCE_DETAILS,
          banner=lambda call: f"Will put node {call.node_or_url()} into maintenance mode. The node will no longer "
                              f"serve any client traffic!",
          examples=[("drain -n warren@a", "then stop it, replace what is to be replaced, start it, and revive it"),
                    ("drain -n warren@a -t 60", "exit code 75 when it still leads something after a minute")])
 def drain(call):
+    """What is drained is about to be stopped: where that would cost a majority it is better known now."""
+    check_spare(call)
     number = number_of(call, call.node)
     call.api.post(path_of("cluster", "members", number, "drain"))
 

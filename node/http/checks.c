@@ -166,7 +166,6 @@ void api_check_certificates(struct request *r, struct answer *a)
 /* --- groups --- */
 
 struct groups {
-    uint32_t critical;   /* would lose its majority with one more node */
     uint32_t leaderless; /* how many */
     uint64_t leaderless_bits[(1024 + 63) / 64];
     bool no_meta_leader, stopping;
@@ -178,14 +177,6 @@ static void look_at_groups(struct shard *s, void *arg)
     const struct node_settings *settings = shard_settings(s);
     g->stopping |= shard_stopping(s);
     for (uint32_t id = shard_id(s); id < settings->placement.group_count; id += settings->shard_count) {
-        uint8_t nodes[GROUP_MEMBERS_MAX];
-        uint32_t count = group_replicas(s, id, nodes), up = 0;
-        bool member = false;
-        for (uint32_t i = 0; i < count; i++) {
-            up += shard_peer_connected(s, nodes[i]);
-            member |= nodes[i] == settings->node;
-        }
-        if (count > 1 && member && up - 1 < count / 2 + 1) g->critical++;
         if (broker_leader(shard_broker(s), id)) continue;
         if (!id) g->no_meta_leader = true;
         g->leaderless++;
@@ -201,14 +192,13 @@ static void look(struct request *r, struct groups *g)
 
 void api_check_quorum_critical(struct request *r, struct answer *a)
 {
-    struct groups g;
-    look(r, &g);
+    uint32_t critical = node_critical_groups(r->http->params.node);
     char reason[160];
     snprintf(reason, sizeof reason, "There are %u groups that would lose their quorum if the target node is shut down",
-             g.critical);
+             critical);
     if (members_count(r->http) == 1)
         answer_json(a, json_pack("{s:s, s:s}", "status", "ok", "reason", "single node cluster"));
-    else if (g.critical) fail(a, NULL, reason);
+    else if (critical) fail(a, NULL, reason);
     else pass(a);
 }
 

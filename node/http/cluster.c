@@ -134,7 +134,15 @@ void api_member_leave(struct request *r, struct answer *a)
 void api_member_forget(struct request *r, struct answer *a)
 {
     struct look l;
+    char reason[256];
     if (!find(r, &l, a)) return;
+    uint32_t stuck = node_stuck_groups(r->http->params.node, l.node);
+    snprintf(
+        reason, sizeof reason,
+        "%u groups of queues with a replica on this node have no majority without it: start it, or another one that "
+        "is down; forgetting it (?force=true) may lose them for good",
+        stuck);
     if (l.up) answer_error(a, 409, "conflict", "this node runs: stop it first, or let it leave (POST .../leave)");
+    else if (stuck && !request_flag(r, "force")) answer_error(a, 409, "conflict", reason);
     else set_state(r, l.node, MEMBER_GONE, a);
 }

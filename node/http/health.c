@@ -43,13 +43,15 @@ void api_health_get(struct request *r, struct answer *a)
         return;
     }
     each_shard(h, look, &health);
+    bool suspended = node_suspended_any(h->params.node);
     char reason[128];
     snprintf(reason, sizeof reason, "group %u has no known leader: this node sees no majority of its members",
              health.leaderless);
     if (slice_is(check, "ready"))
-        say(a, health.ready && !health.stopping && !health.drains && node_serving_any(h->params.node),
+        say(a, health.ready && !health.stopping && !health.drains && !suspended && node_serving_any(h->params.node),
             health.stopping                     ? "this node is shutting down"
             : health.drains                     ? "this node is draining"
+            : suspended                         ? "its listeners are suspended"
             : !node_serving_any(h->params.node) ? "this node is being taken into the cluster"
                                                 : reason);
     else if (slice_is(check, "leader")) say(a, health.meta_leader, "another node leads the meta group");

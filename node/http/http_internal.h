@@ -180,8 +180,6 @@ uint32_t members_count(struct http *h);
 /* --- on the shard's thread --- */
 /* A member's name, also when it was never met since this node started; "unknown" if nobody told it. */
 const char *member_name(struct shard *s, uint8_t node);
-/* Where a group's replicas belong; returns how many. */
-uint32_t group_replicas(struct shard *s, uint32_t group, uint8_t nodes[GROUP_MEMBERS_MAX]);
 /* Runs `call` on each shard in turn, with `arg`. */
 void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *arg);
 bool vhost_exists(struct http *h, struct slice vhost);
@@ -242,6 +240,8 @@ request_handler api_members_list, api_groups_list, api_member_drain, api_member_
 request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
     api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
     api_deprecated_features_used, api_effective_config, api_rabbitmqadmin;
+request_handler api_log_get, api_log_levels_get, api_log_levels_put, api_log_rotate, api_limits_get, api_limits_put,
+    api_listeners_act, api_stop;
 request_handler page_index_get, page_file_get;
 
 /* Sums over one node; of queues, those of the groups that it leads: so nodes add up to the cluster. */

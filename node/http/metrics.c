@@ -191,7 +191,8 @@ static void expose_node(struct exposition *e, struct http *h, const struct total
     uint64_t up_ms = (uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node);
     expose(e, "erlang_uptime_seconds", "gauge", "Node uptime", up_ms / 1000);
     expose(e, "process_resident_memory_bytes", "gauge", "Memory used in bytes", process_resident_bytes());
-    expose(e, "resident_memory_limit_bytes", "gauge", "Memory high watermark in bytes", settings->memory_limit);
+    expose(e, "resident_memory_limit_bytes", "gauge", "Memory high watermark in bytes",
+           node_limit_any(h->params.node, NODE_LIMIT_MEMORY));
     expose(e, "process_open_fds", "gauge", "Open file descriptors", process_open_files());
     expose(e, "process_max_fds", "gauge", "Open file descriptors limit", process_files_max());
     expose(e, "process_open_tcp_sockets", "gauge", "Open TCP sockets", t->connections);
@@ -199,7 +200,7 @@ static void expose_node(struct exposition *e, struct http *h, const struct total
     expose(e, "disk_space_available_bytes", "gauge", "Disk space available in bytes",
            disk_free_bytes(settings->data_dir));
     expose(e, "disk_space_available_limit_bytes", "gauge", "Free disk space low watermark in bytes",
-           settings->disk_free_limit);
+           node_limit_any(h->params.node, NODE_LIMIT_DISK));
     expose(e, "io_sync_ops_total", "counter", "Total number of I/O sync operations", t->log_syncs);
     expose(e, "alarms_free_disk_space_watermark", "gauge", "is 1 if free disk space watermark alarm is in effect",
            t->disk_alarm);

@@ -44,18 +44,19 @@ static void put_alarms(struct shard *s, void *arg)
     json_put(o, "disk_free_alarm", json_boolean(alarms & ALARM_DISK));
 }
 
-static void put_machine(json_t *o, const struct node_settings *settings)
+static void put_machine(json_t *o, struct node *node)
 {
+    const struct node_settings *settings = node_settings(node);
     struct rusage usage = {0};
     getrusage(RUSAGE_SELF, &usage);
     uint64_t files = process_open_files(), files_max = process_files_max();
     json_put(o, "fd_total", json_number(files_max));
     json_put(o, "fd_used", json_number(files));
     json_put(o, "mem_used", json_number(process_resident_bytes()));
-    json_put(o, "mem_limit", json_number(settings->memory_limit));
+    json_put(o, "mem_limit", json_number(node_limit_any(node, NODE_LIMIT_MEMORY)));
     json_put(o, "mem_calculation_strategy", json_string("rss"));
     json_put(o, "disk_free", json_number(disk_free_bytes(settings->data_dir)));
-    json_put(o, "disk_free_limit", json_number(settings->disk_free_limit));
+    json_put(o, "disk_free_limit", json_number(node_limit_any(node, NODE_LIMIT_DISK)));
     json_put(o, "processors", json_integer(settings->shard_count));
     json_put(o, "context_switches", json_number((uint64_t)usage.ru_nvcsw + (uint64_t)usage.ru_nivcsw));
     json_put(o, "run_queue", json_integer(0));
@@ -205,6 +206,13 @@ static json_t *listeners_json(struct http *h)
     return array;
 }
 
+static json_t *log_files_json(const struct logger *l)
+{
+    json_t *array = json_array();
+    if (logger_file(l)) json_array_append_new(array, json_string(logger_file(l)));
+    return array;
+}
+
 json_t *node_here(struct http *h)
 {
     const struct node_settings *settings = node_settings(h->params.node);
@@ -217,7 +225,7 @@ json_t *node_here(struct http *h)
     json_put(o, "running", json_true());
     json_put(o, "os_pid", json_sprintf("%d", (int)getpid()));
     json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
-    put_machine(o, settings);
+    put_machine(o, h->params.node);
     put_totals(o, &totals);
     put_lag(o, h);
     put_without_counterpart(o);
@@ -229,7 +237,7 @@ json_t *node_here(struct http *h)
     json_put(o, "partitions", json_array());
     json_put(o, "cluster_links", json_array());
     json_put(o, "config_files", json_array());
-    json_put(o, "log_files", json_array());
+    json_put(o, "log_files", log_files_json(settings->logger));
     json_put(o, "db_dir", json_string(settings->data_dir));
     json_put(o, "enabled_plugins", json_pack("[s, s]", "rabbitmq_management", "rabbitmq_prometheus"));
     json_put(o, "applications",

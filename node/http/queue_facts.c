@@ -42,7 +42,7 @@ static void add(struct walk *w, struct shard *s, const struct queue_record *reco
                               .durable = record->durable,
                               .exclusive = record->exclusive,
                               .auto_delete = record->auto_delete};
-    q->replica_count = (uint8_t)group_replicas(s, record->group, q->replicas);
+    q->replica_count = (uint8_t)shard_replicas(s, record->group, q->replicas);
     learn_policies(q, broker_topology(shard_broker(s)), record);
     q->here = m != NULL;
     if (m) queue_machine_stat(m, record->id, &q->stat);

@@ -34,18 +34,6 @@ const char *member_name(struct shard *s, uint8_t node)
     return *m->name && !strcmp(met, "unknown") ? m->name : met;
 }
 
-uint32_t group_replicas(struct shard *s, uint32_t group, uint8_t nodes[GROUP_MEMBERS_MAX])
-{
-    const struct placed *placed = topology_placed(broker_topology(shard_broker(s)), group);
-    struct group_member members[GROUP_MEMBERS_MAX];
-    uint32_t count = placed->count;
-    for (uint32_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++) nodes[i] = placed->nodes[i];
-    if (count) return count;
-    count = placement_members(&shard_settings(s)->placement, group, members); /* not written down yet */
-    for (uint32_t i = 0; i < count; i++) nodes[i] = members[i].node;
-    return count;
-}
-
 static void look_at_members(struct shard *s, void *arg)
 {
     struct members *m = arg;

@@ -21,6 +21,10 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
         snprintf(line, AGENT_LINE_MAX, "drain#maintenance\n");
         return;
     }
+    if (node_suspended_any(n)) {
+        snprintf(line, AGENT_LINE_MAX, "drain#listeners are suspended\n");
+        return;
+    }
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
         if (!broker_leader(b, g)) {
             snprintf(line, AGENT_LINE_MAX, "down#group %u has no known leader\n", g);

@@ -11,8 +11,10 @@ enum { CLEAR_BYTES = 32 << 20 /* so much beyond the limit must be free again: no
 
 static bool disk_is_low(const struct shard *s, bool was_low)
 {
-    uint64_t free_bytes, limit = s->settings->disk_free_limit;
-    if (!limit || fs_posix()->free_bytes(fs_posix(), s->settings->data_dir, &free_bytes, NULL)) return false;
+    uint64_t free_bytes, limit = node_limit_any(s->node, NODE_LIMIT_DISK);
+    if (!limit || !node_limit_any(s->node, NODE_LIMIT_DISK_WATCHED) ||
+        fs_posix()->free_bytes(fs_posix(), s->settings->data_dir, &free_bytes, NULL))
+        return false;
     return free_bytes < (was_low ? limit + CLEAR_BYTES : limit);
 }
 
@@ -28,7 +30,7 @@ static uint64_t resident_bytes(void)
 
 static bool memory_is_low(const struct shard *s, bool was_low)
 {
-    uint64_t limit = s->settings->memory_limit;
+    uint64_t limit = node_limit_any(s->node, NODE_LIMIT_MEMORY);
     uint64_t clear = limit > CLEAR_BYTES ? limit - CLEAR_BYTES : 0;
     return limit && resident_bytes() > (was_low ? clear : limit);
 }

@@ -27,6 +27,8 @@ struct node {
     atomic_bool stopping;
     atomic_bool serving; /* its copy of the topology is one that others wait for */
     atomic_bool removed;
+    atomic_bool suspended; /* on purpose: the listeners are closed, the node runs */
+    atomic_ullong limits[NODE_LIMIT_COUNT];
     uint64_t started_ms;
 };
 
@@ -48,6 +50,9 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
         return code;
     }
     atomic_init(&n->epoch, epoch);
+    atomic_init(&n->limits[NODE_LIMIT_MEMORY], settings->memory_limit);
+    atomic_init(&n->limits[NODE_LIMIT_DISK], settings->disk_free_limit);
+    atomic_init(&n->limits[NODE_LIMIT_DISK_WATCHED], 1);
     n->shards = mem_zalloc(settings->shard_count * sizeof(struct shard *));
     *out = n;
     for (uint16_t i = 0; i < settings->shard_count && !code; i++)
@@ -111,18 +116,25 @@ static void on_link_note(void *self, int level, const char *line)
     logger_line(n->settings.logger, level, 0, line);
 }
 
+static int open_listeners(struct node *n, struct err *err)
+{
+    int code = 0;
+    for (size_t i = n->listeners_open; i < n->addresses.count && !code; i++) {
+        n->listeners[i].node = n;
+        code = net_listen(&n->listeners[i].net, shard_loop(n->shards[0]), n->addresses.addresses[i],
+                          n->addresses.backlog, on_client, &n->listeners[i], err);
+        if (!code) n->listeners_open++;
+    }
+    return code;
+}
+
 int node_start(struct node *n, struct err *err)
 {
     struct uv_loop_s *loop = shard_loop(n->shards[0]);
     int code = 0;
     if (n->settings.cluster_listen) code = link_listen(&n->links, loop, n->settings.cluster_listen, on_peer, n, err);
     if (n->links) link_listener_on_note(n->links, on_link_note);
-    for (size_t i = 0; i < n->addresses.count && !code; i++) {
-        n->listeners[i].node = n;
-        code = net_listen(&n->listeners[i].net, loop, n->addresses.addresses[i], n->addresses.backlog, on_client,
-                          &n->listeners[i], err);
-        if (!code) n->listeners_open++;
-    }
+    if (!code) code = open_listeners(n, err);
     if (!code && n->addresses.agent)
         code = net_listen(&n->agent, loop, n->addresses.agent, n->addresses.backlog, on_agent_check, n, err);
     if (code) return code;
@@ -130,12 +142,17 @@ int node_start(struct node *n, struct err *err)
     return 0;
 }
 
+static void close_client_listeners(struct node *n)
+{
+    for (unsigned i = 0; i < n->listeners_open; i++) net_listener_close(n->listeners[i].net, NULL);
+    n->listeners_open = 0;
+}
+
 static void close_listeners(struct shard *s, void *arg)
 {
     struct node *n = arg;
     (void)s;
-    for (unsigned i = 0; i < n->listeners_open; i++) net_listener_close(n->listeners[i].net, NULL);
-    n->listeners_open = 0;
+    close_client_listeners(n);
     if (n->agent) net_listener_close(n->agent, NULL);
     n->agent = NULL;
 }
@@ -182,6 +199,57 @@ const struct node_listeners *node_listener_addresses(const struct node *n)
 bool node_stopping_any(const struct node *n)
 {
     return atomic_load(&((struct node *)n)->stopping);
+}
+
+/* --- while it runs --- */
+
+static void suspend(struct shard *s, void *arg)
+{
+    (void)s;
+    close_client_listeners(arg);
+}
+
+void node_suspend(struct node *n)
+{
+    atomic_store(&n->suspended, true);
+    shard_call_any(n->shards[0], suspend, n);
+}
+
+struct resumption {
+    struct node *node;
+    struct err *err;
+    int code;
+};
+
+static void resume(struct shard *s, void *arg)
+{
+    struct resumption *r = arg;
+    (void)s;
+    r->code = open_listeners(r->node, r->err);
+    if (r->code) close_client_listeners(r->node);
+}
+
+int node_resume(struct node *n, struct err *err)
+{
+    struct resumption r = {.node = n, .err = err};
+    shard_call_any(n->shards[0], resume, &r);
+    if (!r.code) atomic_store(&n->suspended, false);
+    return r.code;
+}
+
+bool node_suspended_any(const struct node *n)
+{
+    return atomic_load(&((struct node *)n)->suspended);
+}
+
+uint64_t node_limit_any(const struct node *n, enum node_limit which)
+{
+    return atomic_load_explicit(&((struct node *)n)->limits[which], memory_order_relaxed);
+}
+
+void node_set_limit(struct node *n, enum node_limit which, uint64_t value)
+{
+    atomic_store_explicit(&n->limits[which], value, memory_order_relaxed);
 }
 
 uint64_t node_started_ms(const struct node *n)

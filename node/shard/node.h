@@ -38,6 +38,26 @@ bool node_serving_any(const struct node *n);
 void node_serve(struct shard *s);   /* from shard 0's thread */
 void node_removed(struct shard *s); /* from shard 0's thread: the cluster let this node go */
 
+/* --- while it runs: any thread that is no shard's --- */
+
+enum node_limit {
+    NODE_LIMIT_MEMORY,       /* bytes of resident memory beyond which the alarm begins; 0: never */
+    NODE_LIMIT_DISK,         /* bytes of free disk below which it does */
+    NODE_LIMIT_DISK_WATCHED, /* 0: the disk is not looked at */
+    NODE_LIMIT_COUNT
+};
+uint64_t node_limit_any(const struct node *n, enum node_limit which); /* from shards, too */
+void node_set_limit(struct node *n, enum node_limit which, uint64_t value);
+
+/* Closes the AMQP listeners; clients that are there stay. */
+void node_suspend(struct node *n);
+int node_resume(struct node *n, struct err *err); /* an address was taken meanwhile: none is open */
+bool node_suspended_any(const struct node *n);
+/* How many groups would lose their majority, as far as this node sees, if it stopped now. None in a cluster of one. */
+uint32_t node_critical_groups(struct node *n);
+/* How many groups with a replica on `node` have no majority now: without that replica they may never get one back. */
+uint32_t node_stuck_groups(struct node *n, uint8_t node);
+
 /* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */
 void node_epoch_gone(struct shard *s, uint32_t epoch);
 

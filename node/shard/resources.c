@@ -24,10 +24,14 @@ uint64_t resources_memory(void)
     return limit && limit < all ? limit : all;
 }
 
+uint64_t resources_memory_total(const struct config *c)
+{
+    return c->memory_total ? (uint64_t)c->memory_total : resources_memory();
+}
+
 static uint64_t share(const struct config *c, double part)
 {
-    uint64_t memory = c->memory_total ? (uint64_t)c->memory_total : resources_memory();
-    return (uint64_t)((double)memory * part);
+    return (uint64_t)((double)resources_memory_total(c) * part);
 }
 
 uint64_t resources_memory_limit(const struct config *c)

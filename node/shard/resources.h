@@ -7,6 +7,7 @@
 struct config;
 
 uint64_t resources_memory(void);                         /* bytes */
+uint64_t resources_memory_total(const struct config *c); /* the same, or what the configuration says instead */
 uint64_t resources_memory_limit(const struct config *c); /* where the alarm begins; 0: never */
 uint64_t resources_disk_limit(const struct config *c);
 

@@ -42,7 +42,8 @@ struct node_settings {
     const uint8_t *secret;
     size_t secret_size;
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
-    uint64_t disk_free_limit, memory_limit; /* bytes; 0: no alarm */
+    uint64_t disk_free_limit, memory_limit; /* bytes, at the start (node_limit_any()); 0: no alarm */
+    uint64_t memory_total;                  /* of the machine */
     uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;
     const struct net_entrance *entrances;                     /* by AMQP listener */
     struct tls_context *link_listener_tls, *link_dialler_tls; /* NULL: links are plain */
@@ -102,6 +103,8 @@ bool shard_stopping(const struct shard *s);
 bool shard_peer_connected(const struct shard *s, uint8_t node);
 /* The members' ids, rising; before the first start's leader wrote them down: the configuration's. At least one. */
 uint32_t shard_members(const struct shard *s, uint8_t nodes[static 64]);
+/* Where a group's replicas belong; returns how many. */
+uint32_t shard_replicas(struct shard *s, uint32_t group, uint8_t nodes[static GROUP_MEMBERS_MAX]);
 bool shard_drains(const struct shard *s); /* this node is draining or leaving: it should lead nothing */
 const char *shard_node_name(const struct shard *s, uint8_t node); /* "unknown" while it was never met */
 const struct node_settings *shard_settings(const struct shard *s);

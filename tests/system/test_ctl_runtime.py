@@ -1,0 +1,208 @@
+"""warrenctl on a running node: log lines and levels, limits, listeners, taking it out of service, stops that cost a majority."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import kit
+from kit import check, check_equal
+from test_ctl import BIN, Tools, client
+
+SETTINGS = {"cluster.groups": 4}
+
+
+def diagnostics(tools, *words, **more):
+    return tools.run("rabbitmq-diagnostics", *words, **more)
+
+
+def alarms(tools):
+    return json.loads(diagnostics(tools, "-q", "alarms", "--formatter", "json"))["alarms"]
+
+
+def wait_for_alarms(tools, wanted):
+    kit.wait_for(f"the alarms {wanted}", lambda: [alarm["resource"] for alarm in alarms(tools)] == wanted)
+
+
+def test_limits_change_while_it_runs():
+    """set_vm_memory_high_watermark, set_disk_free_limit and the disk monitoring's switches raise and clear alarms"""
+    with kit.cluster(1, settings=SETTINGS) as cluster:
+        tools = Tools(cluster)
+        check_equal(alarms(tools), [], "alarms at first")
+        check("to 1MB bytes ..." in tools.ctl("set_vm_memory_high_watermark", "absolute", "1MB"), "the banner")
+        wait_for_alarms(tools, ["memory"])
+        tools.ctl("set_vm_memory_high_watermark", "0.9")
+        wait_for_alarms(tools, [])
+        check("to 900TiB bytes ..." in tools.ctl("set_disk_free_limit", "900TiB"), "the banner")
+        wait_for_alarms(tools, ["disk"])
+        node = cluster.nodes[0].get_json("/api/nodes")[0]
+        check_equal(node["disk_free_limit"], 900 << 40, "what the node says of its limit")
+        tools.ctl("deactivate_free_disk_space_monitoring")
+        wait_for_alarms(tools, [])
+        tools.ctl("activate_free_disk_space_monitoring")
+        wait_for_alarms(tools, ["disk"])
+        tools.ctl("set_disk_free_limit", "mem_relative", "0.0")
+        wait_for_alarms(tools, [])
+        for words in (("set_vm_memory_high_watermark", "1.5"), ("set_vm_memory_high_watermark", "absolute", "much"),
+                      ("set_disk_free_limit", "12 parsecs"), ("set_disk_free_limit", "mem_relative", "-1")):
+            tools.ctl(*words, code=65)
+        check("audit limits" in kit.read_log(cluster.nodes[0]), "changes leave no audit line")
+
+
+def test_log_lines_and_levels():
+    """set_log_level by category, log_tail, log_tail_stream, consume_event_stream; rotation; syslog; JSON in the file"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(("127.0.0.1", 0))
+        syslog.settimeout(10)
+        file = os.path.join(os.environ["TMPDIR"], "warren.log")
+        settings = {**SETTINGS, "log.file": file, "log.file.formatter": "json", "log.file.rotation.size": "100MB",
+                    "log.console": "true", "log.syslog": "true", "log.syslog.port": syslog.getsockname()[1],
+                    "log.syslog.protocol": "rfc5424", "log.syslog.facility": "local2", "log.syslog.level": "warning"}
+        with kit.cluster(1, settings=settings) as cluster:
+            tools, node = Tools(cluster), cluster.nodes[0]
+            check_equal(diagnostics(tools, "-q", "log_location").strip(), file, "log_location")
+            check("node started" in diagnostics(tools, "log_tail"), "log_tail does not show the start")
+            check_equal(len(diagnostics(tools, "-q", "log_tail", "-N", "2").strip().splitlines()), 2, "lines of log_tail -N 2")
+            started = [line for line in json_lines(file) if line["msg"].startswith("node started")]
+            check_equal((started[0]["level"], started[0]["fields"]["id"]), ("info", "1"), "a line as JSON")
+
+            check('Setting log level to "error"' in tools.ctl("set_log_level", "connection", "error"), "the banner")
+            client(node).close()
+            tools.ctl("set_log_level", "connection", "info")
+            with subprocess.Popen([BIN / "rabbitmq-diagnostics", "-q", "consume_event_stream", "-d", "3", "--pattern", "^connection"],
+                                  stdout=subprocess.PIPE, env={**os.environ, "WARREN_DIR": str(cluster.dir)}, text=True) as events:
+                time.sleep(1)
+                client(node).close()
+                found = [json.loads(line) for line in events.stdout]
+            check_equal([event["msg"].split()[1] for event in found], ["closed"], "events of one client that came and left")
+            closed = [line for line in kit.read_log(node).splitlines() if "connection closed" in line]
+            check_equal(len(closed), 1, "lines of clients; the first one's was left out")
+
+            tools.ctl("rotate_logs")
+            kit.wait_for("a new file", lambda: os.path.exists(file + ".0"))
+            check(any(line["msg"].startswith("audit log_rotated") for line in json_lines(file)), "the new file's first line")
+            check("not supported" in tools.ctl("set_log_level", "loud", code=69), "a level that is none")
+            tools.ctl("set_log_level", "nonsense", "debug", code=69)
+            tools.ctl("set_log_level", "none")
+            before = kit.read_log(node)
+            client(node).close()
+            check_equal(kit.read_log(node), before, "what is logged at level none")
+            tools.ctl("set_log_level", "debug")
+
+            with socket.create_connection((node.host, node.amqp_port)) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                stranger.recv(100)
+            message = syslog.recv(2000).decode()    # what set_log_level said holds there, too
+            while "HTTP request" not in message:
+                message = syslog.recv(2000).decode()
+            check(message.startswith("<148>1 20") and " warren " in message and "connection closed" in message,
+                  f"syslog heard {message!r}")      # 18 * 8 + 4
+
+
+def json_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def can_connect(node):
+    try:
+        client(node).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_listeners_can_be_suspended():
+    """suspend_listeners: nobody new, clients that are there stay; /health/ready tells; resume_listeners ends it"""
+    with kit.cluster(1, settings=SETTINGS) as cluster:
+        tools, node = Tools(cluster), cluster.nodes[0]
+        with kit.connected(node) as connection:
+            kit.declare(connection, "kept")
+            check("no longer accept" in tools.ctl("suspend_listeners"), "the banner")
+            check(not can_connect(node), "a client came in")
+            kit.publish(connection, "kept", [b"still here"])
+            check_equal(node.get("/health/ready")[0], 503, "/health/ready")
+            tools.ctl("suspend_listeners")
+            tools.ctl("resume_listeners")
+            check(can_connect(node), "nobody gets in after resume_listeners")
+            check_equal(node.get("/health/ready")[0], 200, "/health/ready at the end")
+            tools.ctl("resume_listeners")
+            check(can_connect(node), "a second resume does harm")
+            tools.ctl("suspend_listeners")
+            taken = socket.create_server((node.host, node.amqp_port))
+            check("ddress" in tools.ctl("resume_listeners", code=69), "an address that was taken meanwhile")
+            taken.close()
+            tools.ctl("resume_listeners")
+            check(can_connect(node), "nobody gets in at the end")
+
+
+@kit.limit(120)
+def test_stop_app_and_start_app():
+    """stop_app: no clients, no leaders, the process and its replicas go on; start_app ends it"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        tools, node = Tools(cluster), cluster.nodes[1]
+        cluster.wait_settled(60)
+        connection = client(node)
+        check("Stopping rabbit application" in tools.ctl("-n", node.name, "stop_app"), "the banner")
+        kit.wait_for("the client was closed", lambda: is_gone(connection))
+        check(not can_connect(node), "a client came in")
+        diagnostics(tools, "-n", node.name, "check_running", code=69)
+        check_equal([group for group in node.get_json("/api/cluster/groups") if group["leader"] == node.number], [], "led groups")
+        with kit.connected(cluster.nodes[0]) as other:
+            kit.declare(other, "served")
+            kit.publish(other, "served", kit.numbered(10))
+        tools.ctl("-n", node.name, "start_app")
+        check(can_connect(node), "nobody gets in after start_app")
+        diagnostics(tools, "-n", node.name, "check_running")
+
+
+def is_gone(connection):
+    try:
+        connection.poll(0.01)
+        return False
+    except kit.LOSSES:
+        return True
+
+
+@kit.limit(180)
+def test_a_stop_that_costs_the_majority_needs_force():
+    """shutdown, stop, drain and forget warn and refuse where a majority would be lost; SIGTERM only tells"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        tools = Tools(cluster)
+        first, second, third = cluster.nodes
+        cluster.wait_settled(60)
+        said = tools.ctl("-n", third.name, "shutdown")
+        check("successfully shut down" in said, f"shutdown says {said}")
+        check(third.process.wait_gone(1), "shutdown returned before the process had ended")
+        kit.wait_for("the node is away", lambda: not cluster.nodes[0].get_json(f"/api/nodes/{third.name}")["running"])
+
+        for words in (("rabbitmqctl", "shutdown"), ("rabbitmqctl", "stop"), ("rabbitmq-upgrade", "drain")):
+            said = tools.run(words[0], "-n", second.name, *words[1:], code=69)
+            check("Warning" in said and "--force" in said, f"{words} says {said}")
+        check_equal(second.get("/health/ready")[0], 200, "the node that was to stop")
+
+        second.process.send(signal.SIGTERM)
+        check(second.process.wait_gone(20), "SIGTERM does not stop it")
+        check("stop_costs_majority groups=5" in kit.read_log(second), "SIGTERM leaves no warning")
+
+        said = tools.ctl("-n", first.name, "forget_cluster_node", third.name, code=69)
+        check("Warning" in said and "for good" in said, f"forget_cluster_node says {said}")
+        tools.ctl("-n", first.name, "stop", "--force")
+        check(first.process.wait_gone(20), "stop --force does not stop it")
+        check("already stopped" in tools.ctl("-n", first.name, "stop", "--idempotent"), "stop --idempotent")
+        tools.ctl("-n", first.name, "stop", code=69)
+
+
+def test_message_sizes():
+    """message_size_stats adds up what all nodes were given"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        tools = Tools(cluster)
+        for node in cluster.nodes:
+            with kit.connected(node) as connection:
+                kit.declare(connection, "sizes")
+                kit.publish(connection, "sizes", [b"x" * 50, b"x" * 5000])
+        rows = tools.rows("message_size_stats", name="rabbitmq-diagnostics")
+        check_equal([(row["Count"], row["Percentage"]) for row in rows[:3]], [(3, "50.00"), (0, "0.00"), (3, "50.00")], "counts")
+        check_equal(rows[2]["Message Size"], "between 1KB and 10KB", "the third row")
