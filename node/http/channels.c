@@ -62,7 +62,7 @@ static json_t *channel_json(struct shard *s, const struct shard_connection_info 
     json_put(o, "pending_raft_commands", json_number(i->unconfirmed));
     struct stats stats = {0};
     stats_of_session(&stats, &i->stats);
-    json_put(o, "message_stats", message_stats_json(&stats, &(struct rates){0}));
+    json_put(o, "message_stats", message_stats_json(&stats));
     return o;
 }
 
@@ -135,16 +135,14 @@ static json_t *walk(struct http *h, bool consumers)
     return w.array;
 }
 
-json_t *channels_here(struct http *h)
+json_t *channels_here(struct http *h, const struct view *v)
 {
     json_t *all = walk(h, false);
     for (size_t i = 0; i < json_array_size(all); i++) {
         char key[200];
-        struct rates rates;
-        json_t *o = json_array_get(all, i), *stats = json_object_get(o, "message_stats");
+        json_t *o = json_array_get(all, i);
         snprintf(key, sizeof key, "channel %s", json_string_value(json_object_get(o, "name")));
-        sampler_rates(h->sampler, key, &rates);
-        message_stats_put_rates(stats, &rates);
+        sampler_details(h->sampler, key, v, RANGE_MSG_RATES, json_object_get(o, "message_stats"));
     }
     return all;
 }
@@ -206,7 +204,7 @@ static json_t *consumers_everywhere(struct request *r)
 
 static json_t *channels_seen(struct request *r)
 {
-    json_t *all = peers_list(r->http->peers, channels_here(r->http), "channels");
+    json_t *all = peers_list_view(r, channels_here(r->http, &r->view), "channels");
     for (size_t i = json_array_size(all); i-- > 0 && !caller_monitors(r);)
         if (!slice_is(slice_json(json_object_get(json_array_get(all, i), "user")), r->caller.user))
             json_array_remove(all, i);

@@ -73,7 +73,7 @@ void api_check_port(struct request *r, struct answer *a)
     char digits[8], *end;
     snprintf(digits, sizeof digits, "%.*s", (int)r->captures[0].size, (const char *)r->captures[0].data);
     long port = strtol(digits, &end, 10);
-    json_t *node = node_here(r->http), *listeners = json_object_get(node, "listeners"), *ports = json_array();
+    json_t *node = node_here(r->http, &r->view), *listeners = json_object_get(node, "listeners"), *ports = json_array();
     bool found = false;
     for (size_t i = 0; i < json_array_size(listeners); i++) {
         json_t *own = json_object_get(json_array_get(listeners, i), "port");
@@ -101,7 +101,7 @@ static bool is_protocol(struct slice given, const char *ours)
 
 void api_check_protocol(struct request *r, struct answer *a)
 {
-    json_t *node = node_here(r->http), *listeners = json_object_get(node, "listeners"), *protocols = json_array();
+    json_t *node = node_here(r->http, &r->view), *listeners = json_object_get(node, "listeners"), *protocols = json_array();
     struct slice given = r->captures[0], missing = {0};
     for (size_t i = 0; i < json_array_size(listeners); i++)
         json_array_append(protocols, json_object_get(json_array_get(listeners, i), "protocol"));
@@ -315,7 +315,7 @@ void api_check_node(struct request *r, struct answer *a)
 {
     const char *own = node_settings(r->http->params.node)->name;
     if (r->captures[0].data && !slice_is(r->captures[0], own)) {
-        json_t *nodes = nodes_everywhere(r->http);
+        json_t *nodes = nodes_everywhere(r);
         bool runs = false;
         for (size_t i = 0; i < json_array_size(nodes); i++)
             runs |= slice_equal(slice_json(json_object_get(json_array_get(nodes, i), "name")), r->captures[0]) &&

@@ -100,17 +100,14 @@ static void walk_slice(struct shard *s, void *arg)
         json_array_append_new(w->array, connection_json(s, &info));
 }
 
-static void put_rates(struct http *h, json_t *o)
+static void put_rates(struct http *h, const struct view *v, json_t *o)
 {
     char key[160];
-    struct rates rates;
     snprintf(key, sizeof key, "connection %s", json_string_value(json_object_get(o, "name")));
-    sampler_rates(h->sampler, key, &rates);
-    json_put(o, "recv_oct_details", rate_json(rates.values[STAT_RECV_OCT]));
-    json_put(o, "send_oct_details", rate_json(rates.values[STAT_SEND_OCT]));
+    sampler_details(h->sampler, key, v, RANGE_DATA_RATES, o);
 }
 
-json_t *connections_here(struct http *h)
+json_t *connections_here(struct http *h, const struct view *v)
 {
     struct walk w = {.http = h, .array = json_array()};
     for (uint16_t i = 0; i < node_settings(h->params.node)->shard_count; i++) {
@@ -118,14 +115,14 @@ json_t *connections_here(struct http *h)
         do shard_call_any(node_shard(h->params.node, i), walk_slice, &w);
         while (w.more);
     }
-    for (size_t i = 0; i < json_array_size(w.array); i++) put_rates(h, json_array_get(w.array, i));
+    for (size_t i = 0; i < json_array_size(w.array); i++) put_rates(h, v, json_array_get(w.array, i));
     return w.array;
 }
 
 /* Those that the caller may see: monitoring sees all, others their own. */
 json_t *connections_seen(struct request *r)
 {
-    json_t *all = peers_list(r->http->peers, connections_here(r->http), "connections");
+    json_t *all = peers_list_view(r, connections_here(r->http, &r->view), "connections");
     for (size_t i = json_array_size(all); i-- > 0 && !caller_monitors(r);)
         if (!slice_is(slice_json(json_object_get(json_array_get(all, i), "user")), r->caller.user))
             json_array_remove(all, i);

@@ -56,7 +56,7 @@ json_t *exchange_counts_here(struct http *h)
 }
 
 /* Counts and rates as the API shows them: name -> message_stats, of one vhost after the other. */
-json_t *exchange_stats_here(struct http *h)
+json_t *exchange_stats_here(struct http *h, const struct view *v)
 {
     json_t *sums = exchange_counts_here(h), *names, *counts;
     const char *vhost, *name;
@@ -66,14 +66,13 @@ json_t *exchange_stats_here(struct http *h)
         {
             char key[600];
             struct stats stats = {0};
-            struct rates rates;
             snprintf(key, sizeof key, "exchange %s/%s", vhost, name);
-            sampler_rates(h->sampler, key, &rates);
             stats.values[STAT_PUBLISH_IN] = (uint64_t)json_integer_value(json_array_get(counts, 0));
             stats.values[STAT_PUBLISH_OUT] = (uint64_t)json_integer_value(json_array_get(counts, 1));
             json_t *o = json_object();
-            json_put_stat(o, STAT_PUBLISH_IN, "publish_in", &stats, &rates);
-            json_put_stat(o, STAT_PUBLISH_OUT, "publish_out", &stats, &rates);
+            json_put_stat(o, STAT_PUBLISH_IN, &stats);
+            json_put_stat(o, STAT_PUBLISH_OUT, &stats);
+            sampler_details(h->sampler, key, v, RANGE_MSG_RATES, o);
             json_object_set_new(names, name, o);
         }
     }
@@ -81,9 +80,10 @@ json_t *exchange_stats_here(struct http *h)
 }
 
 /* Gives each exchange its message_stats, summed over all nodes. */
-void exchange_stats_put(struct http *h, json_t *exchanges)
+void exchange_stats_put(struct request *r, json_t *exchanges)
 {
-    json_t *total = exchange_stats_here(h), *others = peers_ask(h->peers, "exchanges");
+    if (!r->view.stats) return;
+    json_t *total = exchange_stats_here(r->http, &r->view), *others = peers_ask_view(r, "exchanges");
     for (size_t i = 0; i < json_array_size(others); i++) json_sum(total, json_array_get(others, i));
     for (size_t i = 0; i < json_array_size(exchanges); i++) {
         json_t *x = json_array_get(exchanges, i);

@@ -64,7 +64,7 @@ void api_exchanges_list(struct request *r, struct answer *a)
     do shard_call_any(node_shard(r->http->params.node, 0), list_slice, &w);
     while (w.more);
     w.array = caller_filter(r, w.array);
-    exchange_stats_put(r->http, w.array);
+    exchange_stats_put(r, w.array);
     listing_answer(&listing, w.array, w.total, "vhost,name", a);
 }
 
@@ -101,7 +101,7 @@ void api_exchange_get(struct request *r, struct answer *a)
     }
     json_t *array = json_array();
     json_array_append(array, found);
-    exchange_stats_put(r->http, array);
+    exchange_stats_put(r, array);
     json_decref(array);
     json_put(found, "incoming", json_array());
     json_put(found, "outgoing", json_array());

@@ -4,16 +4,17 @@
 #define WARREN_NODE_HTTP_FAMILIES_H
 
 #include "node/http/http_internal.h"
+#include "node/http/view.h"
 
-json_t *connections_here(struct http *h);
-json_t *channels_here(struct http *h);
+json_t *connections_here(struct http *h, const struct view *v);
+json_t *channels_here(struct http *h, const struct view *v);
 json_t *consumers_here(struct http *h);
-json_t *queues_here(struct http *h); /* those whose group this node leads */
+json_t *queues_here(struct http *h, const struct view *v); /* those whose group this node leads */
 void node_attempts_reset(struct http *h);
-json_t *node_here(struct http *h);            /* an object: facts and counters */
-json_t *exchange_counts_here(struct http *h); /* {vhost: {name: [in, out]}} */
-json_t *exchange_stats_here(struct http *h);  /* {vhost: {name: message_stats}} */
-json_t *links_here(struct http *h);           /* shovels and federation links that run on this node */
+json_t *node_here(struct http *h, const struct view *v);           /* an object: facts and counters */
+json_t *exchange_counts_here(struct http *h);                      /* {vhost: {name: [in, out]}} */
+json_t *exchange_stats_here(struct http *h, const struct view *v); /* {vhost: {name: message_stats}} */
+json_t *links_here(struct http *h); /* shovels and federation links that run on this node */
 void link_restart_here(struct http *h, struct slice kind, struct slice vhost, struct slice name, struct slice upstream);
 bool connection_close_here(struct http *h, struct slice name, struct slice reason);
 

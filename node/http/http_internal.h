@@ -11,14 +11,15 @@
 
 #include "base/buf.h"
 #include "node/http/http.h"
+#include "node/http/view.h"
 
 struct MHD_Connection;
 struct MHD_Daemon;
 
 enum {
-    HTTP_CAPTURES_MAX = 8,    /* {names} in a pattern */
-    HTTP_QUERY_MAX = 16,      /* options that one request is asked for */
-    HTTP_BACKLOG = 128,       /* of HTTPS; the plain port has libmicrohttpd's */
+    HTTP_CAPTURES_MAX = 8, /* {names} in a pattern */
+    HTTP_QUERY_MAX = 16,   /* options that one request is asked for */
+    HTTP_BACKLOG = 128,    /* of HTTPS; the plain port has libmicrohttpd's */
     HTTP_THREAD_STACK = 512 << 10,
     HTTP_SLICE = 256, /* records that one call on a shard walks over: it must not hold up the shard's clients */
 };
@@ -86,6 +87,7 @@ struct request {
     char *path;       /* owned; the captures lie in it */
     struct buf bytes; /* the body as it came */
     json_t *body;     /* an object; an empty one when there was no body */
+    struct view view;
     bool too_large;
     bool trusted;      /* it is the node's own: nobody asks for rights */
     bool metrics_only; /* it came on the port that knows nothing else, and asks nobody who he is */
@@ -257,9 +259,9 @@ struct totals {
     bool disk_alarm, memory_alarm; /* of this node */
 };
 void totals_gather(struct http *h, struct totals *t);
-json_t *nodes_everywhere(struct http *h); /* new: an object per member of the cluster */
+json_t *nodes_everywhere(struct request *r); /* new: an object per member of the cluster */
 json_t *exchange_types_json(void);
-void exchange_stats_put(struct http *h, json_t *exchanges); /* message_stats, of those that have any */
+void exchange_stats_put(struct request *r, json_t *exchanges); /* message_stats, of those that have any */
 json_t *cluster_name_json(struct http *h);
 /* Of all nodes that are in touch. */
 json_t *connections_seen(struct request *r);

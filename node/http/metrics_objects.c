@@ -143,7 +143,8 @@ void expose_connections(struct exposition *e, struct http *h, const struct selec
     };
     size_t count = sizeof figures / sizeof figures[0];
     if (!wants_any(figures, count, s)) return;
-    json_t *items = connections_here(h);
+    struct view none = {0};
+    json_t *items = connections_here(h, &none);
     expose_all(e, items, "connection", figures, count, s);
     json_decref(items);
 }
@@ -194,7 +195,8 @@ void expose_channels(struct exposition *e, struct http *h, const struct selectio
     };
     size_t count = sizeof figures / sizeof figures[0];
     if (!wants_any(figures, count, s)) return;
-    json_t *items = channels_here(h);
+    struct view none = {0};
+    json_t *items = channels_here(h, &none);
     expose_all(e, items, "channel", figures, count, s);
     json_decref(items);
 }

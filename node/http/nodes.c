@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "node/http/families.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
@@ -72,8 +73,7 @@ static void put_without_counterpart(json_t *o)
         "io_write_bytes",       "io_write_avg_time",     "io_sync_avg_time",       "io_seek_count",
         "io_seek_avg_time",     "io_reopen_count",       "mnesia_ram_tx_count",    "mnesia_disk_tx_count",
         "msg_store_read_count", "msg_store_write_count", "queue_index_read_count", "queue_index_write_count"};
-    static const char *const gauges[] = {"mem_used",  "fd_used", "sockets_used",       "proc_used",
-                                         "disk_free", "gc_num",  "gc_bytes_reclaimed", "context_switches"};
+    static const char *const gauges[] = {"gc_num", "gc_bytes_reclaimed"};
     char details[64];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(details, sizeof details, "%s_details", names[i]);
@@ -156,29 +156,27 @@ void node_attempts_reset(struct http *h)
     atomic_store(&h->logins_succeeded, 0);
 }
 
-static void put_stats(json_t *o, struct http *h, const struct totals *t)
+static void put_stats(json_t *o, struct http *h, const struct totals *t, const struct view *v)
 {
+    static const enum stat_kind churn[] = {STAT_CONNECTION_CREATED, STAT_CONNECTION_CLOSED, STAT_CHANNEL_CREATED,
+                                           STAT_CHANNEL_CLOSED,     STAT_QUEUE_DECLARED,    STAT_QUEUE_CREATED,
+                                           STAT_QUEUE_DELETED};
     struct stats stats = {0};
-    struct rates rates;
     stats_of_session(&stats, &t->stats);
     stats.values[STAT_CONNECTION_CREATED] = t->connections_opened;
     stats.values[STAT_CONNECTION_CLOSED] = t->connections_closed;
-    sampler_rates(h->sampler, "node", &rates);
-    json_put(o, "message_stats", message_stats_json(&stats, &rates));
-    json_put_stat(o, STAT_CONNECTION_CREATED, "connection_created", &stats, &rates);
-    json_put_stat(o, STAT_CONNECTION_CLOSED, "connection_closed", &stats, &rates);
-    json_put_stat(o, STAT_CHANNEL_CREATED, "channel_created", &stats, &rates);
-    json_put_stat(o, STAT_CHANNEL_CLOSED, "channel_closed", &stats, &rates);
-    json_put_stat(o, STAT_QUEUE_DECLARED, "queue_declared", &stats, &rates);
-    json_put_stat(o, STAT_QUEUE_CREATED, "queue_created", &stats, &rates);
-    json_put_stat(o, STAT_QUEUE_DELETED, "queue_deleted", &stats, &rates);
-    json_t *queues = json_object();
+    for (size_t i = 0; i < sizeof churn / sizeof churn[0]; i++) json_put_stat(o, churn[i], &stats);
+    sampler_details(h->sampler, "node", v, RANGE_NODE_STATS, o);
+    json_t *messages = message_stats_json(&stats), *queues = json_object();
+    sampler_details(h->sampler, "node", v, RANGE_MSG_RATES, messages);
+    json_put(o, "message_stats", messages);
     stats.values[STAT_READY] = t->ready;
     stats.values[STAT_UNACKED] = t->unacked;
     stats.values[STAT_MESSAGES] = t->ready + t->unacked;
-    json_put_stat(queues, STAT_MESSAGES, "messages", &stats, &rates);
-    json_put_stat(queues, STAT_READY, "messages_ready", &stats, &rates);
-    json_put_stat(queues, STAT_UNACKED, "messages_unacknowledged", &stats, &rates);
+    json_put_stat(queues, STAT_MESSAGES, &stats);
+    json_put_stat(queues, STAT_READY, &stats);
+    json_put_stat(queues, STAT_UNACKED, &stats);
+    sampler_details(h->sampler, "node", v, RANGE_LENGTHS, queues);
     json_put(o, "queue_totals", queues);
 }
 
@@ -213,7 +211,7 @@ static json_t *log_files_json(const struct logger *l)
     return array;
 }
 
-json_t *node_here(struct http *h)
+json_t *node_here(struct http *h, const struct view *v)
 {
     const struct node_settings *settings = node_settings(h->params.node);
     struct totals totals;
@@ -229,10 +227,10 @@ json_t *node_here(struct http *h)
     put_totals(o, &totals);
     put_lag(o, h);
     put_without_counterpart(o);
-    put_stats(o, h, &totals);
+    put_stats(o, h, &totals, v);
     put_attempts(o, h, &totals);
     shard_call_any(node_shard(h->params.node, 0), put_alarms, o);
-    json_put(o, "rates_mode", json_string("basic"));
+    json_put(o, "rates_mode", json_string(h->params.management->rates_mode));
     json_put(o, "net_ticktime", json_integer(settings->node_timeout_ms / 1000));
     json_put(o, "partitions", json_array());
     json_put(o, "cluster_links", json_array());
@@ -278,13 +276,13 @@ static void add_absent(struct shard *s, void *arg)
     }
 }
 
-json_t *nodes_everywhere(struct http *h)
+json_t *nodes_everywhere(struct request *r)
 {
-    json_t *array = peers_ask(h->peers, "node");
+    json_t *array = peers_ask_view(r, "node");
     for (size_t i = json_array_size(array); i-- > 0;)
         if (!json_is_object(json_array_get(array, i))) json_array_remove(array, i);
-    json_array_insert_new(array, 0, node_here(h));
-    shard_call_any(node_shard(h->params.node, 0), add_absent, array);
+    json_array_insert_new(array, 0, node_here(r->http, &r->view));
+    shard_call_any(node_shard(r->http->params.node, 0), add_absent, array);
     return array;
 }
 
@@ -292,7 +290,7 @@ void api_nodes_list(struct request *r, struct answer *a)
 {
     struct listing listing;
     if (!listing_open(&listing, r, a)) return;
-    json_t *nodes = nodes_everywhere(r->http);
+    json_t *nodes = nodes_everywhere(r);
     listing_answer(&listing, nodes, json_array_size(nodes), "name", a);
 }
 
@@ -307,7 +305,7 @@ static json_t *find(struct request *r, json_t *nodes)
 
 void api_node_get(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
     if (found) answer_json(a, columns_of(found, request_query(r, "columns")));
     else answer_not_found(a);
     json_decref(nodes);
@@ -315,7 +313,7 @@ void api_node_get(struct request *r, struct answer *a)
 
 void api_node_memory(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
     json_int_t used = json_integer_value(json_object_get(found, "mem_used"));
     if (!found) answer_not_found(a);
     else
@@ -326,7 +324,7 @@ void api_node_memory(struct request *r, struct answer *a)
 
 void api_node_memory_relative(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
     if (found) answer_json(a, json_pack("{s:{s:i, s:i}}", "memory", "total", 100, "other_system", 100));
     else answer_not_found(a);
     json_decref(nodes);
@@ -334,8 +332,7 @@ void api_node_memory_relative(struct request *r, struct answer *a)
 
 void api_auth_attempts(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes),
-           *attempts = json_object_get(found, "auth_attempts");
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes), *attempts = json_object_get(found, "auth_attempts");
     if (attempts) answer_json(a, json_incref(attempts));
     else answer_not_found(a);
     json_decref(nodes);
@@ -343,7 +340,7 @@ void api_auth_attempts(struct request *r, struct answer *a)
 
 void api_auth_attempts_reset(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r->http), *found = find(r, nodes);
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
     struct buf question = {0};
     if (!found) {
         answer_not_found(a);

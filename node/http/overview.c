@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "node/http/families.h"
 #include "node/http/stats.h"
 
@@ -113,10 +114,8 @@ static void put_identity(json_t *o, struct http *h)
 {
     const struct http_params *p = &h->params;
     json_put(o, "management_version", json_string(p->version));
-    json_put(o, "rates_mode", json_string("basic"));
-    json_put(o, "sample_retention_policies",
-             json_pack("{s:[i], s:[i], s:[i]}", "global", STATS_INTERVAL_MS / 1000, "basic", STATS_INTERVAL_MS / 1000,
-                       "detailed", STATS_INTERVAL_MS / 1000));
+    json_put(o, "rates_mode", json_string(p->management->rates_mode));
+    json_put(o, "sample_retention_policies", sampler_spans(h->sampler));
     json_put(o, "exchange_types", exchange_types_json());
     json_put(o, "product_name", json_string(p->product));
     json_put(o, "product_version", json_string(p->version));
@@ -127,8 +126,6 @@ static void put_identity(json_t *o, struct http *h)
     json_put(o, "erlang_version", json_string("none"));
     json_put(o, "erlang_full_version", json_string("none: Warren is written in C"));
     json_put(o, "release_series_support_status", json_string("supported"));
-    json_put(o, "disable_stats", json_false());
-    json_put(o, "enable_queue_totals", json_false());
     json_put(o, "statistics_db_event_queue", json_integer(0));
     json_put(o, "node", json_string(node_settings(p->node)->name));
 }
@@ -164,12 +161,14 @@ static void put_objects(json_t *o, struct http *h, const json_t *nodes)
 
 void api_overview_get(struct request *r, struct answer *a)
 {
-    json_t *o = json_object(), *nodes = nodes_everywhere(r->http), *listeners = json_array();
+    json_t *o = json_object(), *nodes = nodes_everywhere(r), *listeners = json_array();
     put_identity(o, r->http);
     put_objects(o, r->http, nodes);
-    put_churn(o, nodes);
-    json_put(o, "queue_totals", sum_of(nodes, "queue_totals"));
-    json_put(o, "message_stats", sum_of(nodes, "message_stats"));
+    json_put(o, "disable_stats", json_boolean(!r->view.stats));
+    json_put(o, "enable_queue_totals", json_boolean(r->view.totals));
+    if (r->view.stats) put_churn(o, nodes);
+    if (r->view.stats) json_put(o, "message_stats", sum_of(nodes, "message_stats"));
+    if (r->view.stats || r->view.totals) json_put(o, "queue_totals", sum_of(nodes, "queue_totals"));
     for (size_t i = 0; i < json_array_size(nodes); i++) {
         json_t *own = json_object_get(json_array_get(nodes, i), "listeners");
         if (own) json_array_extend(listeners, own);

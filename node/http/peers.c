@@ -94,13 +94,34 @@ json_t *peers_ask(struct peers *p, const char *question)
     return answers;
 }
 
-json_t *peers_list(struct peers *p, json_t *own, const char *question)
+/* Moves both. */
+static json_t *joined(json_t *own, json_t *answers)
 {
-    json_t *answers = peers_ask(p, question);
     for (size_t i = 0; i < json_array_size(answers); i++)
         if (json_is_array(json_array_get(answers, i))) json_array_extend(own, json_array_get(answers, i));
     json_decref(answers);
     return own;
+}
+
+json_t *peers_list(struct peers *p, json_t *own, const char *question)
+{
+    return joined(own, peers_ask(p, question));
+}
+
+json_t *peers_ask_view(struct request *r, const char *question)
+{
+    struct buf text = {0};
+    buf_printf(&text, "%s\n", question);
+    view_put(&r->view, &text);
+    buf_put_u8(&text, 0);
+    json_t *answers = peers_ask(r->http->peers, (const char *)text.data);
+    buf_close(&text);
+    return answers;
+}
+
+json_t *peers_list_view(struct request *r, json_t *own, const char *question)
+{
+    return joined(own, peers_ask_view(r, question));
 }
 
 /* --- events, on shard 0 --- */

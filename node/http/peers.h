@@ -25,6 +25,10 @@ json_t *peers_ask(struct peers *p, const char *question);
 /* The same for questions whose answer is a list: this node's own list and all others', as one. Moves `own`. */
 json_t *peers_list(struct peers *p, json_t *own, const char *question);
 
+/* The same, and the request's view goes along. */
+json_t *peers_ask_view(struct request *r, const char *question);
+json_t *peers_list_view(struct request *r, json_t *own, const char *question);
+
 /* questions.c: what this node says of itself; new, NULL when the question is not known. */
 json_t *question_answer(struct http *h, struct slice question);
 

@@ -14,12 +14,13 @@ static struct slice next_line(struct slice *rest)
 json_t *question_answer(struct http *h, struct slice question)
 {
     struct slice rest = question, word = next_line(&rest);
-    if (slice_is(word, "connections")) return connections_here(h);
-    if (slice_is(word, "channels")) return channels_here(h);
+    struct view view = view_of_line(rest); /* of those that have one */
+    if (slice_is(word, "connections")) return connections_here(h, &view);
+    if (slice_is(word, "channels")) return channels_here(h, &view);
     if (slice_is(word, "consumers")) return consumers_here(h);
-    if (slice_is(word, "node")) return node_here(h);
-    if (slice_is(word, "exchanges")) return exchange_stats_here(h);
-    if (slice_is(word, "queues")) return queues_here(h);
+    if (slice_is(word, "node")) return node_here(h, &view);
+    if (slice_is(word, "exchanges")) return exchange_stats_here(h, &view);
+    if (slice_is(word, "queues")) return queues_here(h, &view);
     if (slice_is(word, "reset attempts")) {
         if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);
         return json_true();

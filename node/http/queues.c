@@ -26,12 +26,16 @@ static void put_replicas(json_t *o, const struct members *m, const struct queue_
     json_put(o, "online", online);
 }
 
-static void put_counts(json_t *o, const struct queue_stat *s)
+static void put_lengths(json_t *o, const struct queue_stat *s)
 {
     json_put(o, "messages", json_number(s->ready + s->unacked + s->delayed));
-    json_put(o, "messages_delayed", json_number(s->delayed)); /* for their next try; neither ready nor unacked */
     json_put(o, "messages_ready", json_number(s->ready));
     json_put(o, "messages_unacknowledged", json_number(s->unacked));
+}
+
+static void put_counts(json_t *o, const struct queue_stat *s)
+{
+    json_put(o, "messages_delayed", json_number(s->delayed)); /* for their next try; neither ready nor unacked */
     json_put(o, "messages_persistent", json_number(s->ready + s->unacked)); /* a replica keeps every message on disk */
     json_put(o, "message_bytes", json_number(s->ready_bytes + s->unacked_bytes + s->delayed_bytes));
     json_put(o, "message_bytes_ready", json_number(s->ready_bytes));
@@ -41,18 +45,16 @@ static void put_counts(json_t *o, const struct queue_stat *s)
     json_put(o, "consumers", json_number(s->consumers));
 }
 
-static void put_stats(json_t *o, struct http *h, const struct queue_facts *q)
+static void put_stats(json_t *o, struct http *h, const struct view *v, const struct queue_facts *q)
 {
     char key[64];
     struct stats stats = {0};
-    struct rates rates;
     snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
-    sampler_rates(h->sampler, key, &rates);
     stats_of_queue(&stats, &q->stat);
-    json_put(o, "message_stats", message_stats_json(&stats, &rates));
-    json_put(o, "messages_details", rate_json(rates.values[STAT_MESSAGES]));
-    json_put(o, "messages_ready_details", rate_json(rates.values[STAT_READY]));
-    json_put(o, "messages_unacknowledged_details", rate_json(rates.values[STAT_UNACKED]));
+    json_t *messages = message_stats_json(&stats);
+    sampler_details(h->sampler, key, v, RANGE_MSG_RATES, messages);
+    sampler_details(h->sampler, key, v, RANGE_LENGTHS, o);
+    json_put(o, "message_stats", messages);
 }
 
 static json_t *name_or_null(const char *name)
@@ -88,7 +90,7 @@ static void put_fixed(json_t *o)
     json_put(o, "recoverable_slaves", json_array());
 }
 
-static json_t *queue_json(struct http *h, const struct members *m, const struct queue_list *l,
+static json_t *queue_json(struct http *h, const struct view *v, const struct members *m, const struct queue_list *l,
                           const struct queue_facts *q)
 {
     struct slice type = slice_str("classic"), arguments = queue_arguments_of(l, q);
@@ -108,14 +110,16 @@ static json_t *queue_json(struct http *h, const struct members *m, const struct 
     json_put(o, "state", json_string(q->leader ? "running" : "minority"));
     json_put(o, "here", json_boolean(q->here));
     put_replicas(o, m, q);
-    put_counts(o, &q->stat);
-    put_stats(o, h, q);
     put_policies(o, q);
+    if (v->stats || v->totals) put_lengths(o, &q->stat);
+    if (!v->stats) return o;
+    put_counts(o, &q->stat);
+    put_stats(o, h, v, q);
     put_fixed(o);
     return o;
 }
 
-json_t *queues_here(struct http *h)
+json_t *queues_here(struct http *h, const struct view *v)
 {
     struct queue_list list;
     struct members members;
@@ -124,20 +128,20 @@ json_t *queues_here(struct http *h)
     json_t *array = json_array();
     for (size_t i = 0; i < list.count; i++)
         if (list.items[i].leader == node_settings(h->params.node)->node)
-            json_array_append_new(array, queue_json(h, &members, &list, &list.items[i]));
+            json_array_append_new(array, queue_json(h, v, &members, &list, &list.items[i]));
     queue_list_close(&list);
     members_close(&members);
     return array;
 }
 
 /* Queues without a replica on this node: what their leaders say takes the place of what is not known here. */
-static json_t *complete(struct http *h, json_t *array)
+static json_t *complete(struct request *r, json_t *array)
 {
     bool all_here = true;
     for (size_t i = 0; i < json_array_size(array) && all_here; i++)
         all_here = json_is_true(json_object_get(json_array_get(array, i), "here"));
     if (all_here) return array;
-    json_t *others = peers_list(h->peers, json_array(), "queues"), *by_name = json_object();
+    json_t *others = peers_list_view(r, json_array(), "queues"), *by_name = json_object();
     struct buf key = {0};
     for (unsigned pass = 0; pass < 2; pass++) {
         const json_t *from = pass ? array : others;
@@ -186,9 +190,9 @@ static void answer_queues(struct request *r, struct listing *listing, struct que
     members_open(r->http, &members);
     json_t *array = json_array();
     for (size_t i = from; i < from + shown; i++)
-        json_array_append_new(array, queue_json(r->http, &members, list, &list->items[i]));
+        json_array_append_new(array, queue_json(r->http, &r->view, &members, list, &list->items[i]));
     members_close(&members);
-    array = complete(r->http, array);
+    array = complete(r, array);
     if (by_name) listing_answer_cut(listing, array, count, list->total, a);
     else listing_answer(listing, array, list->total, "", a);
 }
@@ -220,7 +224,7 @@ static json_t *find(struct request *r)
     struct members members;
     members_open(r->http, &members);
     queue_list_open(&list, r->http, r->captures[0], r->captures[1], NULL);
-    json_t *found = list.count ? queue_json(r->http, &members, &list, &list.items[0]) : NULL;
+    json_t *found = list.count ? queue_json(r->http, &r->view, &members, &list, &list.items[0]) : NULL;
     queue_list_close(&list);
     members_close(&members);
     return found;
@@ -261,11 +265,13 @@ void api_queue_get(struct request *r, struct answer *a)
     }
     json_t *array = json_array();
     json_array_append_new(array, found);
-    complete(r->http, array);
+    complete(r, array);
     found = json_array_get(array, 0);
-    put_consumers(found, consumers_of_queue(r, r->captures[0], r->captures[1]));
-    json_put(found, "incoming", json_array());
-    json_put(found, "deliveries", json_array());
+    if (r->view.stats) {
+        put_consumers(found, consumers_of_queue(r, r->captures[0], r->captures[1]));
+        json_put(found, "incoming", json_array());
+        json_put(found, "deliveries", json_array());
+    }
     answer_json(a, columns_of(found, request_query(r, "columns")));
     json_decref(array);
 }

@@ -12,10 +12,12 @@ struct route_entry {
     const char *pattern;
     enum http_tag tag;
     enum http_tag changed_by; /* methods other than GET, when they need more */
+    bool figures;             /* GET shows nothing but figures: refused where they are switched off */
     request_handler *handlers[HTTP_METHODS];
 };
 
 #define CHANGED_BY .changed_by
+#define FIGURES .figures = true
 
 #define GET .handlers[HTTP_GET]
 #define PUT .handlers[HTTP_PUT]
@@ -40,17 +42,17 @@ static const struct route_entry table[] = {
     {"/api/nodes/{}", TAG_MONITORING, GET = api_node_get},
     {"/api/nodes/{}/memory", TAG_MONITORING, GET = api_node_memory},
     {"/api/nodes/{}/memory/relative", TAG_MONITORING, GET = api_node_memory_relative},
-    {"/api/connections", TAG_MANAGEMENT, GET = api_connections_list},
-    {"/api/connections/username/{}", TAG_MANAGEMENT, GET = api_connections_of_user,
+    {"/api/connections", TAG_MANAGEMENT, FIGURES, GET = api_connections_list},
+    {"/api/connections/username/{}", TAG_MANAGEMENT, FIGURES, GET = api_connections_of_user,
      DELETE = api_connections_of_user_delete},
-    {"/api/connections/{}", TAG_MANAGEMENT, GET = api_connection_get, DELETE = api_connection_delete},
-    {"/api/connections/{}/channels", TAG_MANAGEMENT, GET = api_channels_of_connection},
-    {"/api/channels", TAG_MANAGEMENT, GET = api_channels_list},
-    {"/api/channels/{}", TAG_MANAGEMENT, GET = api_channel_get},
-    {"/api/vhosts/{}/connections", TAG_MANAGEMENT, GET = api_connections_of_vhost},
-    {"/api/vhosts/{}/channels", TAG_MANAGEMENT, GET = api_channels_of_vhost},
-    {"/api/consumers", TAG_MANAGEMENT, GET = api_consumers_list},
-    {"/api/consumers/{}", TAG_MANAGEMENT, GET = api_consumers_list},
+    {"/api/connections/{}", TAG_MANAGEMENT, FIGURES, GET = api_connection_get, DELETE = api_connection_delete},
+    {"/api/connections/{}/channels", TAG_MANAGEMENT, FIGURES, GET = api_channels_of_connection},
+    {"/api/channels", TAG_MANAGEMENT, FIGURES, GET = api_channels_list},
+    {"/api/channels/{}", TAG_MANAGEMENT, FIGURES, GET = api_channel_get},
+    {"/api/vhosts/{}/connections", TAG_MANAGEMENT, FIGURES, GET = api_connections_of_vhost},
+    {"/api/vhosts/{}/channels", TAG_MANAGEMENT, FIGURES, GET = api_channels_of_vhost},
+    {"/api/consumers", TAG_MANAGEMENT, FIGURES, GET = api_consumers_list},
+    {"/api/consumers/{}", TAG_MANAGEMENT, FIGURES, GET = api_consumers_list},
     {"/api/exchanges", TAG_MANAGEMENT, GET = api_exchanges_list},
     {"/api/exchanges/{}", TAG_MANAGEMENT, GET = api_exchanges_list},
     {"/api/exchanges/{}/{}", TAG_MANAGEMENT, GET = api_exchange_get, PUT = api_exchange_put,
@@ -284,8 +286,10 @@ static void call(struct request *r, const struct route_entry *e, struct answer *
         refuse(a, wanted);
     } else if (!json_is_object(r->body) && handler != api_login && handler != api_definitions_post) {
         answer_error(a, 400, "bad_request", "not_json");
-    } else {
-        handler(r, a);
+    } else if (view_of_request(r, &r->view, a)) {
+        if (e->figures && r->method == HTTP_GET && !r->view.stats)
+            answer_bad(a, "Stats in management UI are disabled on this node");
+        else handler(r, a);
     }
 }
 

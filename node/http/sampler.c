@@ -1,35 +1,23 @@
-/* The thread that looks at all counters every few seconds; what rates are made of. */
+/* The thread that looks at all counters every few seconds; what rates and samples are made of. */
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "node/http/families.h"
+#include "config/config.h"
+#include "node/http/samples.h"
 #include "node/http/stats.h"
 
 struct series {
     char *key; /* owned */
     struct stats last;
-    struct rates rates;
-    uint64_t round; /* it was seen in */
-};
-
-/* A look at one thing, on its way from a shard's thread. */
-struct look {
-    char *key; /* owned */
-    struct stats stats;
-};
-
-struct looks {
-    struct look *items;
-    size_t count, capacity;
-    uint64_t cursor;
-    uint32_t group;
-    bool more;
-    struct stats node;
+    double rates[STAT_KINDS]; /* per second */
+    uint64_t round;           /* it was seen in */
+    struct samples *samples;  /* NULL: none are kept */
+    uint64_t asked;           /* the round in which somebody last wanted samples */
 };
 
 struct sampler {
@@ -37,105 +25,99 @@ struct sampler {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t stop;
-    bool stopping;
+    bool stopping, running;
+    struct samples_policy global, basic, detailed;
     struct map_str series; /* guarded by `lock`, with what is in it */
-    uint64_t round, looked_at_ms;
+    uint64_t round, looked_at_ms, kept, taken_over;
 };
 
-static uint64_t now_ms(void)
+static uint64_t now_ms(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* --- looking --- */
+/* --- what is kept of whom --- */
 
-static struct look *add(struct looks *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define KIND(kind) (UINT64_C(1) << (kind))
+#define MESSAGES (KIND(STAT_MESSAGE_KINDS) - 1)
+#define LENGTHS (KIND(STAT_MESSAGES) | KIND(STAT_READY) | KIND(STAT_UNACKED))
 
-static struct look *add(struct looks *l, const char *format, ...)
+static const struct family {
+    const char *prefix; /* of keys */
+    uint64_t kinds;
+    bool global, always;
+} families[] = {
+    {"node", KIND(STAT_KINDS) - 1, true, true},
+    {"vhost ", MESSAGES | LENGTHS, true, true},
+    {"queue ", MESSAGES | LENGTHS, false, false},
+    {"exchange ", KIND(STAT_PUBLISH_IN) | KIND(STAT_PUBLISH_OUT), false, false},
+    {"connection ", KIND(STAT_RECV_OCT) | KIND(STAT_SEND_OCT), false, false},
+    {"channel ", MESSAGES, false, false},
+};
+
+static const struct family *family_of(const char *key)
 {
-    char key[600]; /* the longest: two names of an exchange */
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(key, sizeof key, format, arguments);
-    va_end(arguments);
-    if (l->count == l->capacity) l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
-    struct look *look = &l->items[l->count++];
-    *look = (struct look){.key = mem_strdup(key)};
-    return look;
-}
-
-static void look_at_channels(struct looks *l, const struct shard_connection_info *c)
-{
-    struct session_channel_info channel;
-    for (uint64_t cursor = 0; session_next_channel(c->handle, &cursor, &channel);) {
-        struct look *look = add(l, "channel %s (%u)", c->session.peer, channel.number);
-        stats_of_session(&look->stats, &channel.stats);
+    size_t i = 0;
+    while (strncmp(key, families[i].prefix, strlen(families[i].prefix)) != 0) {
+        i++;
+        CHECK(i < sizeof families / sizeof families[0]);
     }
+    return &families[i];
 }
 
-static void look_at_connections(struct shard *s, void *arg)
+static unsigned column_of(const struct family *f, unsigned kind)
 {
-    struct looks *l = arg;
-    struct shard_connection_info c;
-    l->more = true;
-    for (unsigned i = 0; i < HTTP_SLICE && (l->more = shard_next_connection(s, &l->cursor, &c)); i++) {
-        struct look *look = add(l, "connection %s", c.session.peer);
-        look->stats.values[STAT_RECV_OCT] = c.bytes_in;
-        look->stats.values[STAT_SEND_OCT] = c.bytes_out;
-        stats_of_session(&l->node, &c.session.stats);
-        look_at_channels(l, &c);
+    return (unsigned)__builtin_popcountll(f->kinds & (KIND(kind) - 1));
+}
+
+static void keep_samples(struct sampler *s, struct series *series)
+{
+    const struct family *f = family_of(series->key);
+    series->samples = samples_create(f->global ? &s->global : &s->basic, (unsigned)__builtin_popcountll(f->kinds));
+    s->kept += !f->always;
+}
+
+static void drop_samples(struct sampler *s, struct series *series)
+{
+    if (series->samples) s->kept -= !family_of(series->key)->always;
+    samples_destroy(series->samples);
+    series->samples = NULL;
+}
+
+static void add_samples(const struct series *series, uint64_t at_ms)
+{
+    const struct family *f = family_of(series->key);
+    uint64_t values[STAT_KINDS];
+    unsigned width = 0;
+    for (unsigned k = 0; k < STAT_KINDS; k++)
+        if (f->kinds >> k & 1) values[width++] = series->last.values[k];
+    samples_add(series->samples, at_ms, values);
+}
+
+/* Somebody wants samples of what has none: it takes the place of what nobody has asked for the longest. At most once a
+ * round, since it looks at all. */
+static void want_samples(struct sampler *s, struct series *wanting)
+{
+    if (s->kept >= SAMPLER_KEPT_MAX) {
+        struct series *oldest = NULL, *series;
+        struct slice key;
+        size_t at = 0;
+        if (s->taken_over == s->round) return;
+        s->taken_over = s->round;
+        while ((series = map_str_next(&s->series, &at, &key)))
+            if (series->samples && !family_of(series->key)->always && (!oldest || series->asked < oldest->asked))
+                oldest = series;
+        drop_samples(s, oldest);
     }
-}
-
-static void look_at_closed(struct shard *s, void *arg)
-{
-    struct looks *l = arg;
-    struct shard_figures figures;
-    shard_figures(s, &figures);
-    stats_of_session(&l->node, &figures.closed);
-    l->node.values[STAT_CONNECTION_CREATED] += figures.connections_opened;
-    l->node.values[STAT_CONNECTION_CLOSED] += figures.connections_closed;
-}
-
-static void look_at_queues(struct shard *s, void *arg)
-{
-    struct looks *l = arg;
-    struct queue_machine *m = broker_queues(shard_broker(s), l->group);
-    struct queue_stat q;
-    l->more = m != NULL;
-    for (unsigned i = 0; i < HTTP_SLICE && l->more && (l->more = queue_machine_next(m, &l->cursor, &q)); i++) {
-        if (broker_leader(shard_broker(s), l->group) == shard_settings(s)->node) {
-            l->node.values[STAT_READY] += q.ready;
-            l->node.values[STAT_UNACKED] += q.unacked;
-            l->node.values[STAT_MESSAGES] += q.ready + q.unacked;
-        }
-        if (!q.counts.enqueued && !q.counts.delivered && !q.counts.acked) continue;
-        struct look *look = add(l, "queue %llu", (unsigned long long)q.id);
-        stats_of_queue(&look->stats, &q);
-    }
-}
-
-static void look_at_exchanges(struct http *h, struct looks *l)
-{
-    json_t *sums = exchange_counts_here(h), *names, *counts;
-    const char *vhost, *name;
-    json_object_foreach(sums, vhost, names)
-    {
-        json_object_foreach(names, name, counts)
-        {
-            struct look *look = add(l, "exchange %s/%s", vhost, name);
-            look->stats.values[STAT_PUBLISH_IN] = (uint64_t)json_integer_value(json_array_get(counts, 0));
-            look->stats.values[STAT_PUBLISH_OUT] = (uint64_t)json_integer_value(json_array_get(counts, 1));
-        }
-    }
-    json_decref(sums);
+    keep_samples(s, wanting);
+    add_samples(wanting, now_ms(CLOCK_REALTIME));
 }
 
 /* --- booking --- */
 
-static void book(struct sampler *s, const struct look *look, double seconds)
+static void book(struct sampler *s, const struct look *look, double seconds, uint64_t at_ms)
 {
     struct series *series = map_str_get(&s->series, slice_str(look->key));
     bool known = series != NULL;
@@ -143,18 +125,21 @@ static void book(struct sampler *s, const struct look *look, double seconds)
         series = mem_zalloc(sizeof *series);
         series->key = mem_strdup(look->key);
         map_str_set(&s->series, slice_str(series->key), series);
+        if (family_of(series->key)->always || s->kept < SAMPLER_KEPT_MAX) keep_samples(s, series);
     }
     for (unsigned k = 0; k < STAT_KINDS; k++) {
         uint64_t now = look->stats.values[k], before = series->last.values[k];
         bool falls = k >= STAT_MESSAGES, comparable = (known || s->round > 1) && seconds > 0;
-        series->rates.values[k] = comparable && (falls || now > before) ? ((double)now - (double)before) / seconds : 0;
+        series->rates[k] = comparable && (falls || now > before) ? ((double)now - (double)before) / seconds : 0;
     }
     series->last = look->stats;
     series->round = s->round;
+    if (series->samples) add_samples(series, at_ms);
 }
 
-static void free_series(struct series *series)
+static void free_series(struct sampler *s, struct series *series)
 {
+    drop_samples(s, series);
     mem_free(series->key);
     mem_free(series);
 }
@@ -170,7 +155,7 @@ static void forget(struct sampler *s)
         if (series->round != s->round) gone[count++] = series;
     for (size_t i = 0; i < count; i++) {
         map_str_remove(&s->series, slice_str(gone[i]->key));
-        free_series(gone[i]);
+        free_series(s, gone[i]);
     }
     mem_free(gone);
 }
@@ -178,36 +163,16 @@ static void forget(struct sampler *s)
 static void round_of_looks(struct sampler *s)
 {
     struct looks l = {0};
-    const struct node_settings *settings = node_settings(s->http->params.node);
-    for (uint16_t i = 0; i < settings->shard_count; i++) {
-        struct shard *shard = node_shard(s->http->params.node, i);
-        l.cursor = 0;
-        do shard_call_any(shard, look_at_connections, &l);
-        while (l.more);
-        shard_call_any(shard, look_at_closed, &l);
-    }
-    for (l.group = 1; l.group < settings->placement.group_count; l.group++) {
-        l.cursor = 0;
-        do
-            shard_call_any(node_shard(s->http->params.node, (uint16_t)(l.group % settings->shard_count)),
-                           look_at_queues, &l);
-        while (l.more);
-    }
-    look_at_exchanges(s->http, &l);
-    struct look *node = add(&l, "node");
-    node->stats = l.node;
-    uint64_t now = now_ms();
+    looks_take(&l, s->http);
+    uint64_t now = now_ms(CLOCK_MONOTONIC), at_ms = now_ms(CLOCK_REALTIME);
     pthread_mutex_lock(&s->lock);
     double seconds = s->looked_at_ms ? (double)(now - s->looked_at_ms) / 1000 : 0;
     s->looked_at_ms = now;
     s->round++;
-    for (size_t i = 0; i < l.count; i++) {
-        book(s, &l.items[i], seconds);
-        mem_free(l.items[i].key);
-    }
+    for (size_t i = 0; i < l.count; i++) book(s, &l.items[i], seconds, at_ms);
     forget(s);
     pthread_mutex_unlock(&s->lock);
-    mem_free(l.items);
+    looks_free(&l);
 }
 
 static void *run(void *arg)
@@ -230,14 +195,39 @@ static void *run(void *arg)
 
 /* --- its life --- */
 
+/* What the configuration names of a set takes the place of all of it. */
+static void read_policy(struct samples_policy *p, const char *set, const struct config_pair *pairs)
+{
+    char prefix[64];
+    struct samples_policy given = {0};
+    int size = snprintf(prefix, sizeof prefix, "management.sample_retention_policies.%s.", set);
+    for (size_t i = 0; i < CONFIG_PAIRS_MAX && *pairs[i].name; i++)
+        if (!strncmp(pairs[i].name, prefix, (size_t)size))
+            samples_policy_add(&given, config_sample_span_s(pairs[i].name + size), (unsigned)atoi(pairs[i].value));
+    if (given.count) *p = given;
+}
+
+static void read_policies(struct sampler *s, const struct config_pair *pairs)
+{
+    s->global = (struct samples_policy){4, {{600, 5}, {3600, 60}, {28800, 600}, {86400, 1800}}};
+    s->basic = (struct samples_policy){2, {{600, 5}, {3600, 60}}};
+    s->detailed = (struct samples_policy){1, {{600, 5}}};
+    read_policy(&s->global, "global", pairs);
+    read_policy(&s->basic, "basic", pairs);
+    read_policy(&s->detailed, "detailed", pairs);
+}
+
 struct sampler *sampler_open(struct http *h)
 {
     struct sampler *s = mem_zalloc(sizeof *s);
     s->http = h;
+    read_policies(s, h->params.management->samples);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->stop, NULL);
+    if (!view_of_configuration(h).rates) return s; /* nobody will ask for any */
     CHECK(pthread_create(&s->thread, NULL, run, s) == 0);
     pthread_setname_np(s->thread, "http-sampler");
+    s->running = true;
     return s;
 }
 
@@ -247,22 +237,69 @@ void sampler_close(struct sampler *s)
     s->stopping = true;
     pthread_cond_broadcast(&s->stop);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
+    if (s->running) pthread_join(s->thread, NULL);
     size_t at = 0;
     struct slice key;
     struct series *series;
-    while ((series = map_str_next(&s->series, &at, &key))) free_series(series);
+    while ((series = map_str_next(&s->series, &at, &key))) free_series(s, series);
     map_str_close(&s->series);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->stop);
     mem_free(s);
 }
 
-void sampler_rates(struct sampler *s, const char *key, struct rates *out)
+/* --- showing --- */
+
+/* At full multiples of the increment, so that what nodes say can be added up; the newest first. */
+static void put_samples(json_t *details, const struct samples *samples, unsigned column, const struct range *range)
 {
-    *out = (struct rates){0};
+    uint64_t step = (uint64_t)range->incr_s * 1000, last = now_ms(CLOCK_REALTIME) / step * step, value;
+    unsigned count = range->age_s / range->incr_s;
+    json_t *array = json_array();
+    double sum = 0, newest = 0, oldest = 0;
+    for (unsigned i = 0; i <= count && i * step <= last; i++) {
+        if (!samples_at(samples, range->age_s, last - i * step, column, &value)) break;
+        json_array_append_new(
+            array, json_pack("{s:I, s:I}", "sample", (json_int_t)value, "timestamp", (json_int_t)(last - i * step)));
+        if (!i) newest = (double)value;
+        oldest = (double)value;
+        sum += (double)value;
+    }
+    size_t shown = json_array_size(array);
+    json_put(details, "samples", array);
+    json_put(details, "avg_rate", json_real(shown > 1 ? (newest - oldest) / ((double)(shown - 1) * range->incr_s) : 0));
+    json_put(details, "avg", json_real(shown ? sum / (double)shown : 0));
+}
+
+void sampler_details(struct sampler *s, const char *key, const struct view *v, enum view_range range, json_t *o)
+{
+    const struct family *f = family_of(key);
+    const struct range *wanted = &v->ranges[range];
+    char name[64];
+    if (!v->rates) return;
     pthread_mutex_lock(&s->lock);
     struct series *series = map_str_get(&s->series, slice_str(key));
-    if (series) *out = series->rates;
+    if (series && wanted->incr_s && !series->samples) want_samples(s, series);
+    if (series && wanted->incr_s) series->asked = s->round;
+    for (unsigned k = 0; k < STAT_KINDS; k++) {
+        if (!(f->kinds >> k & 1) || !json_object_get(o, stat_names[k])) continue;
+        json_t *details = rate_json(series ? series->rates[k] : 0);
+        if (series && wanted->incr_s && series->samples) put_samples(details, series->samples, column_of(f, k), wanted);
+        snprintf(name, sizeof name, "%s_details", stat_names[k]);
+        json_put(o, name, details);
+    }
     pthread_mutex_unlock(&s->lock);
+}
+
+static json_t *spans_json(const struct samples_policy *p)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < p->count; i++) json_array_append_new(array, json_integer(p->tiers[i].span_s));
+    return array;
+}
+
+json_t *sampler_spans(const struct sampler *s)
+{
+    return json_pack("{s:o, s:o, s:o}", "global", spans_json(&s->global), "basic", spans_json(&s->basic), "detailed",
+                     spans_json(&s->detailed));
 }

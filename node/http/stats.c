@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static const char *const names[STAT_MESSAGE_KINDS] = {
+const char *const stat_names[STAT_KINDS] = {
     [STAT_PUBLISH] = "publish",
     [STAT_CONFIRM] = "confirm",
     [STAT_RETURN_UNROUTABLE] = "return_unroutable",
@@ -15,6 +15,27 @@ static const char *const names[STAT_MESSAGE_KINDS] = {
     [STAT_REDELIVER] = "redeliver",
     [STAT_ACK] = "ack",
     [STAT_DELIVER_GET] = "deliver_get",
+    [STAT_RECV_OCT] = "recv_oct",
+    [STAT_SEND_OCT] = "send_oct",
+    [STAT_PUBLISH_IN] = "publish_in",
+    [STAT_PUBLISH_OUT] = "publish_out",
+    [STAT_CONNECTION_CREATED] = "connection_created",
+    [STAT_CONNECTION_CLOSED] = "connection_closed",
+    [STAT_CHANNEL_CREATED] = "channel_created",
+    [STAT_CHANNEL_CLOSED] = "channel_closed",
+    [STAT_QUEUE_DECLARED] = "queue_declared",
+    [STAT_QUEUE_CREATED] = "queue_created",
+    [STAT_QUEUE_DELETED] = "queue_deleted",
+    [STAT_IO_SYNCS] = "io_sync_count",
+    [STAT_CONTEXT_SWITCHES] = "context_switches",
+    [STAT_MESSAGES] = "messages",
+    [STAT_READY] = "messages_ready",
+    [STAT_UNACKED] = "messages_unacknowledged",
+    [STAT_MEM_USED] = "mem_used",
+    [STAT_FD_USED] = "fd_used",
+    [STAT_SOCKETS_USED] = "sockets_used",
+    [STAT_PROC_USED] = "proc_used",
+    [STAT_DISK_FREE] = "disk_free",
 };
 
 void stats_of_session(struct stats *to, const struct session_stats *from)
@@ -62,28 +83,37 @@ json_t *rate_json(double rate)
     return o;
 }
 
-void json_put_stat(json_t *o, enum stat_kind kind, const char *name, const struct stats *s, const struct rates *r)
+void json_put_stat(json_t *o, enum stat_kind kind, const struct stats *s)
 {
-    char details[64];
-    snprintf(details, sizeof details, "%s_details", name);
-    json_put(o, name, json_number(s->values[kind]));
-    json_put(o, details, rate_json(r->values[kind]));
+    json_put(o, stat_names[kind], json_number(s->values[kind]));
 }
 
-void message_stats_put_rates(json_t *o, const struct rates *r)
-{
-    for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) {
-        char details[64];
-        snprintf(details, sizeof details, "%s_details", names[kind]);
-        json_put(o, details, rate_json(r->values[kind]));
-    }
-}
-
-json_t *message_stats_json(const struct stats *s, const struct rates *r)
+json_t *message_stats_json(const struct stats *s)
 {
     json_t *o = json_object();
-    for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) json_put_stat(o, kind, names[kind], s, r);
+    for (unsigned kind = 0; kind < STAT_MESSAGE_KINDS; kind++) json_put_stat(o, kind, s);
     return o;
+}
+
+/* Nodes sample at the same full seconds; a time that only one of them knows keeps its value. */
+static void sum_samples(json_t *to, const json_t *from)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        const json_t *more = json_array_get(from, i);
+        json_int_t time = json_integer_value(json_object_get(more, "timestamp"));
+        while (at < json_array_size(to) &&
+               json_integer_value(json_object_get(json_array_get(to, at), "timestamp")) > time)
+            at++;
+        json_t *there = json_array_get(to, at);
+        if (json_integer_value(json_object_get(there, "timestamp")) != time) {
+            json_array_insert_new(to, at, json_deep_copy(more));
+            continue;
+        }
+        json_put(there, "sample",
+                 json_integer(json_integer_value(json_object_get(there, "sample")) +
+                              json_integer_value(json_object_get(more, "sample"))));
+    }
 }
 
 void json_sum(json_t *to, const json_t *from)
@@ -96,6 +126,9 @@ void json_sum(json_t *to, const json_t *from)
         if (json_is_object(value)) {
             if (!there) json_object_set_new(to, name, json_object());
             json_sum(json_object_get(to, name), value);
+        } else if (json_is_array(value)) {
+            if (!there) json_object_set_new(to, name, json_array());
+            sum_samples(json_object_get(to, name), value);
         } else if (json_is_integer(value)) {
             json_object_set_new(to, name, json_integer(json_integer_value(there) + json_integer_value(value)));
         } else if (json_is_real(value)) {

@@ -1,13 +1,15 @@
-/* Counters of messages and bytes, their names in the API, and their rates.
+/* Counters of messages and bytes, their names in the API, their rates and samples.
  *
  * Every five seconds a thread looks at all counters of this node; a rate is the difference of the last two looks. What
- * stands still has no entry: memory goes with what is active, not with what is there. */
+ * stands still has no entry: memory goes with what is active, not with what is there. Samples of the past (samples.h)
+ * are kept for so many things as SAMPLER_KEPT_MAX allows: the first that were active, and those that were asked for. */
 #ifndef WARREN_NODE_HTTP_STATS_H
 #define WARREN_NODE_HTTP_STATS_H
 
 #include "node/http/http_internal.h"
+#include "node/http/view.h"
 
-enum { STATS_INTERVAL_MS = 5000 };
+enum { STATS_INTERVAL_MS = 5000, SAMPLER_KEPT_MAX = 1000 /* things with samples: of each some 20 KB */ };
 
 enum stat_kind {
     STAT_PUBLISH,
@@ -34,35 +36,53 @@ enum stat_kind {
     STAT_QUEUE_DECLARED,
     STAT_QUEUE_CREATED,
     STAT_QUEUE_DELETED,
+    STAT_IO_SYNCS,
+    STAT_CONTEXT_SWITCHES,
     STAT_MESSAGES, /* from here on: they fall, too */
     STAT_READY,
     STAT_UNACKED,
+    STAT_MEM_USED,
+    STAT_FD_USED,
+    STAT_SOCKETS_USED,
+    STAT_PROC_USED,
+    STAT_DISK_FREE,
     STAT_KINDS
 };
 
 struct stats {
     uint64_t values[STAT_KINDS];
 };
-struct rates {
-    double values[STAT_KINDS]; /* per second */
-};
-
 void stats_of_session(struct stats *to, const struct session_stats *from); /* adds */
 void stats_of_queue(struct stats *to, const struct queue_stat *from);      /* adds */
 
-/* Puts `name` and `name_details` for each counter that is wanted. */
-json_t *message_stats_json(const struct stats *s, const struct rates *r);
-void json_put_stat(json_t *o, enum stat_kind kind, const char *name, const struct stats *s, const struct rates *r);
-void message_stats_put_rates(json_t *message_stats, const struct rates *r);
+/* The counter under its name. */
+void json_put_stat(json_t *o, enum stat_kind kind, const struct stats *s);
+json_t *message_stats_json(const struct stats *s);
 json_t *rate_json(double rate);
-void json_sum(json_t *to, const json_t *from); /* adds counters and rates, member by member */
+void json_sum(json_t *to, const json_t *from); /* adds counters, rates and samples, member by member */
+extern const char *const stat_names[STAT_KINDS];
 
 /* --- the sampler --- */
 struct sampler;
 struct sampler *sampler_open(struct http *h);
 void sampler_close(struct sampler *s);
-/* Keys: "node", "queue ID", "exchange VHOST/NAME", "connection NAME", "channel NAME". Zeros for what stands still. Any
- * thread. */
-void sampler_rates(struct sampler *s, const char *key, struct rates *out);
+/* Gives each counter that stands in `o` its NAME_details: the rate, and the samples that the view wants of this range.
+ * Keys: "node", "vhost NAME", "queue ID", "exchange VHOST/NAME", "connection NAME", "channel NAME". Zeros for what
+ * stands still. Any thread. */
+void sampler_details(struct sampler *s, const char *key, const struct view *v, enum view_range range, json_t *o);
+/* The spans that are kept, as overview shows them. New. */
+json_t *sampler_spans(const struct sampler *s);
+
+/* --- looks.c, for the sampler: all counters of this node as they are now --- */
+struct look {
+    char *key; /* owned */
+    struct stats stats;
+};
+struct looks {
+    struct look *items;
+    size_t count, capacity;
+};
+void looks_take(struct looks *l, struct http *h);
+void looks_free(struct looks *l);
 
 #endif

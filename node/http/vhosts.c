@@ -12,25 +12,24 @@ static struct item_name name_of(struct slice vhost)
 
 /* --- showing --- */
 
-static void put_counts(json_t *o, struct http *h, const struct queue_list *queues)
+static void put_counts(json_t *o, struct request *r, const struct queue_list *queues)
 {
     struct slice name = slice_json(json_object_get(o, "name"));
     struct stats stats = {0};
-    struct rates rates = {0}, one;
-    char key[64];
-    for (size_t i = 0; i < queues->count; i++) {
-        const struct queue_facts *q = &queues->items[i];
-        if (!slice_equal(queue_vhost(queues, q), name)) continue;
-        stats_of_queue(&stats, &q->stat);
-        if (!q->stat.counts.enqueued && !q->stat.counts.delivered) continue;
-        snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
-        sampler_rates(h->sampler, key, &one);
-        for (unsigned k = 0; k < STAT_KINDS; k++) rates.values[k] += one.values[k];
-    }
-    json_put_stat(o, STAT_MESSAGES, "messages", &stats, &rates);
-    json_put_stat(o, STAT_READY, "messages_ready", &stats, &rates);
-    json_put_stat(o, STAT_UNACKED, "messages_unacknowledged", &stats, &rates);
-    json_put(o, "message_stats", message_stats_json(&stats, &rates));
+    struct buf key = {0};
+    if (!r->view.stats) return;
+    for (size_t i = 0; i < queues->count; i++)
+        if (slice_equal(queue_vhost(queues, &queues->items[i]), name)) stats_of_queue(&stats, &queues->items[i].stat);
+    json_put_stat(o, STAT_MESSAGES, &stats);
+    json_put_stat(o, STAT_READY, &stats);
+    json_put_stat(o, STAT_UNACKED, &stats);
+    json_t *messages = message_stats_json(&stats);
+    buf_printf(&key, "vhost %.*s", (int)name.size, (const char *)name.data);
+    buf_put_u8(&key, 0);
+    sampler_details(r->http->sampler, (const char *)key.data, &r->view, RANGE_LENGTHS, o);
+    sampler_details(r->http->sampler, (const char *)key.data, &r->view, RANGE_MSG_RATES, messages);
+    json_put(o, "message_stats", messages);
+    buf_close(&key);
 }
 
 static void set_missing(json_t *o, const char *name, json_t *value)
@@ -40,7 +39,7 @@ static void set_missing(json_t *o, const char *name, json_t *value)
 }
 
 /* Moves the item as stored; what RabbitMQ's tools look for is always there. */
-static json_t *show(struct http *h, json_t *o, const struct queue_list *queues)
+static json_t *show(struct request *r, json_t *o, const struct queue_list *queues)
 {
     static const char *const described[] = {"description", "tags", "default_queue_type"};
     struct members members;
@@ -53,12 +52,12 @@ static json_t *show(struct http *h, json_t *o, const struct queue_list *queues)
     for (size_t i = 0; i < sizeof described / sizeof described[0]; i++)
         json_object_set(metadata, described[i], json_object_get(o, described[i]));
     json_put(o, "metadata", metadata);
-    members_open(h, &members);
+    members_open(r->http, &members);
     for (unsigned i = 0; i < NODE_IDS; i++)
         if (members.names[i]) json_put(state, members.names[i], json_string(members.up[i] ? "running" : "nodedown"));
     members_close(&members);
     json_put(o, "cluster_state", state);
-    put_counts(o, h, queues);
+    put_counts(o, r, queues);
     return o;
 }
 
@@ -72,8 +71,7 @@ void api_vhosts_list(struct request *r, struct answer *a)
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *one = json_array_get(all, i);
         struct slice name = slice_json(json_object_get(one, "name"));
-        if (caller_sees(r, name) && listing_wants(&listing, name))
-            json_array_append(shown, show(r->http, one, &queues));
+        if (caller_sees(r, name) && listing_wants(&listing, name)) json_array_append(shown, show(r, one, &queues));
     }
     listing_answer(&listing, shown, json_array_size(all), "name", a);
     queue_list_close(&queues);
@@ -88,7 +86,7 @@ void api_vhost_get(struct request *r, struct answer *a)
     if (!o) o = json_object();
     json_put(o, "name", json_slice(r->captures[0]));
     queue_list_open(&queues, r->http, r->captures[0], (struct slice){0}, NULL);
-    show(r->http, o, &queues);
+    show(r, o, &queues);
     answer_json(a, columns_of(o, request_query(r, "columns")));
     queue_list_close(&queues);
     json_decref(o);

@@ -61,3 +61,36 @@ def test_paths_and_bodies():
         kit.check_equal(api.get("/whoami")["name"], "guest", "whoami")
         api.put("/queues/%2F/q", {"arguments": {"x": 900 * "y"}})
         api.put("/queues/%2F/r", {"arguments": {"x": 1100 * "y"}}, expect=400)
+
+
+def test_disable_stats():
+    """disable_stats leaves objects without figures, enable_queue_totals their numbers of messages; both by key and by query"""
+    bare = {"name", "vhost", "type", "durable", "auto_delete", "exclusive", "arguments", "node", "state"}
+    figures = {"message_stats", "consumers", "memory", "messages_details", "consumer_details"}
+    totals = {"messages", "messages_ready", "messages_unacknowledged"}
+
+    def check(queue, with_totals, what):
+        kit.check(bare <= set(queue) and not figures & set(queue), f"{what}: {sorted(queue)}")
+        kit.check_equal(totals & set(queue), totals if with_totals else set(), what)
+
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        api.put("/queues/%2F/q")
+        check(api.get("/queues?disable_stats=true")[0], False, "asked to leave them out")
+        check(api.get("/queues/%2F/q?disable_stats=true&enable_queue_totals=true"), True, "asked for totals")
+        kit.check(figures <= set(api.get("/queues/%2F/q")), "figures by default")
+        overview = api.get("/overview")
+        kit.check_equal((overview["disable_stats"], overview["enable_queue_totals"]), (False, False), "overview by default")
+    with kit.cluster(settings={"management.disable_stats": "true", "management.enable_queue_totals": "true"}) as cluster:
+        api = Api(cluster.nodes[0])
+        api.put("/queues/%2F/q", {"durable": True})
+        with kit.connected(cluster.nodes[1]) as connection:
+            kit.publish(connection, "q", kit.numbered(3))
+            kit.wait_for("messages of a queue", lambda: api.get("/queues")[0]["messages"] == 3)
+            check(api.get("/queues")[0], True, "by configuration")
+            overview = api.get("/overview")
+            kit.check_equal((overview["disable_stats"], overview["enable_queue_totals"], "message_stats" in overview,
+                             overview["object_totals"]["queues"]), (True, True, False, 1), "overview")
+            for path in ("connections", "channels", "consumers", "vhosts/%2F/connections", "consumers/%2F"):
+                kit.check_equal(api("GET", "/" + path, expect=400).json["reason"],
+                                "Stats in management UI are disabled on this node", path)
