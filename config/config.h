@@ -133,7 +133,8 @@ struct config {
     int64_t consumer_timeout_ms;
     char default_queue_type[CONFIG_TEXT_MAX];
     int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */
-    bool tcp_nodelay, tcp_keepalive;
+    bool tcp_nodelay, tcp_keepalive, tcp_linger;
+    int64_t tcp_linger_s;
     int64_t connection_max, channel_max_per_node, consumer_max_per_channel; /* 0: no limit */
     int64_t vhost_max, cluster_queue_limit, cluster_exchange_limit;
     int64_t initial_frame_max;
@@ -151,6 +152,8 @@ struct config {
     char loopback_users_none[CONFIG_TEXT_MAX];
     struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
     char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    struct config_pair cluster_tags[CONFIG_PAIRS_MAX]; /* cluster_tags.NAME: shown by the API */
+    char motd_file[CONFIG_TEXT_MAX];
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];
     struct config_log log;
     char pid_file[CONFIG_TEXT_MAX];

@@ -44,11 +44,9 @@ static const struct {
     {"consumer_disconnected_timeout", "cluster.node_timeout_ms says when a silent node's consumers go"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */
-    {"cluster_tags.*", "tags are not shown"},
     {"node_tags.*", "tags are not shown"},
     {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},
     {"queue_master_locator", "leaders of groups are spread over the nodes by themselves"},
-    {"motd_file", "no banner is printed"},
     {"feature_flags.*", "all that this version has is on"},
     {"deprecated_features.permit.*", "nothing that is deprecated in RabbitMQ is taken away"},
     {"permit_deprecated_features.*", "nothing that is deprecated in RabbitMQ is taken away"},

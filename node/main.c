@@ -484,6 +484,7 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
     listeners->agent = *c->agent_tcp ? c->agent_tcp : NULL;
     listeners->options = (struct net_options){.nodelay = c->tcp_nodelay,
                                               .keepalive = c->tcp_keepalive,
+                                              .reset = c->tcp_linger && !c->tcp_linger_s,
                                               .send_buffer = (int)c->tcp_sndbuf,
                                               .receive_buffer = (int)c->tcp_recbuf};
     wrong |= went_wrong(read_defaults(settings, c, &err), c, &err);
@@ -502,6 +503,20 @@ static int write_pid(const char *path, struct err *err)
     return 0;
 }
 
+/* The operator's words, one line each. */
+static void log_motd(struct logger *logger, const char *path)
+{
+    enum { LINES_MAX = 100, LINE_SIZE = 256 };
+    char line[LINE_SIZE];
+    FILE *f = *path ? fopen(path, "re") : NULL;
+    if (*path && !f) logger_printf(logger, LOG_WARN, -1, "node motd_unread file=\"%s\"", path);
+    for (int i = 0; f && i < LINES_MAX && fgets(line, sizeof line, f); i++) {
+        line[strcspn(line, "\r\n")] = '\0';
+        logger_printf(logger, LOG_INFO, -1, "node motd text=\"%s\"", line);
+    }
+    if (f) fclose(f);
+}
+
 static int run(const struct options *o, struct node_settings *settings, const struct node_listeners *listeners,
                struct security *security)
 {
@@ -512,6 +527,7 @@ static int run(const struct options *o, struct node_settings *settings, const st
     else if (!code) code = write_pid(c->pid_file, &err);
     if (!code && !o->force) {
         raise_file_limit();
+        log_motd(settings->logger, c->motd_file);
         code = serve(settings, listeners, security, c, &err);
         if (*c->pid_file) unlink(c->pid_file);
     }

@@ -68,6 +68,11 @@ int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct
  * default. */
 const char *vhost_default_queue_type(const struct topology *t, struct slice vhost);
 
+/* What the cluster is called: the global parameter cluster_name that somebody has set, or else as configured. Cut to the
+ * space, and ends with a zero. */
+enum { REGISTRY_CLUSTER_NAME_SIZE = 256 };
+void registry_cluster_name(const struct topology *t, const char *configured, char to[REGISTRY_CLUSTER_NAME_SIZE]);
+
 /* --- commands: TOPOLOGY_SET, TOPOLOGY_CLEAR and TOPOLOGY_SEED of topology.h --- */
 
 /* Sets an item, new or not; a vhost is made with its exchanges. The slices are borrowed. */

@@ -267,6 +267,17 @@ int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct
     return limit < 0 ? -1 : limit;
 }
 
+void registry_cluster_name(const struct topology *t, const char *configured, char to[REGISTRY_CLUSTER_NAME_SIZE])
+{
+    struct slice none = {0};
+    const struct registry_item *item =
+        registry_find(t, REGISTRY_GLOBAL_PARAMETER, none, slice_str("cluster_name"), none);
+    json_t *value = item ? json_of(item->value, NULL) : NULL;
+    const char *name = json_string_value(value);
+    snprintf(to, REGISTRY_CLUSTER_NAME_SIZE, "%s", name ? name : configured);
+    json_decref(value);
+}
+
 const char *vhost_default_queue_type(const struct topology *t, struct slice vhost)
 {
     static const char *const types[] = {"classic", "quorum", "stream"};

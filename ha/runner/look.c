@@ -27,6 +27,7 @@ static void see_around(struct shard *s, void *arg)
     r->registry_version = registry_version(t);
     r->topology_version = topology_version(t);
     r->bindings_stale = true;
+    registry_cluster_name(t, r->settings->session.cluster_name, r->cluster_name);
     plan_close(&r->dynamic);
     plan_read_topology(&r->dynamic, t, r->worker_host.cluster_name);
 }

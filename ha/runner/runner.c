@@ -267,9 +267,10 @@ int runner_open(struct runner **out, struct node *node, const struct config *con
     }
     r->node = node;
     r->settings = node_settings(node);
+    snprintf(r->cluster_name, sizeof r->cluster_name, "%s", config->cluster_name);
     r->thread = loop_thread_open();
     r->worker_host = (struct worker_host){.loop = loop_thread_loop(r->thread),
-                                          .cluster_name = config->cluster_name,
+                                          .cluster_name = r->cluster_name,
                                           .self = r,
                                           .local = on_local,
                                           .note = on_note};

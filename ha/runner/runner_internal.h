@@ -6,6 +6,7 @@
 
 #include "ha/runner/runner.h"
 #include "ha/runner/worker.h"
+#include "router/registry.h"
 
 /* A link that this node does not run yet, though it should: since when. */
 struct candidate {
@@ -18,6 +19,7 @@ struct runner {
     struct node *node;
     const struct node_settings *settings;
     struct worker_host worker_host;
+    char cluster_name[REGISTRY_CLUSTER_NAME_SIZE]; /* as of registry_version */
     struct loop_thread *thread;
     struct loop_timer *timer;
     struct plan fixed;   /* static shovels */

@@ -110,6 +110,16 @@ static json_t *sum_of(const json_t *nodes, const char *name)
     return result ? result : json_integer(0);
 }
 
+/* RabbitMQ shows an empty list if there are none. */
+static json_t *cluster_tags_json(const struct config_pair *tags)
+{
+    if (!*tags->name) return json_array();
+    json_t *o = json_object();
+    for (size_t i = 0; i < CONFIG_PAIRS_MAX && *tags[i].name; i++)
+        json_put(o, strchr(tags[i].name, '.') + 1, json_string(tags[i].value));
+    return o;
+}
+
 static void put_identity(json_t *o, struct http *h)
 {
     const struct http_params *p = &h->params;
@@ -121,7 +131,7 @@ static void put_identity(json_t *o, struct http *h)
     json_put(o, "product_version", json_string(p->version));
     json_put(o, "rabbitmq_version", json_string(p->version));
     json_put(o, "cluster_name", cluster_name_json(h));
-    json_put(o, "cluster_tags", json_array());
+    json_put(o, "cluster_tags", cluster_tags_json(p->config->cluster_tags));
     json_put(o, "node_tags", json_array());
     json_put(o, "erlang_version", json_string("none"));
     json_put(o, "erlang_full_version", json_string("none: Warren is written in C"));

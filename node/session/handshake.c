@@ -54,7 +54,9 @@ void session_handshake_send_start(struct session *s)
     for (size_t i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++)
         amqp_table_put_bool(&table, capabilities[i], true);
     amqp_nested_close(&table, at);
-    amqp_table_put_string(&table, "cluster_name", slice_str(s->settings->cluster_name));
+    char cluster_name[REGISTRY_CLUSTER_NAME_SIZE];
+    registry_cluster_name(s->backend->topology(s->backend->self), s->settings->cluster_name, cluster_name);
+    amqp_table_put_string(&table, "cluster_name", slice_str(cluster_name));
     amqp_table_put_string(&table, "copyright", slice_str("Copyright (c) the Warren authors"));
     amqp_table_put_string(&table, "information", slice_str("Warren, a highly available AMQP 0-9-1 broker"));
     amqp_table_put_string(&table, "platform", slice_str("C"));

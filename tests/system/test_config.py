@@ -255,6 +255,32 @@ def test_what_new_vhosts_begin_with():
         kit.check("minimum required password length is set to 8" in kit.read_log(node), "the log does not say why")
 
 
+def test_how_a_node_starts_and_ends():
+    """motd_file is logged line by line; with linger.timeout = 0 a client that is sent away sees a reset"""
+    motd = write("motd", "Maintenance on Sunday.\n\nCall 555.\n")
+    settings = {"motd_file": motd, "tcp_listen_options.linger.on": "true", "handshake_timeout": 500}
+    with kit.cluster(nodes=1, settings=settings) as cluster:
+        node = cluster.nodes[0]
+        log = kit.read_log(node)
+        for line in ("Maintenance on Sunday.", "", "Call 555."):
+            kit.check(f'node motd text="{line}"' in log, f"{line!r} is not logged")
+        with socket.create_connection((node.host, node.amqp_port), timeout=10) as client:
+            client.sendall(b"AMQP")
+            try:
+                kit.check_equal(client.recv(100), "", "instead of a reset")
+            except ConnectionResetError:
+                pass
+        kit.terminate(node)
+        node.write_config()
+        config = node.dir / "warren.conf"
+        config.write_text(config.read_text().replace("linger.on = true", "linger.on = false"))
+        node.process.start([cluster.binary, "--config", str(config)])
+        cluster.wait_ready(30, [1])
+        with socket.create_connection((node.host, node.amqp_port), timeout=10) as client:
+            client.sendall(b"AMQP")
+            kit.check_equal(client.recv(100), b"", "an orderly end")
+
+
 def declare_exchange(connection, name):
     connection.call(1, "exchange.declare", exchange=name, type="fanout")
 

@@ -15,6 +15,26 @@ def test_product_and_version_are_what_the_configuration_says():
         kit.check_equal((overview["product_name"], overview["product_version"]), ("Lapin", "4.1.9"), "overview")
 
 
+def test_cluster_name():
+    """The cluster is called as configured until somebody says otherwise: clients, links and the API are told the new name"""
+    with kit.cluster(nodes=2, settings={"cluster.name": "old", "cluster_tags.region": "eu", "cluster_tags.tier": "2"}) as cluster:
+        apis = [Api(node) for node in cluster.nodes]
+        kit.check_equal(apis[0].get("/overview")["cluster_tags"], {"region": "eu", "tier": "2"}, "cluster tags")
+        with kit.connected(cluster.nodes[0]) as connection:
+            kit.check_equal(connection.server_properties["cluster_name"], "old", "as configured")
+        apis[0].put("/cluster-name", {"name": "new"}, expect=204)
+        with kit.connected(cluster.nodes[1]) as connection:
+            kit.check_equal(connection.server_properties["cluster_name"], "new", "as set")
+            for queue in ("from", "to"):
+                kit.declare(connection, queue)
+            apis[1].put("/parameters/shovel/%2F/s", {"value": {"src-uri": "amqp://", "src-queue": "from",
+                                                               "dest-uri": "amqp://", "dest-queue": "to",
+                                                               "add-forward-headers": True}})
+            kit.publish(connection, "from", [b"one"])
+            message = kit.wait_for("the message", lambda: kit.get(connection, "to"))
+            kit.check_equal(message.properties["headers"]["x-shovelled"][0]["shovelled-by"], "new", "shovelled-by")
+
+
 def test_client_properties_are_kept_and_shown():
     """What a client says of itself is in the listing of every node"""
     with kit.cluster() as cluster, kit.connected(cluster.nodes[0], name="till 7"):

@@ -54,6 +54,22 @@ static size_t count_all(const struct topology *t)
     return count;
 }
 
+static void a_cluster_is_called_as_set_or_as_configured(void **state)
+{
+    (void)state;
+    char name[REGISTRY_CLUSTER_NAME_SIZE];
+    struct topology *t = topology_create(1);
+    registry_cluster_name(t, "configured", name);
+    assert_string_equal(name, "configured");
+    set(t, REGISTRY_GLOBAL_PARAMETER, "", "cluster_name", "", "7");
+    registry_cluster_name(t, "configured", name);
+    assert_string_equal(name, "configured");
+    set(t, REGISTRY_GLOBAL_PARAMETER, "", "cluster_name", "", "\"east \\u00fc\"");
+    registry_cluster_name(t, "configured", name);
+    assert_string_equal(name, "east \xc3\xbc");
+    topology_destroy(t);
+}
+
 static void an_item_is_set_found_replaced_and_cleared(void **state)
 {
     (void)state;
@@ -330,6 +346,7 @@ int main(void)
         cmocka_unit_test(what_an_item_needs_must_be_there),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(patterns_are_checked_before_a_change_is_proposed),
+        cmocka_unit_test(a_cluster_is_called_as_set_or_as_configured),
         cmocka_unit_test(values_have_one_form),
         cmocka_unit_test(a_seed_counts_once),
         cmocka_unit_test(a_manifest_brings_all_items_back),
