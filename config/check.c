@@ -179,7 +179,8 @@ static int check(struct config *c, struct err *err)
 int config_check(struct config *c, struct err *err)
 {
     struct err own;
-    int code = check(c, &own);
+    int code = config_secrets_read(c, &own);
+    if (!code) code = check(c, &own);
     if (!code) return 0;
     config_locate(c, &own);
     if (err) *err = own;

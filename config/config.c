@@ -84,10 +84,12 @@ static int set_value(struct config *c, const struct key *key, const char *name, 
     struct buf expanded = {0};
     int code = config_expand(value, &expanded, err);
     if (code) err_wrap(err, "%s", name);
-    else if (!strncmp((const char *)expanded.data, "encrypted:", 10))
-        code = (int)err_set(err, ERR_INVALID,
-                            "%s: encrypted values are not read; give it as $(VARIABLE) of the environment", name);
-    else code = config_set_key(c, key, name, (const char *)expanded.data, err);
+    else if (config_secret_is((const char *)expanded.data))
+        code = config_secret_keep(c, name, (const char *)expanded.data, err);
+    else {
+        config_secret_forget(c, name);
+        code = config_set_key(c, key, name, (const char *)expanded.data, err);
+    }
     buf_close(&expanded);
     return code;
 }

@@ -59,7 +59,7 @@ struct config_place {
     uint32_t line;   /* 0: it has no lines */
 };
 
-enum { CONFIG_ORIGINS_MAX = 64, CONFIG_KEYS_MAX = 256 };
+enum { CONFIG_ORIGINS_MAX = 64, CONFIG_KEYS_MAX = 256, CONFIG_SECRETS_MAX = 64 };
 
 enum { CONFIG_PAIRS_MAX = 256, CONFIG_PAIR_VALUE_MAX = 1024 };
 
@@ -159,6 +159,10 @@ struct config {
     char pid_file[CONFIG_TEXT_MAX];
     bool plugin_management, plugin_prometheus; /* enabled_plugins names them: their ports are RabbitMQ's by default */
     struct config_pair shovels[CONFIG_PAIRS_MAX]; /* up to the first with an empty name */
+    char decoder_passphrase[CONFIG_TEXT_MAX], decoder_cipher[CONFIG_TEXT_MAX], decoder_hash[CONFIG_TEXT_MAX];
+    int64_t decoder_iterations;
+    struct config_pair secrets[CONFIG_SECRETS_MAX]; /* encrypted values until config_check() */
+    size_t secret_count;
     char warnings[CONFIG_WARNINGS_MAX][CONFIG_TEXT_MAX * 2];
     size_t warning_count;
     char errors[CONFIG_ERRORS_MAX][CONFIG_TEXT_MAX * 2]; /* of all lines and assignments; not config_check()'s */

@@ -23,6 +23,12 @@ config_without_effect(const char *name); /* why a key that RabbitMQ has changes 
 void config_place_begin(struct config *c, const char *origin, uint32_t line); /* what is set next, is set there */
 void config_place_key(struct config *c, const struct key *key);
 
+/* secret.c: values that begin with encrypted: */
+bool config_secret_is(const char *value);
+int config_secret_keep(struct config *c, const char *name, const char *value, struct err *err);
+void config_secret_forget(struct config *c, const char *name); /* a later line says it in plain words */
+int config_secrets_read(struct config *c, struct err *err);
+
 /* expand.c: replaces each $(NAME) by the environment's NAME. */
 int config_expand(const char *value, struct buf *out, struct err *err);
 

@@ -352,6 +352,15 @@ const struct key keys[] = {
      "Lines go to systemd's journal, with the fields WARREN_CATEGORY, WARREN_NODE and WARREN_SHARD."},
     {"log.journald.level", KEY_TEXT, AT(log.journald_level), "", 0, 0, "The level there.", .choices = LOG_LEVELS,
      .example = "info"},
+    {"config_entry_decoder.passphrase", KEY_TEXT, AT(decoder_passphrase), "", 0, 0,
+     "Opens values that begin with encrypted: (warrenctl encode makes them); better a $(VARIABLE).",
+     .example = "$(WARREN_PASSPHRASE)"},
+    {"config_entry_decoder.cipher", KEY_TEXT, AT(decoder_cipher), "aes_128_cbc", 0, 0, "How they were encrypted.",
+     .choices = "aes_128_cbc|aes_192_cbc|aes_256_cbc"},
+    {"config_entry_decoder.hash", KEY_TEXT, AT(decoder_hash), "sha256", 0, 0, "The digest that made the key.",
+     .choices = "sha512|sha384|sha256|sha224|sha|md5"},
+    {"config_entry_decoder.iterations", KEY_INTEGER, AT(decoder_iterations), "1", 1, 1000000,
+     "How often it was applied."},
     {"pid_file", KEY_TEXT, AT(pid_file), "", 0, 0, "Holds the number of the process while it runs."},
 };
 const size_t key_count = sizeof keys / sizeof keys[0];

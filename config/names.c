@@ -160,7 +160,6 @@ static const struct {
     {"sharding.*", "sharding is not there"},
     {"consistent_hash_exchange.*", "the exchange needs no setting"},
     {"delayed_message.*", "the exchange needs no setting"},
-    {"config_entry_decoder.*", "encrypted values are not read"},
     {"erlang.*", "there is no Erlang in it"},
     {"proxy_protocol.*", "proxies are named by proxy_protocol.trusted.N"},
 };

@@ -236,8 +236,58 @@ static void values_may_come_from_the_environment(void **state)
     unsetenv("WARREN_TEST_USER");
     assert_int_equal(config_set(c, "default_user = $(WARREN_TEST_USER)", NULL), ERR_INVALID);
     assert_int_equal(config_set(c, "default_user = $(WARREN", NULL), ERR_FORMAT);
-    assert_int_equal(config_set(c, "default_pass = encrypted:abc", NULL), ERR_INVALID);
     assert_string_equal(c->default_pass, "<annaanna>");
+}
+
+/* --- encrypted values --- */
+
+static const char by_rabbitmq[] = /* "secret", by RabbitMQ 3.10 with the passphrase "pass" */
+    "encrypted:CX5Og1c2dKWV5ASCnCW2JGYR64Fjh7YNgJp6OH3L/qqFvEp965vnKHLs1w8iXLn9";
+
+static void encrypted_values_are_opened_when_all_is_read(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    char line[256];
+    snprintf(line, sizeof line, "default_pass = %s\ncluster_name = %s\n", by_rabbitmq, by_rabbitmq);
+    parse(c, line);
+    parse(c, "cluster_name = plain\nconfig_entry_decoder.passphrase = pass\n");
+    check(c);
+    assert_string_equal(c->default_pass, "secret");
+    assert_string_equal(c->cluster_name, "plain");
+    parse(c, "default_pass = other\n");
+    check(c);
+    assert_string_equal(c->default_pass, "other");
+}
+
+static void an_encrypted_value_may_have_another_cipher(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    parse(c, "default_pass = encrypted:APJxxJqJ4sVZJjgL8DDCo1M0plyGziIOopHYht4Pl1KqiV48/ucIhSKO8cPk/5iC\n"
+             "config_entry_decoder.passphrase = y\nconfig_entry_decoder.cipher = aes_256_cbc\n"
+             "config_entry_decoder.hash = sha512\nconfig_entry_decoder.iterations = 7\n");
+    check(c);
+    assert_string_equal(c->default_pass, "x");
+}
+
+static void what_cannot_be_opened_is_told(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    static const char *const bad[] = {"encrypted:", "encrypted:abc", "encrypted:****", "encrypted:AAAA",
+                                      "encrypted:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    parse(c, "config_entry_decoder.passphrase = other\n");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0] + 1; i++) {
+        char line[256];
+        snprintf(line, sizeof line, "\ndefault_pass = %s\n", i < sizeof bad / sizeof bad[0] ? bad[i] : by_rabbitmq);
+        parse(c, line);
+        check_refuses(c, "file:2: default_pass: cannot be decrypted");
+    }
+    parse(c, "config_entry_decoder.passphrase =\n");
+    check_refuses(c, "file:2: default_pass: config_entry_decoder.passphrase is needed");
+    char line[256];
+    snprintf(line, sizeof line, "frame_max = %s\nconfig_entry_decoder.passphrase = pass\n", by_rabbitmq);
+    config_init(c);
+    parse(c, line);
+    check_refuses(c, "file:1: frame_max = secret: give a whole number");
 }
 
 /* --- files --- */
@@ -382,19 +432,14 @@ static void a_node_that_no_discovery_knows_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_file_of_rabbitmq_sets_what_warren_has),
-        TEST(a_key_without_effect_says_why),
-        TEST(a_name_in_both_tables_would_hide_a_key),
-        TEST(all_wrong_lines_are_told),
-        TEST(what_keys_say_together_has_a_place_too),
-        TEST(decimals_are_digits_and_a_point),
-        TEST(values_may_come_from_the_environment),
-        TEST(a_folder_is_read_in_the_order_of_names),
-        TEST(what_stands_beside_a_file_is_read),
-        TEST(the_environment_stands_below_files),
-        TEST(a_list_of_members_gives_numbers_and_addresses),
-        TEST(pods_get_numbers_from_their_names),
-        TEST(a_node_that_no_discovery_knows_is_refused),
+        TEST(a_file_of_rabbitmq_sets_what_warren_has),    TEST(a_key_without_effect_says_why),
+        TEST(a_name_in_both_tables_would_hide_a_key),     TEST(all_wrong_lines_are_told),
+        TEST(what_keys_say_together_has_a_place_too),     TEST(decimals_are_digits_and_a_point),
+        TEST(values_may_come_from_the_environment),       TEST(encrypted_values_are_opened_when_all_is_read),
+        TEST(an_encrypted_value_may_have_another_cipher), TEST(what_cannot_be_opened_is_told),
+        TEST(a_folder_is_read_in_the_order_of_names),     TEST(what_stands_beside_a_file_is_read),
+        TEST(the_environment_stands_below_files),         TEST(a_list_of_members_gives_numbers_and_addresses),
+        TEST(pods_get_numbers_from_their_names),          TEST(a_node_that_no_discovery_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
