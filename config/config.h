@@ -191,6 +191,8 @@ int config_check(struct config *c, struct err *err); /* what single keys cannot 
 void config_locate(const struct config *c, struct err *err);
 /* Of a sample_retention_policies key: "minute" and its like in seconds; 0: no such span. */
 unsigned config_sample_span_s(const char *span);
+/* Each key with the value that counts, in the order of the table; of a list those that are set. Secrets are asterisks. */
+void config_show(const struct config *c, void (*each)(void *arg, const char *name, const char *value), void *arg);
 void config_print_keys(FILE *out); /* the table, for people and as an example file */
 
 #endif

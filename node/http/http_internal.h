@@ -260,6 +260,7 @@ struct totals {
 };
 void totals_gather(struct http *h, struct totals *t);
 json_t *nodes_everywhere(struct request *r); /* new: an object per member of the cluster */
+void about_put(json_t *o, struct http *h); /* about.c: ports, plugins, files of this node */
 json_t *exchange_types_json(void);
 void exchange_stats_put(struct request *r, json_t *exchanges); /* message_stats, of those that have any */
 json_t *cluster_name_json(struct http *h);

@@ -11,31 +11,6 @@
 #include "node/http/stats.h"
 #include "node/net/net.h"
 
-static const char *const exchange_types[][2] = {
-    {"direct", "AMQP direct exchange, as per the AMQP specification"},
-    {"fanout", "AMQP fanout exchange, as per the AMQP specification"},
-    {"headers", "AMQP headers exchange, as per the AMQP specification"},
-    {"topic", "AMQP topic exchange, as per the AMQP specification"},
-    {"x-consistent-hash", "Consistent Hashing Exchange"},
-    {"x-modulus-hash", "Modulus Hashing Exchange"},
-    {"x-random", "Random Exchange"},
-    {"x-local-random", "Random Exchange that prefers queues led by this node"},
-    {"x-recent-history", "Recent History Exchange"},
-    {"x-delayed-message", "Delayed Message Exchange"},
-    {"x-message-deduplication", "Message Deduplication Exchange"},
-    {"x-federation-upstream", "Federation helper"},
-};
-
-json_t *exchange_types_json(void)
-{
-    json_t *types = json_array();
-    for (size_t i = 0; i < sizeof exchange_types / sizeof exchange_types[0]; i++)
-        if (topology_knows_exchange_type(slice_str(exchange_types[i][0])))
-            json_array_append_new(types, json_pack("{s:s, s:s, s:b}", "name", exchange_types[i][0], "description",
-                                                   exchange_types[i][1], "enabled", 1));
-    return types;
-}
-
 static void put_alarms(struct shard *s, void *arg)
 {
     json_t *o = arg;
@@ -180,37 +155,6 @@ static void put_stats(json_t *o, struct http *h, const struct totals *t, const s
     json_put(o, "queue_totals", queues);
 }
 
-static json_t *listener_json(const char *node, const char *protocol, const char *address)
-{
-    const char *colon = strrchr(address, ':');
-    char host[256];
-    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - address) : 0, address);
-    return json_pack("{s:s, s:s, s:s, s:i, s:{}}", "node", node, "protocol", protocol, "ip_address",
-                     *host ? host : "::", "port", atoi(colon ? colon + 1 : address), "socket_opts");
-}
-
-static json_t *listeners_json(struct http *h)
-{
-    const struct node_settings *settings = node_settings(h->params.node);
-    const struct node_listeners *amqp = node_listener_addresses(h->params.node);
-    json_t *array = json_array();
-    for (size_t i = 0; i < amqp->count; i++)
-        json_array_append_new(
-            array, listener_json(settings->name, settings->entrances[i].tls ? "amqp/ssl" : "amqp", amqp->addresses[i]));
-    if (settings->cluster_listen)
-        json_array_append_new(array, listener_json(settings->name, "clustering", settings->cluster_listen));
-    if (h->daemon) json_array_append_new(array, listener_json(settings->name, "http", h->address));
-    if (h->https) json_array_append_new(array, listener_json(settings->name, "https", h->params.tls_address));
-    return array;
-}
-
-static json_t *log_files_json(const struct logger *l)
-{
-    json_t *array = json_array();
-    if (logger_file(l)) json_array_append_new(array, json_string(logger_file(l)));
-    return array;
-}
-
 json_t *node_here(struct http *h, const struct view *v)
 {
     const struct node_settings *settings = node_settings(h->params.node);
@@ -234,20 +178,7 @@ json_t *node_here(struct http *h, const struct view *v)
     json_put(o, "net_ticktime", json_integer(settings->node_timeout_ms / 1000));
     json_put(o, "partitions", json_array());
     json_put(o, "cluster_links", json_array());
-    json_put(o, "config_files", json_array());
-    json_put(o, "log_files", log_files_json(settings->logger));
-    json_put(o, "db_dir", json_string(settings->data_dir));
-    json_put(o, "enabled_plugins", json_pack("[s, s]", "rabbitmq_management", "rabbitmq_prometheus"));
-    json_put(o, "applications",
-             json_pack("[{s:s, s:s, s:s}]", "name", "rabbit", "description", h->params.product, "version",
-                       h->params.version));
-    json_put(o, "auth_mechanisms",
-             json_pack("[{s:s, s:s, s:b}, {s:s, s:s, s:b}]", "name", "PLAIN", "description",
-                       "SASL PLAIN authentication mechanism", "enabled", 1, "name", "AMQPLAIN", "description",
-                       "QPid AMQPLAIN mechanism", "enabled", 1));
-    json_put(o, "exchange_types", exchange_types_json());
-    json_put(o, "contexts", json_array());
-    json_put(o, "listeners", listeners_json(h));
+    about_put(o, h);
     return o;
 }
 

@@ -169,9 +169,20 @@ static void put_objects(json_t *o, struct http *h, const json_t *nodes)
     json_put(o, "object_totals", objects);
 }
 
+/* The lists of this name that nodes have, as one. */
+static json_t *all_of(const json_t *nodes, const char *name)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *own = json_object_get(json_array_get(nodes, i), name);
+        if (own) json_array_extend(all, own);
+    }
+    return all;
+}
+
 void api_overview_get(struct request *r, struct answer *a)
 {
-    json_t *o = json_object(), *nodes = nodes_everywhere(r), *listeners = json_array();
+    json_t *o = json_object(), *nodes = nodes_everywhere(r);
     put_identity(o, r->http);
     put_objects(o, r->http, nodes);
     json_put(o, "disable_stats", json_boolean(!r->view.stats));
@@ -179,12 +190,8 @@ void api_overview_get(struct request *r, struct answer *a)
     if (r->view.stats) put_churn(o, nodes);
     if (r->view.stats) json_put(o, "message_stats", sum_of(nodes, "message_stats"));
     if (r->view.stats || r->view.totals) json_put(o, "queue_totals", sum_of(nodes, "queue_totals"));
-    for (size_t i = 0; i < json_array_size(nodes); i++) {
-        json_t *own = json_object_get(json_array_get(nodes, i), "listeners");
-        if (own) json_array_extend(listeners, own);
-    }
-    json_put(o, "listeners", listeners);
-    json_put(o, "contexts", json_array());
+    json_put(o, "listeners", all_of(nodes, "listeners"));
+    json_put(o, "contexts", all_of(nodes, "contexts"));
     answer_json(a, columns_of(o, request_query(r, "columns")));
     json_decref(nodes);
     json_decref(o);

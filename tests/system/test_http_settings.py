@@ -94,3 +94,35 @@ def test_disable_stats():
             for path in ("connections", "channels", "consumers", "vhosts/%2F/connections", "consumers/%2F"):
                 kit.check_equal(api("GET", "/" + path, expect=400).json["reason"],
                                 "Stats in management UI are disabled on this node", path)
+
+
+def test_what_a_node_consists_of():
+    """Ports, contexts, plugins, mechanisms and the configuration in force are shown as they are, without its secrets"""
+    settings = {"management.path_prefix": "/warren", "auth_mechanisms.1": "PLAIN", "default_pass": "hidden", "default_user": "boss"}
+    with kit.cluster(settings=settings) as cluster:
+        node, api = cluster.nodes[0], Api(cluster.nodes[0], "boss", "hidden")
+        api.prefix = "/warren/api"
+        overview, shown = api.get("/overview"), api.get("/nodes/" + cluster.nodes[1].name.replace("@", "%40"))
+        kit.check_equal(sorted((c["node"], c["description"], c["path"], c["port"]) for c in overview["contexts"]),
+                        sorted((n.name, "RabbitMQ Management", "/warren", str(n.http_port)) for n in cluster.nodes), "contexts")
+        kit.check_equal([c["node"] for c in shown["contexts"]], [cluster.nodes[1].name], "contexts of a node")
+        kit.check({"amqp", "clustering", "http"} == {entry["protocol"] for entry in overview["listeners"]}, overview["listeners"])
+        kit.check_equal({m["name"]: m["enabled"] for m in shown["auth_mechanisms"]},
+                        {"PLAIN": True, "AMQPLAIN": False, "EXTERNAL": False, "RABBIT-CR-DEMO": False}, "mechanisms")
+        kit.check({"rabbitmq_management", "rabbitmq_shovel", "rabbitmq_delayed_message_exchange"} <= set(shown["enabled_plugins"]),
+                  shown["enabled_plugins"])
+        kit.check(shown["config_files"] and shown["db_dir"], shown)
+        effective = api.get("/config/effective")
+        kit.check_equal([effective[key] for key in ("auth_mechanisms.1", "default_pass", "node.id", "heartbeat", "management.path_prefix")],
+                        ["PLAIN", "********", str(node.number), "60", "/warren"], "configuration in force")
+
+
+def test_a_vhost_called_detailed():
+    """/api/queues/detailed are all queues; a vhost of that name is listed by its escaped name"""
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        api.put("/vhosts/detailed")
+        api.put("/queues/detailed/inside")
+        api.put("/queues/%2F/outside")
+        kit.check_equal(sorted(q["name"] for q in api.get("/queues/detailed")), ["inside", "outside"], "all")
+        kit.check_equal([q["name"] for q in api.get("/queues/%64etailed")], ["inside"], "of the vhost")
