@@ -69,6 +69,8 @@ FAMILIES = {
         "await_online_quorum_plus_one await_online_synchronized_mirror drain has_reached_target_cluster_size "
         "post_upgrade "
         "revive"),
+    "explain": "explain placement",
+    "around": "drill haproxy-config upgrade",
     "plugins": "directories disable enable is_enabled list set",
     "streams": (
         "activate_stream_consumer add_replica add_super_stream coordinator_status delete_replica delete_super_stream "
@@ -83,6 +85,7 @@ CTL, DIAGNOSTICS, QUEUES = "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-queu
 UPGRADE, PLUGINS, STREAMS = "rabbitmq-upgrade", "rabbitmq-plugins", "rabbitmq-streams"
 TOOLS = (CTL, DIAGNOSTICS, QUEUES, UPGRADE, PLUGINS, STREAMS)
 OWN_NAME = "warrenctl"      # has the commands of all of them
+OWN = (OWN_NAME,)           # and some that RabbitMQ does not know
 
 SECTIONS = ("Help", "Nodes", "Cluster", "Replication", "Users", "Access Control", "Virtual hosts",
             "Monitoring, observability and health checks", "Queues", "Parameters", "Policies", "Definitions",
@@ -93,7 +96,7 @@ SECTIONS = ("Help", "Nodes", "Cluster", "Replication", "Users", "Access Control"
 class Command:
     def __init__(self, run, name, usage, about, section, tools, words, switches, letters, banner, check, examples,
                  details,
-                 local, default_timeout, explains):
+                 local, default_timeout, explains, raw):
         self.run, self.name, self.usage, self.about, self.section, self.tools = run, name, usage, about, section, tools
         self.words_min, self.words_max = words
         self.switches, self.letters = switches, letters
@@ -102,6 +105,7 @@ class Command:
         self.local = local                      # asks no node
         self.default_timeout = default_timeout
         self.explains = explains                # with --dry-run it says itself what it would do
+        self.raw = raw                          # all words behind its name are its own
 
 
 _table = {}
@@ -109,7 +113,7 @@ _table = {}
 
 def command(name, usage="", about="", section="Operations", tools=(CTL,), words=(0, 0), switches=None, letters=None,
             banner=None, check=None, examples=(), details=(), local=False, default_timeout=60.0,
-            explains=False):
+            explains=False, raw=False):
     """Marks a function as a command.
 
     usage    the words and switches behind the name
@@ -121,7 +125,7 @@ def command(name, usage="", about="", section="Operations", tools=(CTL,), words=
     def mark(function):
         _table[name] = Command(function, name, usage, about, section, tools, words, switches or {}, letters or {},
                                banner,
-                               check, examples, details, local, default_timeout, explains)
+                               check, examples, details, local, default_timeout, explains, raw)
         return function
     return mark
 

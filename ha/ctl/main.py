@@ -54,10 +54,22 @@ def run(tool, words):
     if not command:
         complain(helping().unknown(tool, rest[0]))
         return USAGE
+    if command.raw:
+        return run_raw(tool, command, words[words.index(rest[0]) + 1:])
     if found.get("help"):
         print(helping().of_command(tool, command))
         return OK
     return run_command(tool, command, words)
+
+
+def run_raw(tool, command, words):
+    """A command that hands its words on to another program."""
+    try:
+        command.run(Call(command, tool, words, {}))
+        return OK
+    except Failure as error:
+        complain(f"Error:\n{error.text}")
+        return error.code
 
 
 def run_command(tool, command, words):

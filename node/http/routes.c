@@ -58,6 +58,7 @@ static const struct route_entry table[] = {
     {"/api/exchanges/{}/{}", TAG_MANAGEMENT, GET = api_exchange_get, PUT = api_exchange_put,
      DELETE = api_exchange_delete},
     {"/api/exchanges/{}/{}/publish", TAG_MANAGEMENT, POST = api_exchange_publish},
+    {"/api/exchanges/{}/{}/route", TAG_MANAGEMENT, POST = api_exchange_route},
     {"/api/exchanges/{}/{}/bindings/source", TAG_MANAGEMENT, GET = api_exchange_bindings_source},
     {"/api/exchanges/{}/{}/bindings/destination", TAG_MANAGEMENT, GET = api_exchange_bindings_destination},
     {"/api/queues", TAG_MANAGEMENT, GET = api_queues_list},

@@ -36,7 +36,7 @@ def test_table():
     for name, command in table.items():
         check(command.section in commands.SECTIONS,
               f"{name} is in the section {command.section}, which the help does not show")
-        check(set(command.tools) <= set(commands.TOOLS), f"{name} belongs to {command.tools}")
+        check(set(command.tools) <= {*commands.TOOLS, commands.OWN_NAME}, f"{name} belongs to {command.tools}")
         check(command.about, f"{name} does not say what it does")
         home = next(family for family, names in commands.FAMILIES.items() if name in names.split())
         check_equal(command.run.__module__, f"ctl.{home}", f"module of {name}")
