@@ -123,6 +123,8 @@ struct config {
     char formation_backend[CONFIG_TEXT_MAX], formation_nodes[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char formation_k8s_service[CONFIG_TEXT_MAX], formation_k8s_suffix[CONFIG_TEXT_MAX];
     int64_t formation_size, formation_port;
+    char formation_dns[CONFIG_TEXT_MAX]; /* empty if members are not found so */
+    int64_t discovery_limit, discovery_interval_ms;
     int64_t cluster_groups, cluster_replicas, cluster_node_timeout_ms, cluster_transfer_rate;
     int64_t election_timeout_ms, heartbeat_ms;
     int64_t shards;

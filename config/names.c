@@ -68,7 +68,6 @@ static const struct {
     {"max_message_size_*", "max_message_size counts"},
     /* cluster */
     {"cluster_formation.node_cleanup.*", "members go when an operator removes them"},
-    {"cluster_formation.discovery_retry_*", "nodes look for each other as long as they run"},
     {"cluster_formation.internal_lock_retries", "no lock is needed to form a cluster"},
     {"cluster_formation.randomized_startup_delay_range.*", "nodes may start at once and in any order"},
     {"cluster_formation.node_type", "all nodes keep data on disk"},

@@ -14,6 +14,7 @@
 #include "ha/runner/runner.h"
 #include "node/auth/defaults.h"
 #include "node/http/http.h"
+#include "node/shard/discovery.h"
 #include "node/shard/force.h"
 #include "node/shard/logging.h"
 #include "node/shard/resources.h"
@@ -522,15 +523,30 @@ static int run(const struct options *o, struct node_settings *settings, const st
 {
     struct err err;
     const struct config *c = &o->config;
-    int code = o->reset ? move_data_aside(c, &err) : 0;
-    if (!code && o->force) code = force(o, settings, &err);
-    else if (!code) code = write_pid(c->pid_file, &err);
+    int code = 0;
+    if (o->force) code = force(o, settings, &err);
+    else code = write_pid(c->pid_file, &err);
     if (!code && !o->force) {
         raise_file_limit();
         log_motd(settings->logger, c->motd_file);
         code = serve(settings, listeners, security, c, &err);
         if (*c->pid_file) unlink(c->pid_file);
     }
+    if (code) fprintf(stderr, "warrend: %s\n", err.text);
+    return code ? EXIT_SOFTWARE : 0;
+}
+
+static void tell(const char *text)
+{
+    fprintf(stderr, "warrend: %s\n", text);
+}
+
+/* What is done before the configuration is used. Returns the exit code. */
+static int begin(struct options *o)
+{
+    struct err err;
+    int code = o->reset ? move_data_aside(&o->config, &err) : 0;
+    if (!code) code = discovery_run(&o->config, tell, &err);
     if (code) fprintf(stderr, "warrend: %s\n", err.text);
     return code ? EXIT_SOFTWARE : 0;
 }
@@ -543,6 +559,11 @@ int main(int argc, char **argv)
     struct security security = {0};
     int code = read_options(argc, argv, o);
     if (code >= 0) {
+        mem_free(o);
+        return code;
+    }
+    code = o->check_only ? 0 : begin(o);
+    if (code) {
         mem_free(o);
         return code;
     }

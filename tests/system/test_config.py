@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import urllib.request
@@ -178,6 +179,73 @@ def test_cluster_from_files_of_rabbitmq():
     for text in words:
         kit.check("cluster_partition_handling has no effect" in text, f"the warning is missing: {text!r}")
     kit.check(not (directory / f"{hosts[0]}.pid").exists(), "the pid file is still there")
+
+
+class Resolver:
+    """A name with these addresses, for processes that are started under it: a mount of their own over /etc/hosts."""
+
+    def __init__(self, directory, name):
+        self.file, self.name = directory / "hosts", name
+        if os.geteuid() != 0 or not shutil.which("unshare"):
+            raise kit.Skip("a name of our own needs root and unshare")
+
+    def set(self, hosts):
+        self.file.write_text("127.0.0.1 localhost\n" + "".join(f"{host} {self.name}\n" for host in hosts))
+
+    def start(self, *command):
+        inner = f'mount --bind {self.file} /etc/hosts && exec "$@"'
+        return subprocess.Popen(["unshare", "--mount", "sh", "-c", inner, "sh", *command], stderr=subprocess.PIPE, text=True)
+
+
+def test_cluster_from_addresses_of_a_name():
+    """dns: nodes wait for all addresses, get their numbers by them, remember that when the name changes; a fourth joins"""
+    directory = pathlib.Path(os.environ["TMPDIR"])
+    resolver = Resolver(directory, "warren.test")
+    hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
+    amqp_port, http_port, link_port = free_port(hosts), free_port(hosts), free_port(hosts)
+    (directory / "warren.conf").write_text(
+        "cluster_formation.peer_discovery_backend = rabbit_peer_discovery_dns\n"
+        "cluster_formation.dns.hostname = warren.test\ncluster_formation.target_cluster_size_hint = 3\n"
+        "cluster_formation.discovery_retry_limit = 100\ncluster_formation.discovery_retry_interval = 100\n"
+        f"cluster_formation.port = {link_port}\ncluster.secret = a secret that is long enough\n")
+
+    def start(host, *more):
+        return resolver.start(str(kit.binary()), "--config", str(directory / "warren.conf"),
+                              *(word for line in (f"data_dir={directory}/{host}", f"cluster.listen={host}:{link_port}",
+                                                  f"listeners.tcp.1={host}:{amqp_port}", f"management.tcp={host}:{http_port}",
+                                                  *more) for word in ("--set", line)))
+
+    def stop(process):
+        process.terminate()
+        return process.communicate(timeout=20)[1]
+
+    resolver.set(hosts[:2])
+    processes = {host: start(host) for host in hosts[:3]}
+    try:
+        line = processes[hosts[0]].stderr.readline()
+        kit.check("warren.test has 2 addresses, waiting for 3" in line, f"it said {line!r}")
+        resolver.set(hosts[2::-1])
+        for host in hosts[:3]:
+            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=20)
+        api = Api(Place(hosts[0], http_port))
+        members = lambda: [(one["id"], one["address"]) for one in api.get("/cluster/members")["members"] if one["running"]]
+        wanted = [(number, f"{host}:{link_port}") for number, host in enumerate(hosts, 1)]
+        kit.wait_for("the members", lambda: members() == wanted[:3])
+        resolver.set(hosts[1:])
+        stop(processes[hosts[0]])
+        processes[hosts[0]] = start(hosts[0])
+        kit.wait_for("the first is back", lambda: is_ready(hosts[0], http_port), timeout=20)
+        processes[hosts[3]] = start(hosts[3], "node.id=4")
+        kit.wait_for("the fourth is in", lambda: members() == wanted, timeout=20)
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            process.communicate(timeout=20)
+    resolver.set(hosts[:2])
+    (directory / hosts[0] / "formation").unlink()
+    process = start(hosts[0], "cluster_formation.discovery_retry_limit=1")
+    kit.check_equal((process.wait(timeout=20), "has 2 addresses" in process.communicate()[1]), (70, True), "too few")
 
 
 def test_limits_of_a_node():

@@ -402,7 +402,13 @@ static void pods_get_numbers_from_their_names(void **state)
     config_init(c);
     parse(c, lines);
     parse(c, "cluster_formation.k8s.hostname_suffix = .q.svc\nnode.name = rabbit@warren-3\n");
-    check_refuses(c, "this is pod 3");
+    check(c); /* a later one */
+    assert_int_equal(c->node_id, 4);
+    assert_string_equal(c->cluster_join, "warren-0.q.svc:25672,warren-1.q.svc:25672");
+    assert_string_equal(c->cluster_peers[4], "");
+    config_init(c);
+    parse(c, lines);
+    parse(c, "cluster_formation.k8s.hostname_suffix = .q.svc\nnode.name = rabbit@warren-3\n");
     parse(c, "cluster_formation.target_cluster_size_hint = 4\n");
     check(c);
     assert_string_equal(c->cluster_peers[2], "warren-1.q.svc:25672");
@@ -412,6 +418,24 @@ static void pods_get_numbers_from_their_names(void **state)
     check_refuses(c, "no name of a StatefulSet");
 }
 
+static void addresses_of_a_name_need_their_number(void **state)
+{
+    struct config *c = &((struct bench *)*state)->config;
+    parse(c, "cluster_formation.peer_discovery_backend = dns\n");
+    check_refuses(c, "set cluster_formation.dns.hostname");
+    parse(c, "cluster_formation.dns.hostname = warren.example.com\n");
+    check_refuses(c, "set cluster_formation.target_cluster_size_hint to the number of addresses");
+    parse(c, "cluster_formation.target_cluster_size_hint = 3\n");
+    check_refuses(c, "cluster.secret_file is needed because of cluster_formation.dns.hostname");
+    parse(c, "cluster.secret = a long enough secret\n");
+    check(c);
+    assert_string_equal(c->cluster_listen, "25672");
+    assert_string_equal(c->formation_dns, "warren.example.com");
+    parse(c, "cluster.join = a:1\n");
+    check(c);
+    assert_string_equal(c->formation_dns, ""); /* Warren's own key counts more */
+}
+
 static void a_node_that_no_discovery_knows_is_refused(void **state)
 {
     struct config *c = &((struct bench *)*state)->config;
@@ -419,7 +443,7 @@ static void a_node_that_no_discovery_knows_is_refused(void **state)
     check_refuses(c, "cluster_formation.classic_config.nodes has no rabbit@delta");
     config_init(c);
     parse(c, "cluster_formation.peer_discovery_backend = etcd\n");
-    check_refuses(c, "give classic_config or k8s");
+    check_refuses(c, "give classic_config, k8s or dns");
     config_init(c);
     parse(c, "cluster_formation.classic_config.nodes.2 = rabbit@alpha\nnode.name = rabbit@alpha\n");
     check(c); /* alone: no peers */
@@ -439,7 +463,8 @@ int main(void)
         TEST(an_encrypted_value_may_have_another_cipher), TEST(what_cannot_be_opened_is_told),
         TEST(a_folder_is_read_in_the_order_of_names),     TEST(what_stands_beside_a_file_is_read),
         TEST(the_environment_stands_below_files),         TEST(a_list_of_members_gives_numbers_and_addresses),
-        TEST(pods_get_numbers_from_their_names),          TEST(a_node_that_no_discovery_knows_is_refused),
+        TEST(pods_get_numbers_from_their_names),          TEST(addresses_of_a_name_need_their_number),
+        TEST(a_node_that_no_discovery_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
