@@ -2,11 +2,15 @@
 
 import json
 import os
+import pathlib
+import subprocess
+import sys
 import tempfile
 
 import kit
 from kit import check, check_equal
-from test_ctl import Tools, client
+from ports import free_base_port
+from test_ctl import BIN, Tools, client
 
 SETTINGS = {"cluster.groups": 4}
 MOVES = 60.0    # seconds that replicas may take to move
@@ -90,3 +94,41 @@ def maintain(tools, node):
         tools.ctl("-n", node.name, "await_startup", "-t", "1", code=75)     # it stays drained over the restart
         tools.run("rabbitmq-upgrade", "-n", node.name, "revive")
     tools.ctl("-n", node.name, "await_startup", "-t", "60")
+
+
+def commands_of_the_page():
+    """The indented lines of the section of docs/operate.md."""
+    page = (kit.places.ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    section = page.partition("### A whole deployment\n")[2].partition("\n## ")[0]
+    return "".join(line[4:] + "\n" for line in section.splitlines() if line.startswith("    "))
+
+
+@kit.limit(300)
+def test_the_page_itself():
+    """The commands as they stand in docs/operate.md, run by a shell in an empty folder"""
+    script = commands_of_the_page()
+    check(script.count("\n") > 25 and "forget_cluster_node" in script, f"the page has {script}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "ha").symlink_to(kit.places.ROOT / "ha")
+        for user in ("ops", "app"):
+            (folder / f"{user}-password").write_text(f"of the {user}\n")
+        cluster = f"{sys.executable} ha/lib/cluster_command.py"    # ha/cluster itself installs and builds first
+        place = f"--base-port {free_base_port()} --binary {kit.binary()} --set cluster.groups=4"
+        check("ha/cluster up --no-haproxy\n" in script, "the first line of the page")
+        script = script.replace("ha/cluster up --no-haproxy\n", f"{cluster} up --no-haproxy {place}\n")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("WARREN_")}
+        environment["PATH"] = f"{BIN}:{environment['PATH']}"
+        with open(folder / "output", "w+", encoding="utf-8") as output:
+            try:
+                done = subprocess.run(["bash", "-euo", "pipefail", "-x", "-c", script], cwd=folder, env=environment,
+                                      stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, timeout=280, check=False)
+                output.seek(0)
+                said = output.read()
+                check_equal(done.returncode, 0, f"exit code of the page; it said:\n{said[-6000:]}")
+                check("to 1 queues:\n  orders" in said and "nothing would change" in said, f"what was said:\n{said}")
+                names = subprocess.run([BIN / "rabbitmqctl", "-s", "list_queues", "-p", "shop", "name", "policy", "members"],
+                                       cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+                check(names.startswith("orders\tshort\t") and "node3" not in names and "node4" not in names, f"at the end: {names}")
+            finally:
+                subprocess.run([*cluster.split(), "down", "--wipe"], cwd=folder, env=environment, check=False, capture_output=True)
