@@ -115,6 +115,20 @@ static int check_pairs(const struct config_pair *pairs, struct err *err)
     return 0;
 }
 
+enum { NODE_TAGS_MAX = 255 /* all together, as members are told them: NAME=VALUE, a line each */ };
+
+static int check_node_tags(const struct config_pair *tags, struct err *err)
+{
+    size_t size = 0;
+    for (int i = 0; i < CONFIG_PAIRS_MAX && *tags[i].name; i++) {
+        const char *name = tags[i].name + strlen("node_tags.");
+        if (!*name || strchr(name, '=') || strlen(name) > 63)
+            return (int)err_set(err, ERR_INVALID, "%s: the name of a tag has 1 to 63 bytes, and no =", tags[i].name);
+        size += strlen(name) + strlen(tags[i].value) + 2;
+    }
+    return size <= NODE_TAGS_MAX ? 0 : (int)err_set(err, ERR_INVALID, "node_tags.*: longer than %d bytes", NODE_TAGS_MAX);
+}
+
 static int check_users(struct config *c, struct err *err)
 {
     if (*c->loopback_users_none) c->loopback_users_guest = false;
@@ -126,6 +140,7 @@ static int check_users(struct config *c, struct err *err)
                         "cannot log in",
                         i, c->auth_backends[i]);
     int code = check_pairs(c->default_tags_more, err);
+    if (!code) code = check_node_tags(c->node_tags, err);
     return code ? code : check_pairs(c->loopback_users_more, err);
 }
 

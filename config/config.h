@@ -153,6 +153,7 @@ struct config {
     bool loopback_users_guest;
     char loopback_users_none[CONFIG_TEXT_MAX];
     struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
+    struct config_pair node_tags[CONFIG_PAIRS_MAX];
     char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     struct config_pair cluster_tags[CONFIG_PAIRS_MAX]; /* cluster_tags.NAME: shown by the API */
     char motd_file[CONFIG_TEXT_MAX];

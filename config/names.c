@@ -44,7 +44,6 @@ static const struct {
     {"consumer_disconnected_timeout", "cluster.node_timeout_ms says when a silent node's consumers go"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */
-    {"node_tags.*", "tags are not shown"},
     {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},
     {"queue_master_locator", "leaders of groups are spread over the nodes by themselves"},
     {"feature_flags.*", "all that this version has is on"},

@@ -151,7 +151,8 @@ static void fill_placement(struct placement *p, const struct config *c)
     for (unsigned id = 1; id < 64; id++)
         if (*c->cluster_peers[id]) p->nodes[p->node_count++] = (uint8_t)id;
     if (!p->node_count && !*c->cluster_join) p->nodes[p->node_count++] = (uint8_t)c->node_id;
-    p->group_count = (uint32_t)c->cluster_groups + 1;
+    p->spare_count = PLACEMENT_SPARE_GROUPS;
+    p->group_count = (uint32_t)c->cluster_groups + 1 + p->spare_count;
     p->replicas = (uint32_t)c->cluster_replicas;
 }
 
@@ -201,6 +202,17 @@ static const char *default_tags(const struct config *c)
     return (const char *)text.data;
 }
 
+/* NAME=VALUE, a line each. */
+static const char *node_tags(const struct config *c)
+{
+    struct buf text = {0};
+    for (size_t i = 0; i < CONFIG_PAIRS_MAX && *c->node_tags[i].name; i++)
+        buf_printf(&text, "%s%s=%s", text.size ? "\n" : "", strchr(c->node_tags[i].name, '.') + 1,
+                   c->node_tags[i].value);
+    buf_put_u8(&text, 0);
+    return (const char *)text.data;
+}
+
 static void fill_settings(struct node_settings *s, const struct config *c)
 {
     *s = (struct node_settings){
@@ -228,6 +240,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
                     .node_name = c->node_name,
                     .output_high_water = 1 << 20},
         .zone = c->node_zone,
+        .tags = node_tags(c),
         .cluster_listen = *c->cluster_listen ? c->cluster_listen : NULL,
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
@@ -413,7 +426,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                       *c->management_tcp       ? c->management_tcp
                       : c->management_ssl_port ? https
                                                : "none",
-                      settings->shard_count, settings->placement.group_count - 1);
+                      settings->shard_count, settings->placement.group_count - 1 - settings->placement.spare_count);
         service_ready();
         wait_for_signal(node, &signals, settings->logger, security, http);
     }

@@ -1,26 +1,17 @@
 #include "router/members.h"
 
-#include "router/topology_internal.h"
-
-/* How the members' commands use the fields of a command. */
-enum action { ACTION_TELL = 1, ACTION_STATE, ACTION_SEEDED, ACTION_PLACE }; /* .epoch */
-
-struct members {
-    bool seeded;
-    struct member of[MEMBERS_MAX];
-    struct placed *placed; /* by group, the meta group included */
-};
+#include "router/members_internal.h"
 
 struct members *members_create(uint32_t group_count)
 {
     struct members *m = mem_zalloc(sizeof *m);
-    m->placed = mem_zalloc((group_count + 1) * sizeof *m->placed);
+    m->groups = mem_zalloc((group_count + 1) * sizeof *m->groups);
     return m;
 }
 
 void members_destroy(struct members *m)
 {
-    mem_free(m->placed);
+    mem_free(m->groups);
     mem_free(m);
 }
 
@@ -31,10 +22,29 @@ const struct member *topology_member(const struct topology *t, uint8_t node)
     return &t->members->of[node < MEMBERS_MAX ? node : 0];
 }
 
-const struct placed *topology_placed(const struct topology *t, uint32_t group)
+uint8_t topology_member_by_name(const struct topology *t, struct slice name)
 {
-    static const struct placed none;
-    return group <= t->group_count ? &t->members->placed[group] : &none;
+    for (uint8_t node = 1; node < MEMBERS_MAX; node++)
+        if (member_counts(&t->members->of[node]) && slice_is(name, t->members->of[node].name)) return node;
+    return 0;
+}
+
+struct slice member_tag(const struct member *m, const char *tag)
+{
+    size_t size = strlen(tag);
+    for (const char *line = m->tags; *line;) {
+        const char *end = strchr(line, '\n');
+        size_t length = end ? (size_t)(end - line) : strlen(line);
+        if (length > size && line[size] == '=' && !memcmp(line, tag, size))
+            return slice_of(line + size + 1, length - size - 1);
+        line += length + (end != NULL);
+    }
+    return (struct slice){0};
+}
+
+uint32_t topology_usual_replicas(const struct topology *t)
+{
+    return t->members->replicas;
 }
 
 bool topology_members_seeded(const struct topology *t)
@@ -66,17 +76,9 @@ struct topology_command member_state_command(uint8_t node, enum member_state sta
     return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_STATE, .node = node, .group = state};
 }
 
-struct topology_command members_seeded_command(void)
+struct topology_command members_seeded_command(uint32_t replicas)
 {
-    return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_SEEDED};
-}
-
-struct topology_command members_place_command(uint32_t group, const struct placed *placed)
-{
-    return (struct topology_command){.type = TOPOLOGY_MEMBERS,
-                                     .epoch = ACTION_PLACE,
-                                     .group = group,
-                                     .arguments = slice_of(placed->nodes, placed->count)};
+    return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_SEEDED, .group = replicas};
 }
 
 /* --- carrying them out --- */
@@ -125,6 +127,7 @@ static void tell(struct topology *t, const struct topology_command *c, bool chan
         if (c->name.size) keep_text(m->name, sizeof m->name, c->name);
         if (c->source.size) keep_text(m->address, sizeof m->address, c->source);
         keep_text(m->zone, sizeof m->zone, c->routing_key);
+        keep_text(m->tags, sizeof m->tags, c->kind);
     }
 }
 
@@ -159,18 +162,6 @@ static void set_state(struct topology *t, const struct topology_command *c, bool
     else if (change) m->state = (uint8_t)c->group;
 }
 
-static void place(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
-{
-    if (c->group > t->group_count || !c->arguments.size || c->arguments.size > PLACED_MAX) {
-        refuse(r, 406, "PRECONDITION_FAILED - no such group, or too many nodes for it");
-        return;
-    }
-    if (!change) return;
-    struct placed *p = &t->members->placed[c->group];
-    p->count = (uint8_t)c->arguments.size;
-    memcpy(p->nodes, c->arguments.data, p->count);
-}
-
 void members_change(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     bool of_node = c->epoch == ACTION_TELL || c->epoch == ACTION_STATE;
@@ -185,13 +176,13 @@ void members_change(struct topology *t, const struct topology_command *c, bool c
     case ACTION_STATE:
         set_state(t, c, change, r);
         return;
-    case ACTION_PLACE:
-        place(t, c, change, r);
-        return;
     case ACTION_SEEDED:
-        if (change) t->members->seeded = true;
+        if (!change) return;
+        t->members->seeded = true;
+        t->members->replicas = c->group < PLACED_MAX ? (uint8_t)c->group : PLACED_MAX;
         return;
     default:
+        if (placed_change(t, c, change, r)) return;
         refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the members");
     }
 }
@@ -202,6 +193,7 @@ void members_encode(const struct topology *t, struct buf *b)
 {
     uint64_t count = 0;
     buf_put_u8(b, t->members->seeded);
+    buf_put_u8(b, t->members->replicas);
     for (unsigned node = 1; node < MEMBERS_MAX; node++) count += t->members->of[node].state != MEMBER_UNKNOWN;
     buf_put_varint(b, count);
     for (unsigned node = 1; node < MEMBERS_MAX; node++) {
@@ -213,11 +205,9 @@ void members_encode(const struct topology *t, struct buf *b)
         buf_put_counted(b, slice_str(m->name));
         buf_put_counted(b, slice_str(m->address));
         buf_put_counted(b, slice_str(m->zone));
+        buf_put_counted(b, slice_str(m->tags));
     }
-    for (uint32_t g = 0; g <= t->group_count; g++) {
-        const struct placed *p = &t->members->placed[g];
-        buf_put_counted(b, slice_of(p->nodes, p->count));
-    }
+    placed_encode(t, b);
 }
 
 static bool restore_member(struct topology *t, struct reader *r)
@@ -225,7 +215,9 @@ static bool restore_member(struct topology *t, struct reader *r)
     uint8_t node = reader_u8(r), state = reader_u8(r);
     struct slice data_id = reader_bytes(r, MEMBER_DATA_ID_SIZE);
     struct slice name = reader_counted(r), address = reader_counted(r), zone = reader_counted(r);
-    bool fits = name.size <= TOPOLOGY_NAME_MAX && address.size <= TOPOLOGY_NAME_MAX && zone.size <= MEMBER_ZONE_MAX;
+    struct slice tags = reader_counted(r);
+    bool fits = name.size <= TOPOLOGY_NAME_MAX && address.size <= TOPOLOGY_NAME_MAX && zone.size <= MEMBER_ZONE_MAX &&
+                tags.size <= MEMBER_TAGS_MAX;
     if (r->failed || !node || node >= MEMBERS_MAX || !state || state > MEMBER_GONE || !fits) return false;
     struct member *m = &t->members->of[node];
     if (m->state != MEMBER_UNKNOWN) return false;
@@ -234,22 +226,18 @@ static bool restore_member(struct topology *t, struct reader *r)
     keep_text(m->name, sizeof m->name, name);
     keep_text(m->address, sizeof m->address, address);
     keep_text(m->zone, sizeof m->zone, zone);
+    keep_text(m->tags, sizeof m->tags, tags);
     return true;
 }
 
 bool members_restore(struct topology *t, struct reader *r)
 {
-    uint8_t seeded = reader_u8(r);
+    uint8_t seeded = reader_u8(r), replicas = reader_u8(r);
     uint64_t count = reader_varint(r);
-    if (r->failed || seeded > 1 || count >= MEMBERS_MAX) return false;
+    if (r->failed || seeded > 1 || replicas > PLACED_MAX || count >= MEMBERS_MAX) return false;
     t->members->seeded = seeded;
+    t->members->replicas = replicas;
     for (; count; count--)
         if (!restore_member(t, r)) return false;
-    for (uint32_t g = 0; g <= t->group_count; g++) {
-        struct slice nodes = reader_counted(r);
-        if (r->failed || nodes.size > PLACED_MAX) return false;
-        t->members->placed[g].count = (uint8_t)nodes.size;
-        if (nodes.size) memcpy(t->members->placed[g].nodes, nodes.data, nodes.size);
-    }
-    return true;
+    return placed_restore(t, r);
 }

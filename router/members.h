@@ -10,13 +10,21 @@
 
 #include "router/topology.h"
 
-enum { MEMBERS_MAX = 64, MEMBER_ZONE_MAX = 63, MEMBER_DATA_ID_SIZE = 16, PLACED_MAX = 9 };
+enum {
+    MEMBERS_MAX = 64,
+    MEMBER_ZONE_MAX = 63,
+    MEMBER_TAG_MAX = 63,   /* of the name of a tag */
+    MEMBER_TAGS_MAX = 255, /* of all tags */
+    MEMBER_DATA_ID_SIZE = 16,
+    PLACED_MAX = 9
+};
 enum member_state { MEMBER_UNKNOWN, MEMBER_IN, MEMBER_DRAINING, MEMBER_LEAVING, MEMBER_GONE };
 
 struct member {
     uint8_t state;
     uint8_t data_id[MEMBER_DATA_ID_SIZE]; /* of its disk; zero: not told yet */
     char name[TOPOLOGY_NAME_MAX + 1], address[TOPOLOGY_NAME_MAX + 1], zone[MEMBER_ZONE_MAX + 1];
+    char tags[MEMBER_TAGS_MAX + 1]; /* node_tags.*: NAME=VALUE, a line each */
 };
 
 /* Where a group's replicas belong; the first should lead. */
@@ -25,18 +33,40 @@ struct placed {
     uint8_t nodes[PLACED_MAX];
 };
 
+/* What an operator said about a group's replicas; it goes before what its queues want. */
+struct placement_order {
+    uint8_t count;          /* copies; 0: as usual */
+    uint64_t with, without; /* bits of nodes */
+};
+
+struct replica_wish; /* replicas.h */
+
 const struct member *topology_member(const struct topology *t, uint8_t node);   /* never NULL */
 const struct placed *topology_placed(const struct topology *t, uint32_t group); /* never NULL; count 0: not decided */
-bool topology_members_seeded(const struct topology *t); /* what the configuration says of members counts no more */
-bool member_counts(const struct member *m);             /* IN or DRAINING: replicas belong there */
+bool topology_group_is_there(const struct topology *t, uint32_t group); /* a spare group is not, before its birth */
+/* A spare group: the nodes that begin it, as bits; 0: it is not born, or was there from the start. */
+uint64_t topology_founders(const struct topology *t, uint32_t group);
+/* What a spare group is for; NULL: it is none, or for nobody yet. */
+const struct replica_wish *topology_class(const struct topology *t, uint32_t group);
+const struct placement_order *topology_order(const struct topology *t, uint32_t group); /* never NULL */
+uint8_t topology_member_by_name(const struct topology *t, struct slice name); /* of those that count; 0: nobody */
+struct slice member_tag(const struct member *m, const char *tag);             /* data NULL: it has none of that name */
+uint32_t topology_usual_replicas(const struct topology *t); /* cluster.replicas when the cluster was made; 0: unknown */
+bool topology_members_seeded(const struct topology *t);     /* what the configuration says of members counts no more */
+bool member_counts(const struct member *m);                 /* IN or DRAINING: replicas belong there */
 
-/* Adds a member (state IN), or tells its name, address and zone anew; refused when its number belongs to another disk
- * or was given up. An empty data id: it has not told yet. */
+/* Adds a member (state IN), or tells its name, address, zone and tags (set .kind) anew; refused when its number belongs
+ * to another disk or was given up. An empty data id: it has not told yet. */
 struct topology_command member_tell_command(uint8_t node, struct slice name, struct slice address, struct slice zone,
                                             struct slice data_id);
 struct topology_command member_state_command(uint8_t node, enum member_state state);
-struct topology_command members_seeded_command(void);
-/* `nodes` is borrowed. */
+struct topology_command members_seeded_command(uint32_t replicas);
+/* `placed` is borrowed. The first one of a spare group is its birth. */
 struct topology_command members_place_command(uint32_t group, const struct placed *placed);
+/* An operator's orders: a copy on that node, none there; so many (0: as usual, orders about nodes are forgotten too).
+ */
+struct topology_command members_add_replica_command(uint32_t group, uint8_t node);
+struct topology_command members_remove_replica_command(uint32_t group, uint8_t node);
+struct topology_command members_count_replicas_command(uint32_t group, uint8_t count);
 
 #endif

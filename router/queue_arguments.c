@@ -73,6 +73,20 @@ static bool window_of(struct slice t, struct queue_arguments *a, struct topology
            limit(t, "x-cache-ttl", QUEUE_TIME_MS_MAX, &a->window_ttl_ms, result);
 }
 
+/* What they mean: replicas.h. */
+static bool replicas_of(struct slice t, struct topology_result *result)
+{
+    static const char *const keys[] = {"x-quorum-initial-group-size", "x-quorum-target-group-size",
+                                       "x-initial-cluster-size"};
+    int64_t size;
+    struct slice tag;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!limit(t, keys[i], INT64_MAX, &size, result)) return false;
+        if (!size) return refuse(result, keys[i], "zero");
+    }
+    return text(t, "x-member-placement-tag", &tag, result);
+}
+
 bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct topology_result *result)
 {
     *a = (struct queue_arguments){0};
@@ -88,7 +102,7 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
     if (!text(t, "x-dead-letter-exchange", &a->dead_letter_exchange, result) ||
         !text(t, "x-dead-letter-routing-key", &a->dead_letter_routing_key, result) ||
         !choice(t, "x-overflow", queue_overflow_names, &a->overflow, result) || !retry_of(t, a, result) ||
-        !window_of(t, a, result))
+        !window_of(t, a, result) || !replicas_of(t, result))
         return false;
     if (!a->expires_ms) return refuse(result, "x-expires", "zero");
     if (a->dead_letter_routing_key.data && !a->dead_letter_exchange.data)

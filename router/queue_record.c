@@ -1,6 +1,5 @@
 /* The list of queues: declare, delete, and what goes with an owner. */
-#include "router/topology_internal.h"
-
+#include "router/members_internal.h"
 #include "router/queue_arguments.h"
 
 struct queue_entry *queue_create(struct topology *t, struct vhost *v, const struct queue_record *what)
@@ -18,7 +17,7 @@ struct queue_entry *queue_create(struct topology *t, struct vhost *v, const stru
     map_u64_set(&t->queues_by_id, q->base.id, q);
     ordered_add(&t->queues, q->base.id, q);
     if (q->base.id > t->last_queue_id) t->last_queue_id = q->base.id;
-    if (q->base.group <= t->group_count) t->group_queues[q->base.group]++;
+    if (q->base.group <= t->group_count + t->spare_count) t->group_queues[q->base.group]++;
     t->version++;
     return q;
 }
@@ -30,7 +29,7 @@ void queue_remove(struct topology *t, struct queue_entry *q)
     map_str_remove(&q->vhost->queues, q->base.name);
     map_u64_remove(&t->queues_by_id, q->base.id);
     ordered_remove(&t->queues, q->base.id);
-    if (q->base.group <= t->group_count) t->group_queues[q->base.group]--;
+    if (q->base.group <= t->group_count + t->spare_count) t->group_queues[q->base.group]--;
     slice_drop(q->base.name);
     slice_drop(q->base.arguments);
     mem_free(q);
@@ -110,9 +109,14 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), (long long)limit);
         return;
     }
+    struct queue_record wishes = {.vhost = v->name, .name = c->name, .arguments = c->arguments};
+    struct replica_wish wish;
+    bool founds;
+    replica_wish_of_queue(t, &wishes, &wish);
     r->created = true;
-    r->group = c->group && c->group <= t->group_count ? c->group : topology_emptiest_group(t, NULL, NULL);
+    r->group = topology_group_for(t, &wish, c->group, &founds);
     if (!change) return;
+    if (founds) placed_classify(t, r->group, &wish);
     struct queue_record record = {.id = t->last_queue_id + 1,
                                   .group = r->group,
                                   .name = c->name,

@@ -66,14 +66,20 @@ void *ordered_next(const struct ordered *o, uint64_t *cursor)
 
 struct topology *topology_create(uint32_t group_count)
 {
+    return topology_create_with_spare(group_count, 0);
+}
+
+struct topology *topology_create_with_spare(uint32_t group_count, uint32_t spare_count)
+{
     struct topology *t = mem_zalloc(sizeof *t);
     t->group_count = group_count ? group_count : 1;
+    t->spare_count = spare_count;
     t->version = 1;
-    t->group_queues = mem_zalloc((t->group_count + 1) * sizeof *t->group_queues);
+    t->group_queues = mem_zalloc((t->group_count + spare_count + 1) * sizeof *t->group_queues);
     list_init(&t->owned);
     t->registry_version = t->policy_version = 1;
     t->policies = policies_create();
-    t->members = members_create(t->group_count);
+    t->members = members_create(t->group_count + spare_count);
     vhost_create_predeclared(t, slice_str("/"));
     registry_put(t, &(struct registry_item){.name = slice_str("/"), .value = slice_str("{}")});
     return t;

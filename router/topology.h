@@ -69,7 +69,7 @@ struct topology_command {
     bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
     uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
     uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
-    uint32_t group;           /* QUEUE_DECLARE: 0 = the topology chooses (fewest queues, lowest number) */
+    uint32_t group;           /* QUEUE_DECLARE: one that the declarer prefers; 0: none (topology_group_for()) */
     struct slice source;      /* bind; set, clear: the item's detail */
     struct slice routing_key; /* bind */
     struct slice arguments;   /* field table; set: JSON; seed: commands */
@@ -92,6 +92,8 @@ struct topology_result {
 /* group_count: queue groups besides the meta group, for the choice of a group. A new topology has the vhost "/" with
  * its pre-declared exchanges. */
 struct topology *topology_create(uint32_t group_count);
+/* ... and groups above them, for queues that want another number of replicas than usual (replicas.h). */
+struct topology *topology_create_with_spare(uint32_t group_count, uint32_t spare_count);
 void topology_destroy(struct topology *t);
 
 /* Applies a command; `index` is its Raft index. A command that is refused changes nothing and is refused in the same
@@ -113,7 +115,8 @@ const struct exchange *topology_exchange(const struct topology *t, struct slice 
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue_by_id(const struct topology *t, uint64_t id);
 uint64_t topology_last_queue_id(const struct topology *t); /* the highest ever given; ids are not used again */
-/* The group with the fewest queues, the lowest number among equals; of those that fit (NULL: all). 0: none fits. */
+/* The group with the fewest queues, the lowest number among equals; of those that fit (NULL: all), no spare ones.
+ * 0: none fits. */
 uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg);
 size_t topology_queue_count(const struct topology *t);
 size_t topology_exchange_count(const struct topology *t);

@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "router/exchange_type.h"
 
-enum { VERSION = 3 };
+enum { VERSION = 4 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
     EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
@@ -102,7 +102,7 @@ static bool restore_queue(struct topology *t, struct reader *r, uint64_t last_qu
     q.name = read_name(r);
     q.arguments = reader_counted(r);
     if (r->failed || !v || map_str_get(&v->queues, q.name)) return false;
-    if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count) return false;
+    if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count + t->spare_count) return false;
     queue_create(t, v, &q);
     return true;
 }
@@ -157,7 +157,7 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
     struct reader r = reader_of(bytes);
     if (reader_u8(&r) != VERSION)
         return (int)err_set(err, ERR_VERSION, "topology: a format version this build does not read");
-    struct topology *fresh = topology_create(t->group_count);
+    struct topology *fresh = topology_create_with_spare(t->group_count, t->spare_count);
     topology_clear(fresh);
     bool ok = restore_all(fresh, &r);
     if (ok) {
@@ -208,7 +208,7 @@ bool topology_check(const struct topology *t, struct err *err)
         err_set(err, ERR_CORRUPT, "topology: vhost '%.*s' is not found, or has no item", SLICE_FORMAT(name));
         return false;
     }
-    for (uint32_t g = 0; g <= t->group_count; g++) in_groups += t->group_queues[g];
+    for (uint32_t g = 0; g <= t->group_count + t->spare_count; g++) in_groups += t->group_queues[g];
     if (queues == t->queues.live && bindings == t->bindings.live && in_groups == queues) return true;
     err_set(err, ERR_CORRUPT, "topology: counts differ: queues %zu/%zu/%zu, bindings %zu/%zu", queues, t->queues.live,
             in_groups, bindings, t->bindings.live);

@@ -94,7 +94,7 @@ struct registry_list {
 };
 
 struct topology {
-    uint32_t group_count;
+    uint32_t group_count, spare_count; /* spare groups have the numbers above */
     uint64_t index, version, last_queue_id, serial, walk;
     struct map_str vhosts;
     struct map_u64 queues_by_id;

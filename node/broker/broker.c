@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "router/members.h"
 
 enum { BROKER_TICK_MS = 250 };
 
@@ -338,7 +339,7 @@ uint64_t broker_login_count(const struct broker *b, bool succeeded)
 bool broker_ready(const struct broker *b)
 {
     for (uint32_t g = 0; g < b->params.group_count; g++)
-        if (!b->leaders[g].node) return false;
+        if (!b->leaders[g].node && topology_group_is_there(b->params.topology, g)) return false;
     return !b->io->seed || registry_is_seeded(b->params.topology);
 }
 

@@ -43,6 +43,7 @@ struct broker_io {
 /* What membership.c needs to know; NULL in broker_params: no controller runs, placement is the configuration's. */
 struct membership_params {
     const char *name, *address, *zone;    /* of this node, as told to the others */
+    const char *tags;                     /* node_tags.*: NAME=VALUE, a line each */
     const uint8_t *data_id;               /* MEMBER_DATA_ID_SIZE */
     const struct placement *founding;     /* of the configuration; node_count 0: this node joins */
     const char *const *addresses;         /* of the founders, by node id */
@@ -122,6 +123,8 @@ uint8_t broker_preferred_leader(const struct broker *b, uint32_t group);
 /* Replicas that have to move before all is where placement wants it; 0 also where that is not known (shard 0 of the
  * meta leader knows). */
 uint32_t broker_moves_open(const struct broker *b);
+/* Replicas that a group should have, be there nodes for them or not; on the leader of the meta group, else 0. */
+uint32_t broker_wanted_replicas(const struct broker *b, uint32_t group);
 uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);

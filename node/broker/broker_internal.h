@@ -317,6 +317,16 @@ void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term);
 void leaders_announce(struct broker *b, uint8_t node); /* tells a node which groups this one leads */
 void leaders_heard(struct broker *b, struct mail *m);
 
+/* wanted.c */
+struct placed;
+struct wanted *wanted_open(uint32_t group_count);
+void wanted_close(struct wanted *w);
+void wanted_forget(struct wanted *w); /* what was found may be old when it counts again */
+void wanted_look(struct wanted *w, struct topology *t); /* often; takes a slice of the queues */
+/* The next group whose placement should change, and to what; `usual`: replicas of a group of which no more is wanted. */
+bool wanted_next_change(struct broker *b, struct wanted *w, uint32_t usual, uint32_t *group, struct placed *to);
+uint32_t wanted_replicas(const struct wanted *w, uint32_t group); /* 0: not known yet */
+
 /* membership.c */
 void membership_open(struct broker *b);
 void membership_close(struct broker *b);

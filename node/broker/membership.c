@@ -32,7 +32,7 @@ struct membership {
     const struct membership_params *params;
     uint64_t next_ms, seed_ms, tell_ms, plan_ms;
     struct report *reports; /* by group; shard 0 */
-    struct group_placement *placements; /* room for a plan */
+    struct wanted *wanted;
     uint32_t moves_open;    /* groups that are not yet where they belong */
     uint32_t moves_running; /* of them, those whose new places can be filled */
 };
@@ -43,14 +43,14 @@ void membership_open(struct broker *b)
     b->membership = mem_zalloc(sizeof *b->membership);
     b->membership->params = b->params.membership;
     b->membership->reports = mem_zalloc(b->params.group_count * sizeof *b->membership->reports);
-    b->membership->placements = mem_zalloc(b->params.group_count * sizeof *b->membership->placements);
+    b->membership->wanted = wanted_open(b->params.group_count);
 }
 
 void membership_close(struct broker *b)
 {
     if (!b->membership) return;
     mem_free(b->membership->reports);
-    mem_free(b->membership->placements);
+    wanted_close(b->membership->wanted);
     mem_free(b->membership);
 }
 
@@ -162,49 +162,24 @@ static void seed(struct broker *b)
     for (uint32_t g = 0; g < b->params.group_count; g++) {
         struct group_member members[GROUP_MEMBERS_MAX];
         struct placed placed = {.count = (uint8_t)placement_members(founding, g, members)};
-        if (topology_placed(t, g)->count) continue;
+        if (topology_placed(t, g)->count || !placed.count) continue;
         for (uint32_t i = 0; i < placed.count; i++) placed.nodes[i] = members[i].node;
         struct topology_command c = members_place_command(g, &placed);
         question_housekeeping(b, &c);
     }
-    struct topology_command c = members_seeded_command();
+    struct topology_command c = members_seeded_command(m->params->founding->replicas);
     question_housekeeping(b, &c);
-}
-
-static uint8_t zone_number(struct topology *t, uint8_t node)
-{
-    const char *zone = topology_member(t, node)->zone;
-    for (uint8_t other = 1; *zone && other <= node; other++)
-        if (!strcmp(topology_member(t, other)->zone, zone)) return other;
-    return 0;
 }
 
 static void plan_placement(struct broker *b)
 {
     struct membership *m = b->membership;
-    struct topology *t = b->params.topology;
-    struct placement_plan plan = {.group_count = b->params.group_count,
-                        .replicas = m->params->founding->replicas,
-                        .groups = m->placements};
-    if (b->now_ms < m->plan_ms) return;
-    for (uint8_t node = 1; node < MEMBERS_MAX; node++) {
-        const struct member *member = topology_member(t, node);
-        plan.eligible[node] = member_counts(member);
-        plan.meta[node] = member_counts(member) || member->state == MEMBER_LEAVING;
-        plan.here[node] = node == b->params.node || b->io->connected(b->io->self, node);
-        plan.zone[node] = zone_number(t, node);
-    }
-    for (uint32_t g = 0; g < plan.group_count; g++) {
-        const struct placed *placed = topology_placed(t, g);
-        plan.groups[g].count = placed->count;
-        memcpy(plan.groups[g].nodes, placed->nodes, sizeof placed->nodes);
-    }
     uint32_t group;
-    struct group_placement to;
-    if (!placement_next_change(&plan, &group, &to)) return;
-    if (group && m->moves_running >= MEMBERSHIP_MOVES_MAX) return;
-    struct placed placed = {.count = to.count};
-    memcpy(placed.nodes, to.nodes, sizeof placed.nodes);
+    struct placed placed;
+    if (b->now_ms < m->plan_ms) return;
+    if (!wanted_next_change(b, m->wanted, m->params->founding->replicas, &group, &placed)) return;
+    bool birth = !topology_placed(b->params.topology, group)->count; /* moves nothing, and a declare waits for it */
+    if (group && !birth && m->moves_running >= MEMBERSHIP_MOVES_MAX) return;
     struct topology_command c = members_place_command(group, &placed);
     question_housekeeping(b, &c);
     m->plan_ms = b->now_ms + MEMBERSHIP_EVERY_MS;
@@ -275,6 +250,7 @@ static void let_go(struct broker *b)
         if (topology_member(b->params.topology, node)->state != MEMBER_LEAVING) continue;
         bool holds = false;
         for (uint32_t g = 1; g < b->params.group_count && !holds; g++) {
+            if (!topology_group_is_there(b->params.topology, g)) continue;
             const struct report *r = &b->membership->reports[g];
             bool fresh = r->heard_ms && b->now_ms - r->heard_ms <= MEMBERSHIP_REPORT_OLD_MS;
             holds = !fresh || find_member(r, node) >= 0 || is_placed(topology_placed(b->params.topology, g), node);
@@ -296,10 +272,11 @@ static void control(struct broker *b)
     m->moves_open = m->moves_running = 0;
     step(b, 0);
     for (uint32_t g = 1; g < b->params.group_count; g++) {
-        if (!step(b, g)) continue;
+        if (!topology_group_is_there(t, g) || !step(b, g)) continue;
         m->moves_open++;
         m->moves_running += !waits_for_plan(t, g);
     }
+    wanted_look(m->wanted, t);
     plan_placement(b);
     let_go(b);
 }
@@ -313,25 +290,38 @@ static void tell_self(struct broker *b)
     const struct membership_params *p = m->params;
     const struct member *known = topology_member(b->params.topology, b->params.node);
     bool same = !strcmp(known->name, p->name) && (!*p->address || !strcmp(known->address, p->address)) &&
-                !strcmp(known->zone, p->zone) && !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
+                !strcmp(known->zone, p->zone) && !strcmp(known->tags, p->tags) &&
+                !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
     if (same || known->state == MEMBER_UNKNOWN || known->state == MEMBER_GONE || b->now_ms < m->tell_ms) return;
     m->tell_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
     struct topology_command c =
         member_tell_command(b->params.node, slice_str(p->name), slice_str(p->address), slice_str(p->zone),
                             slice_of(p->data_id, MEMBER_DATA_ID_SIZE));
+    c.kind = slice_str(p->tags);
     question_housekeeping(b, &c);
+}
+
+/* The first queue of a class waits for its group. */
+static bool is_waited_for(struct broker *b)
+{
+    const struct placement *founding = b->membership->params->founding;
+    struct topology *t = b->params.topology;
+    for (uint32_t g = founding->group_count - founding->spare_count; g < founding->group_count; g++)
+        if (topology_class(t, g) && !topology_placed(t, g)->count) return true;
+    return false;
 }
 
 void membership_tick(struct broker *b)
 {
     struct membership *m = b->membership;
-    if (!m || b->now_ms < m->next_ms) return;
+    if (!m || (b->now_ms < m->next_ms && !(b->hosts[0] && b->hosts[0]->leads && is_waited_for(b)))) return;
     m->next_ms = b->now_ms + MEMBERSHIP_EVERY_MS;
     for (uint32_t g = 0; g < b->params.group_count && b->leaders[0].node; g++)
         if (b->hosts[g] && b->hosts[g]->leads) report(b, b->hosts[g]);
     if (b->params.shard) return;
     if (b->hosts[0]) tell_self(b);
     if (b->hosts[0] && b->hosts[0]->leads) control(b);
+    else wanted_forget(m->wanted);
 }
 
 uint8_t broker_preferred_leader(const struct broker *b, uint32_t group)
@@ -341,6 +331,11 @@ uint8_t broker_preferred_leader(const struct broker *b, uint32_t group)
         if (topology_member(b->params.topology, p->nodes[i])->state == MEMBER_IN) return p->nodes[i];
     bool founding = !p->count && b->membership && b->membership->params->founding->node_count;
     return founding ? placement_preferred_leader(b->membership->params->founding, group) : 0;
+}
+
+uint32_t broker_wanted_replicas(const struct broker *b, uint32_t group)
+{
+    return b->membership ? wanted_replicas(b->membership->wanted, group) : 0;
 }
 
 uint32_t broker_moves_open(const struct broker *b)

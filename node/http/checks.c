@@ -8,6 +8,7 @@
 #include "node/http/queue_facts.h"
 #include "node/net/net.h"
 #include "replication/sys/tls.h"
+#include "router/members.h"
 
 static void pass(struct answer *a)
 {
@@ -177,7 +178,8 @@ static void look_at_groups(struct shard *s, void *arg)
     const struct node_settings *settings = shard_settings(s);
     g->stopping |= shard_stopping(s);
     for (uint32_t id = shard_id(s); id < settings->placement.group_count; id += settings->shard_count) {
-        if (broker_leader(shard_broker(s), id)) continue;
+        bool there = topology_group_is_there(broker_topology(shard_broker(s)), id);
+        if (!there || broker_leader(shard_broker(s), id)) continue;
         if (!id) g->no_meta_leader = true;
         g->leaderless++;
         g->leaderless_bits[id / 64 & 15] |= UINT64_C(1) << (id & 63);

@@ -50,17 +50,33 @@ void api_members_list(struct request *r, struct answer *a)
     answer_json(a, o);
 }
 
+static json_t *node_numbers(uint64_t nodes)
+{
+    json_t *numbers = json_array();
+    for (int node = 1; node < MEMBERS_MAX; node++)
+        if (nodes >> node & 1) json_array_append_new(numbers, json_integer(node));
+    return numbers;
+}
+
+/* `wanted` is null but on the leader of the meta group, who alone looks at what queues want. */
+static json_t *group_json(struct broker *b, uint32_t g)
+{
+    const struct placed *p = topology_placed(broker_topology(b), g);
+    const struct placement_order *order = topology_order(broker_topology(b), g);
+    uint32_t wanted = g ? broker_wanted_replicas(b, g) : 0;
+    json_t *nodes = json_array();
+    for (uint32_t i = 0; i < p->count; i++) json_array_append_new(nodes, json_integer(p->nodes[i]));
+    return json_pack("{s:i, s:i, s:o, s:o, s:b, s:i, s:o, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
+                     "placement", nodes, "wanted", wanted ? json_integer(wanted) : json_null(), "spare",
+                     topology_class(broker_topology(b), g) != NULL, "ordered", (int)order->count, "with",
+                     node_numbers(order->with), "without", node_numbers(order->without));
+}
+
 static void look_at_groups(struct shard *s, void *arg)
 {
-    json_t *array = arg;
     struct broker *b = shard_broker(s);
-    for (uint32_t g = 0; g < shard_settings(s)->placement.group_count; g++) {
-        const struct placed *p = topology_placed(broker_topology(b), g);
-        json_t *nodes = json_array();
-        for (uint32_t i = 0; i < p->count; i++) json_array_append_new(nodes, json_integer(p->nodes[i]));
-        json_array_append_new(array, json_pack("{s:i, s:i, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
-                                               "placement", nodes));
-    }
+    for (uint32_t g = 0; g < shard_settings(s)->placement.group_count; g++)
+        if (topology_group_is_there(broker_topology(b), g)) json_array_append_new(arg, group_json(b, g));
 }
 
 void api_groups_list(struct request *r, struct answer *a)

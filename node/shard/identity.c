@@ -17,7 +17,7 @@ static void path_of(const struct node_settings *s, const char *name, char *path,
 static size_t shape_text(const struct node_settings *s, char text[IDENTITY_TEXT_MAX])
 {
     return (size_t)snprintf(text, IDENTITY_TEXT_MAX, "node.id = %u\ncluster.groups = %u\nshards = %u\n", s->node,
-                            s->placement.group_count - 1, s->shard_count);
+                            s->placement.group_count - 1 - s->placement.spare_count, s->shard_count);
 }
 
 static void on_name(void *arg, const char *name)

@@ -47,7 +47,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
 {
     const struct placement *placement = &s->settings->placement;
     s->groups = mem_zalloc(placement->group_count * sizeof *s->groups);
-    s->topology = topology_create(placement->group_count - 1);
+    s->topology = topology_create_with_spare(placement->group_count - 1 - placement->spare_count, placement->spare_count);
     struct broker_params params = {
         .node = s->settings->node,
         .epoch = epoch,
@@ -67,6 +67,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
     s->membership = (struct membership_params){.name = s->settings->name,
                                                .address = wildcard ? "" : listen,
                                                .zone = s->settings->zone,
+                                               .tags = s->settings->tags,
                                                .data_id = s->settings->data_id,
                                                .founding = placement,
                                                .addresses = s->settings->peers};

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "router/members.h"
+
 static void on_store_failed(void *arg, const struct err *err)
 {
     struct shard *s = arg;
@@ -89,7 +91,9 @@ static int open_group(struct shard *s, uint32_t id, struct err *err)
         .transfer_rate = s->settings->transfer_rate,
     };
     if (s->replicas[id].kind == REPLICA_FOUNDER)
-        params.member_count = placement_members(&s->settings->placement, id, params.members);
+        params.member_count = s->replicas[id].founders
+                                  ? replica_founders(&s->replicas[id], params.members)
+                                  : placement_members(&s->settings->placement, id, params.members);
     s->broker_io.random_bytes(s, &params.seed, sizeof params.seed);
     int code = group_open(&g->group, &params, uv_hrtime() / 1000000, err);
     if (!code) broker_add_group(s->broker, g->group, g->store, g->queues, g->meta, &g->effects);
@@ -142,17 +146,40 @@ static void stop_for(struct shard *s, const char *what, const struct err *err)
     _exit(74);
 }
 
-void replica_open(struct shard *s, uint32_t id)
+static void open_new(struct shard *s, uint32_t id, enum replica_kind kind)
 {
     struct err err;
-    if (s->phase != SHARD_RUNNING || log_durable(s->log) < s->groups[id].forget_lsn) return; /* it asks again */
-    s->replicas[id].kind = REPLICA_JOINED;
+    s->replicas[id].kind = (uint8_t)kind;
     int code = forget_rests(s, id, &err);
     if (!code) code = write_replicas(s, &err);
     if (!code) code = open_store(s, id, &err);
     if (!code) code = open_group(s, id, &err);
     if (code) stop_for(s, "not_opened", &err);
-    logger_printf(s->settings->logger, LOG_INFO, s->id, "replica opened group=%u", id);
+    logger_printf(s->settings->logger, LOG_INFO, s->id, "replica opened group=%u founder=%s", id,
+                  kind == REPLICA_FOUNDER ? "yes" : "no");
+}
+
+void replica_open(struct shard *s, uint32_t id)
+{
+    if (s->phase != SHARD_RUNNING || log_durable(s->log) < s->groups[id].forget_lsn) return; /* it asks again */
+    s->replicas[id].founders = 0;
+    open_new(s, id, REPLICA_JOINED);
+}
+
+/* A spare group begins on the nodes that the topology names, on each when it hears of it, however late. Who has held a
+ * replica before is no founder any more: it would begin again without what it has forgotten. */
+void replicas_found(struct shard *s)
+{
+    const struct placement *p = &s->settings->placement;
+    if (s->phase != SHARD_RUNNING || s->founded_index == topology_index(s->topology)) return;
+    s->founded_index = topology_index(s->topology);
+    for (uint32_t id = p->group_count - p->spare_count; id < p->group_count; id++) {
+        uint64_t founders = topology_founders(s->topology, id);
+        if (id % s->settings->shard_count != s->id || s->replicas[id].kind != REPLICA_NONE) continue;
+        if (!(founders >> s->settings->node & 1)) continue;
+        s->replicas[id].founders = founders;
+        open_new(s, id, REPLICA_FOUNDER);
+    }
 }
 
 void replica_close(struct shard *s, uint32_t id)
@@ -181,7 +208,7 @@ void replicas_turn(struct shard *s)
     for (uint32_t id = 0; id < s->settings->placement.group_count; id++) {
         struct shard_group *g = &s->groups[id];
         if (!g->leaving || !group_idle(g->group) || !store_idle(g->store)) continue;
-        s->replicas[id] = (struct replica){REPLICA_DROPPED, g->floor};
+        s->replicas[id] = (struct replica){REPLICA_DROPPED, g->floor, 0};
         int code = write_replicas(s, &err);
         if (!code) {
             broker_remove_group(s->broker, id);

@@ -74,6 +74,7 @@ struct shard {
     struct executor *log_executor, *store_executor, *read_executor;
     struct replica *replicas;   /* by group id, as on the disk */
     struct shard_group *groups; /* by group id; .group NULL when not here */
+    uint64_t founded_index;     /* topology_index() when spare groups were last looked at */
     struct links *links;
     struct random random;
     uint64_t now_ms; /* monotonic */
@@ -152,6 +153,7 @@ int replicas_open(struct shard *s, struct err *err);
 void replica_open(struct shard *s, uint32_t group); /* empty; the leader fills it */
 void replica_close(struct shard *s, uint32_t group);
 void replica_dropped(struct shard *s, uint32_t group, struct group_floor floor);
+void replicas_found(struct shard *s); /* spare groups that begin here */
 void replicas_turn(struct shard *s);
 void replicas_ask(struct shard *s); /* once a second: those that hear no leader */
 

@@ -103,6 +103,7 @@ static void turn(struct shard *s)
         connections_turn(s);
         if (!broker_has_work(s->broker)) break;
     }
+    replicas_found(s);
     replicas_turn(s);
     log_flush(s->log);
     if (s->links && !s->links_closed) link_flush(s->links);

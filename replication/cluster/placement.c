@@ -3,7 +3,7 @@
 uint32_t placement_members(const struct placement *p, uint32_t group, struct group_member *members)
 {
     uint32_t wanted = group == 0 ? p->node_count : p->replicas;
-    if (!p->node_count) return 0;
+    if (!p->node_count || group >= p->group_count - p->spare_count) return 0;
     uint32_t first = group == 0 ? 0 : (group - 1) % p->node_count;
     if (wanted > p->node_count) wanted = p->node_count;
     if (wanted > GROUP_MEMBERS_MAX) wanted = GROUP_MEMBERS_MAX;

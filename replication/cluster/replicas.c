@@ -14,10 +14,11 @@ static bool take_line(const char *line, struct replica *replicas, uint32_t group
 {
     unsigned group;
     char word[16];
-    unsigned long long term = 0, index = 0;
-    if (sscanf(line, "%u %15s %llu %llu", &group, word, &term, &index) < 2 || group >= group_count) return false;
+    unsigned long long term = 0, index = 0, founders = 0;
+    if (sscanf(line, "%u %15s %llu %llu %llu", &group, word, &term, &index, &founders) < 2 || group >= group_count)
+        return false;
     for (uint8_t kind = REPLICA_FOUNDER; kind <= REPLICA_DROPPED; kind++)
-        if (!strcmp(word, words[kind])) replicas[group] = (struct replica){kind, {term, index}};
+        if (!strcmp(word, words[kind])) replicas[group] = (struct replica){kind, {term, index}, founders};
     return replicas[group].kind != REPLICA_NONE;
 }
 
@@ -44,18 +45,29 @@ int replicas_write(struct fs *fs, const char *path, const struct replica *replic
                    struct err *err)
 {
     struct buf b = {0};
-    char line[80];
+    char line[112];
     buf_put(&b, title, strlen(title));
     for (uint32_t group = 0; group < group_count; group++) {
         const struct replica *r = &replicas[group];
         if (r->kind == REPLICA_NONE) continue;
-        int size = snprintf(line, sizeof line, "%u %s %llu %llu\n", group, words[r->kind],
+        int size = snprintf(line, sizeof line, "%u %s %llu %llu", group, words[r->kind],
                             (unsigned long long)r->floor.term, (unsigned long long)r->floor.index);
+        if (r->founders)
+            size += snprintf(line + size, sizeof line - (size_t)size, " %llu", (unsigned long long)r->founders);
+        line[size++] = '\n';
         buf_put(&b, line, (size_t)size);
     }
     int code = fs_write_file(fs, path, buf_slice(&b), err);
     buf_close(&b);
     return code;
+}
+
+uint32_t replica_founders(const struct replica *r, struct group_member *members)
+{
+    uint32_t count = 0;
+    for (uint8_t node = 1; node < 64 && count < GROUP_MEMBERS_MAX; node++)
+        if (r->founders >> node & 1) members[count++] = (struct group_member){.node = node, .role = GROUP_VOTER};
+    return count;
 }
 
 static void collect(void *arg, const char *name)

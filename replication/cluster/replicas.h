@@ -6,6 +6,7 @@
  *     0 founder
  *     4 joined 0 0          term and index of its floor (group.h)
  *     7 dropped 12 4711
+ *     18 founder 0 0 26     of a spare group: the nodes that found it, as bits
  *
  * A founder was there when its group began, and begins it by itself when it finds nothing; what joined waits for a
  * leader. Thread: any; blocks. */
@@ -20,6 +21,7 @@ enum replica_kind { REPLICA_NONE, REPLICA_FOUNDER, REPLICA_JOINED, REPLICA_DROPP
 struct replica {
     uint8_t kind;
     struct group_floor floor;
+    uint64_t founders; /* 0: placement says who */
 };
 static inline bool replica_is_here(const struct replica *r)
 {
@@ -30,6 +32,9 @@ static inline bool replica_is_here(const struct replica *r)
 int replicas_read(struct fs *fs, const char *path, struct replica *replicas, uint32_t group_count, struct err *err);
 int replicas_write(struct fs *fs, const char *path, const struct replica *replicas, uint32_t group_count,
                    struct err *err);
+
+/* A spare group's first configuration. Fills `members` (GROUP_MEMBERS_MAX at most); returns how many. */
+uint32_t replica_founders(const struct replica *r, struct group_member *members);
 
 /* Removes a replica's folder with all its files; one that is not there is fine. */
 int replica_remove_files(struct fs *fs, const char *directory, struct err *err);

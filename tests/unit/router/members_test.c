@@ -96,7 +96,7 @@ static void all_of_it_is_restored(void **state)
     struct placed placed = {.count = 2, .nodes = {63, 1}};
     assert_int_equal(apply(t, members_place_command(GROUPS, &placed)), 0);
     assert_int_equal(apply(t, members_place_command(GROUPS + 1, &placed)), 406);
-    assert_int_equal(apply(t, members_seeded_command()), 0);
+    assert_int_equal(apply(t, members_seeded_command(3)), 0);
     topology_encode(t, &b);
     assert_int_equal(topology_restore(copy, buf_slice(&b), &err), 0);
     assert_int_equal(topology_digest(copy), topology_digest(t));

@@ -177,7 +177,7 @@ static void flipped_bits_are_refused_or_make_a_whole_topology(void **state)
 static void put_head(struct buf *b, uint64_t last_queue_id)
 {
     buf_clear(b);
-    buf_put_u8(b, 3);
+    buf_put_u8(b, 4);
     buf_put_le64(b, 5);
     buf_put_le64(b, last_queue_id);
     buf_put_varint(b, 1);
@@ -191,9 +191,15 @@ static void put_tail(struct buf *b)
     static const uint8_t registry[] = {0, 1, 0, 1, '/', 0, 2, '{', '}', 0, 0, 0, 0, 0, 0, 0, 0, 0};
     buf_put_varint(b, 0);
     buf_put(b, registry, sizeof registry);
-    buf_put_u8(b, 0); /* members: not seeded, none, nothing placed */
+    buf_put_u8(b, 0); /* members: not seeded, no usual number of replicas, none, nothing placed, no orders */
+    buf_put_u8(b, 0);
     buf_put_varint(b, 0);
-    for (unsigned group = 0; group <= HARNESS_GROUPS; group++) buf_put_counted(b, S(""));
+    for (unsigned group = 0; group <= HARNESS_GROUPS; group++) {
+        buf_put_counted(b, S(""));
+        buf_put_u8(b, 0);
+        buf_put_le64(b, 0);
+        buf_put_le64(b, 0);
+    }
 }
 
 static void put_queue(struct buf *b, uint8_t flags, uint64_t id, uint32_t group, const char *name)
