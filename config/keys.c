@@ -272,7 +272,7 @@ const struct key keys[] = {
      .example = "loopback_users.NAME = true"},
     {"node_tags.", KEY_PAIRS, AT(node_tags), "", 0, 0,
      "What this node is called by: node_tags.az = one. Shown, and used by member-placement-tag, which spreads replicas.",
-     .example = "node_tags.az = one"},
+     .example = "node_tags.NAME = one"},
     {"default_user_tags.", KEY_PAIRS, AT(default_tags_more), "", 0, 0,
      "Other tags of the default user: default_user_tags.NAME = true.", .example = "default_user_tags.NAME = true"},
     {"default_users.", KEY_PAIRS, AT(default_users), "", 0, 0,

@@ -111,7 +111,7 @@ static json_t *sum_of(const json_t *nodes, const char *name)
 }
 
 /* RabbitMQ shows an empty list if there are none. */
-static json_t *cluster_tags_json(const struct config_pair *tags)
+static json_t *tags_json(const struct config_pair *tags)
 {
     if (!*tags->name) return json_array();
     json_t *o = json_object();
@@ -131,8 +131,8 @@ static void put_identity(json_t *o, struct http *h)
     json_put(o, "product_version", json_string(p->version));
     json_put(o, "rabbitmq_version", json_string(p->version));
     json_put(o, "cluster_name", cluster_name_json(h));
-    json_put(o, "cluster_tags", cluster_tags_json(p->config->cluster_tags));
-    json_put(o, "node_tags", json_array());
+    json_put(o, "cluster_tags", tags_json(p->config->cluster_tags));
+    json_put(o, "node_tags", tags_json(p->config->node_tags));
     json_put(o, "erlang_version", json_string("none"));
     json_put(o, "erlang_full_version", json_string("none: Warren is written in C"));
     json_put(o, "release_series_support_status", json_string("supported"));
