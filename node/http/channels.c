@@ -143,6 +143,7 @@ json_t *channels_here(struct http *h, const struct view *v)
         json_t *o = json_array_get(all, i);
         snprintf(key, sizeof key, "channel %s", json_string_value(json_object_get(o, "name")));
         sampler_details(h->sampler, key, v, RANGE_MSG_RATES, json_object_get(o, "message_stats"));
+        sampler_put_idle(h->sampler, key, o);
     }
     return all;
 }

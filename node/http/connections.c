@@ -27,7 +27,7 @@ static void put_address(json_t *o, const char *host, const char *port, struct sl
     json_put(o, port, json_integer(atoi(digits)));
 }
 
-static void put_ends(json_t *o, const char *name)
+void connection_put_ends(json_t *o, const char *name)
 {
     const char *arrow = strstr(name, " -> ");
     if (!arrow) return;
@@ -86,7 +86,7 @@ static json_t *connection_json(struct shard *s, const struct shard_connection_in
     json_put(o, "type", json_string("network"));
     json_put(o, "reductions", json_integer(0));
     json_put(o, "garbage_collection", json_object());
-    put_ends(o, i->session.peer);
+    connection_put_ends(o, i->session.peer);
     put_tls(o, i->session.tls);
     return o;
 }

@@ -11,6 +11,10 @@ json_t *channels_here(struct http *h, const struct view *v);
 json_t *consumers_here(struct http *h);
 json_t *queues_here(struct http *h, const struct view *v); /* those whose group this node leads */
 void node_attempts_reset(struct http *h);
+/* {token: name, peer_host, peer_port} of those of these tokens (numbers with blanks between) that are here. */
+json_t *owners_here(struct http *h, struct slice tokens);
+/* "127.0.0.1:40312 -> 127.0.0.1:5672" as peer_host, peer_port, host, port. */
+void connection_put_ends(json_t *o, const char *name);
 json_t *node_here(struct http *h, const struct view *v);           /* an object: facts and counters */
 json_t *exchange_counts_here(struct http *h);                      /* {vhost: {name: [in, out]}} */
 json_t *exchange_stats_here(struct http *h, const struct view *v); /* {vhost: {name: message_stats}} */

@@ -25,6 +25,7 @@ json_t *question_answer(struct http *h, struct slice question)
         if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);
         return json_true();
     }
+    if (slice_is(word, "owners")) return owners_here(h, rest);
     if (slice_is(word, "links")) return links_here(h);
     if (slice_is(word, "restart")) {
         struct slice kind = next_line(&rest), vhost = next_line(&rest), name = next_line(&rest);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "node/amqp/properties.h"
 #include "router/policy.h"
 
 struct walk {
@@ -27,6 +28,27 @@ static void learn_policies(struct queue_facts *q, const struct topology *t, cons
     if (match.policy || match.operator_policy) q->definition = policy_effective_definition(&match);
 }
 
+static uint64_t timestamp_of(const struct queue_machine *m, uint64_t queue)
+{
+    struct part head = queue_machine_head(m, queue);
+    struct content content;
+    struct amqp_properties properties;
+    if (!head.blob || !content_decode(part_slice(head), &content)) return 0;
+    return amqp_properties_decode(content.properties, &properties) ? 0 : properties.timestamp;
+}
+
+static void learn_messages(struct queue_facts *q, const struct queue_machine *m)
+{
+    uint64_t ready[QUEUE_PRIORITIES_MAX];
+    queue_machine_stat(m, q->id, &q->stat);
+    q->head_timestamp = timestamp_of(m, q->id);
+    unsigned count = queue_machine_priorities(m, q->id, ready);
+    if (count <= 1) return;
+    q->priority_count = count;
+    q->priorities = mem_alloc(count * sizeof *q->priorities);
+    memcpy(q->priorities, ready, count * sizeof *q->priorities);
+}
+
 static void add(struct walk *w, struct shard *s, const struct queue_record *record)
 {
     struct queue_list *l = w->list;
@@ -45,7 +67,7 @@ static void add(struct walk *w, struct shard *s, const struct queue_record *reco
     q->replica_count = (uint8_t)shard_replicas(s, record->group, q->replicas);
     learn_policies(q, broker_topology(shard_broker(s)), record);
     q->here = m != NULL;
-    if (m) queue_machine_stat(m, record->id, &q->stat);
+    if (m) learn_messages(q, m);
     q->vhost_at = l->texts.size;
     buf_put_slice(&l->texts, record->vhost);
     q->name_at = l->texts.size;
@@ -123,6 +145,7 @@ void queue_list_close(struct queue_list *l)
     for (size_t i = 0; i < l->count; i++) {
         mem_free(l->items[i].policy);
         mem_free(l->items[i].operator_policy);
+        mem_free(l->items[i].priorities);
         json_decref(l->items[i].definition);
     }
     mem_free(l->items);

@@ -13,6 +13,9 @@ struct queue_facts {
     bool durable, exclusive, auto_delete;
     bool here; /* the group has a replica on this node: `stat` is known */
     struct queue_stat stat;
+    uint64_t head_timestamp; /* of the oldest message that is ready; 0: it has none, or is in segments only */
+    uint64_t *priorities;    /* ready messages of each, owned; NULL: it has no priorities */
+    unsigned priority_count;
     uint64_t owner;                 /* exclusive: whose connection */
     char *policy, *operator_policy; /* names, owned; NULL: none fits */
     json_t *definition;             /* effective, owned; NULL: empty */

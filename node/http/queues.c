@@ -2,122 +2,11 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "node/amqp/table.h"
 #include "node/http/conversation.h"
 #include "node/http/families.h"
 #include "node/http/peers.h"
 #include "node/http/queue_facts.h"
-#include "node/http/stats.h"
-
-static json_t *node_name(const struct members *m, uint8_t node)
-{
-    const char *name = m->names[node & (NODE_IDS - 1)];
-    return json_slice(slice_str(name ? name : ""));
-}
-
-static void put_replicas(json_t *o, const struct members *m, const struct queue_facts *q)
-{
-    json_t *all = json_array(), *online = json_array();
-    for (uint32_t i = 0; i < q->replica_count; i++) {
-        json_array_append_new(all, node_name(m, q->replicas[i]));
-        if (m->up[q->replicas[i] & (NODE_IDS - 1)]) json_array_append_new(online, node_name(m, q->replicas[i]));
-    }
-    json_put(o, "members", all);
-    json_put(o, "online", online);
-}
-
-static void put_lengths(json_t *o, const struct queue_stat *s)
-{
-    json_put(o, "messages", json_number(s->ready + s->unacked + s->delayed));
-    json_put(o, "messages_ready", json_number(s->ready));
-    json_put(o, "messages_unacknowledged", json_number(s->unacked));
-}
-
-static void put_counts(json_t *o, const struct queue_stat *s)
-{
-    json_put(o, "messages_delayed", json_number(s->delayed)); /* for their next try; neither ready nor unacked */
-    json_put(o, "messages_persistent", json_number(s->ready + s->unacked)); /* a replica keeps every message on disk */
-    json_put(o, "message_bytes", json_number(s->ready_bytes + s->unacked_bytes + s->delayed_bytes));
-    json_put(o, "message_bytes_ready", json_number(s->ready_bytes));
-    json_put(o, "message_bytes_unacknowledged", json_number(s->unacked_bytes));
-    json_put(o, "message_bytes_persistent", json_number(s->ready_bytes + s->unacked_bytes));
-    json_put(o, "messages_dlx", json_number(s->dead_letters_pending));
-    json_put(o, "consumers", json_number(s->consumers));
-}
-
-static void put_stats(json_t *o, struct http *h, const struct view *v, const struct queue_facts *q)
-{
-    char key[64];
-    struct stats stats = {0};
-    snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
-    stats_of_queue(&stats, &q->stat);
-    json_t *messages = message_stats_json(&stats);
-    sampler_details(h->sampler, key, v, RANGE_MSG_RATES, messages);
-    sampler_details(h->sampler, key, v, RANGE_LENGTHS, o);
-    json_put(o, "message_stats", messages);
-}
-
-static json_t *name_or_null(const char *name)
-{
-    return name ? json_slice(slice_str(name)) : json_null();
-}
-
-static void put_policies(json_t *o, const struct queue_facts *q)
-{
-    json_put(o, "policy", name_or_null(q->policy));
-    json_put(o, "operator_policy", name_or_null(q->operator_policy));
-    json_put(o, "effective_policy_definition", q->definition ? json_incref(q->definition) : json_object());
-}
-
-/* What RabbitMQ's queues have and Warren's have no use for, so that tools find a number or a list. Every message is on
- * disk; what is in memory besides is not counted. */
-static void put_fixed(json_t *o)
-{
-    static const char *const zeros[] = {"messages_ram",       "messages_ready_ram", "messages_unacknowledged_ram",
-                                        "messages_paged_out", "message_bytes_ram",  "message_bytes_paged_out"};
-    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) json_put(o, zeros[i], json_integer(0));
-
-    json_put(o, "consumer_capacity", json_real(0));
-    json_put(o, "consumer_utilisation", json_real(0));
-    json_put(o, "exclusive_consumer_tag", json_null());
-    json_put(o, "single_active_consumer_tag", json_null());
-    json_put(o, "head_message_timestamp", json_null());
-    json_put(o, "memory", json_integer(0));
-    json_put(o, "reductions", json_integer(0));
-    json_put(o, "garbage_collection", json_object());
-    json_put(o, "slave_nodes", json_array());
-    json_put(o, "synchronised_slave_nodes", json_array());
-    json_put(o, "recoverable_slaves", json_array());
-}
-
-static json_t *queue_json(struct http *h, const struct view *v, const struct members *m, const struct queue_list *l,
-                          const struct queue_facts *q)
-{
-    struct slice type = slice_str("classic"), arguments = queue_arguments_of(l, q);
-    amqp_table_find_string(arguments, "x-queue-type", &type);
-    json_t *o = json_object();
-    json_put(o, "name", json_slice(queue_name(l, q)));
-    json_put(o, "vhost", json_slice(queue_vhost(l, q)));
-    json_put(o, "type", json_slice(type));
-    json_put(o, "durable", json_boolean(q->durable));
-    json_put(o, "auto_delete", json_boolean(q->auto_delete));
-    json_put(o, "exclusive", json_boolean(q->exclusive));
-    json_put(o, "arguments", json_table(arguments));
-    json_put(o, "node", node_name(m, q->leader));
-    json_put(o, "leader", node_name(m, q->leader));
-    json_put(o, "leader_id", json_integer(q->leader));
-    json_put(o, "group", json_integer(q->group));
-    json_put(o, "state", json_string(q->leader ? "running" : "minority"));
-    json_put(o, "here", json_boolean(q->here));
-    put_replicas(o, m, q);
-    put_policies(o, q);
-    if (v->stats || v->totals) put_lengths(o, &q->stat);
-    if (!v->stats) return o;
-    put_counts(o, &q->stat);
-    put_stats(o, h, v, q);
-    put_fixed(o);
-    return o;
-}
+#include "node/http/queue_json.h"
 
 json_t *queues_here(struct http *h, const struct view *v)
 {
@@ -193,6 +82,7 @@ static void answer_queues(struct request *r, struct listing *listing, struct que
         json_array_append_new(array, queue_json(r->http, &r->view, &members, list, &list->items[i]));
     members_close(&members);
     array = complete(r, array);
+    owners_put(r, array);
     if (by_name) listing_answer_cut(listing, array, count, list->total, a);
     else listing_answer(listing, array, list->total, "", a);
 }
@@ -266,6 +156,7 @@ void api_queue_get(struct request *r, struct answer *a)
     json_t *array = json_array();
     json_array_append_new(array, found);
     complete(r, array);
+    owners_put(r, array);
     found = json_array_get(array, 0);
     if (r->view.stats) {
         put_consumers(found, consumers_of_queue(r, r->captures[0], r->captures[1]));

@@ -16,6 +16,7 @@ struct series {
     struct stats last;
     double rates[STAT_KINDS]; /* per second */
     uint64_t round;           /* it was seen in */
+    uint64_t changed_ms;      /* when a counter was last seen to have changed; wall clock */
     struct samples *samples;  /* NULL: none are kept */
     uint64_t asked;           /* the round in which somebody last wanted samples */
 };
@@ -29,6 +30,7 @@ struct sampler {
     struct samples_policy global, basic, detailed;
     struct map_str series; /* guarded by `lock`, with what is in it */
     uint64_t round, looked_at_ms, kept, taken_over;
+    uint64_t started_ms, last_look_ms; /* wall clock */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -120,7 +122,7 @@ static void want_samples(struct sampler *s, struct series *wanting)
 static void book(struct sampler *s, const struct look *look, double seconds, uint64_t at_ms)
 {
     struct series *series = map_str_get(&s->series, slice_str(look->key));
-    bool known = series != NULL;
+    bool known = series != NULL, changed = !known;
     if (!known) {
         series = mem_zalloc(sizeof *series);
         series->key = mem_strdup(look->key);
@@ -129,9 +131,11 @@ static void book(struct sampler *s, const struct look *look, double seconds, uin
     }
     for (unsigned k = 0; k < STAT_KINDS; k++) {
         uint64_t now = look->stats.values[k], before = series->last.values[k];
+        if (now != before && k < STAT_MEM_USED) changed = true;
         bool falls = k >= STAT_MESSAGES, comparable = (known || s->round > 1) && seconds > 0;
         series->rates[k] = comparable && (falls || now > before) ? ((double)now - (double)before) / seconds : 0;
     }
+    if (changed) series->changed_ms = at_ms;
     series->last = look->stats;
     series->round = s->round;
     if (series->samples) add_samples(series, at_ms);
@@ -168,6 +172,7 @@ static void round_of_looks(struct sampler *s)
     pthread_mutex_lock(&s->lock);
     double seconds = s->looked_at_ms ? (double)(now - s->looked_at_ms) / 1000 : 0;
     s->looked_at_ms = now;
+    s->last_look_ms = at_ms;
     s->round++;
     for (size_t i = 0; i < l.count; i++) book(s, &l.items[i], seconds, at_ms);
     forget(s);
@@ -221,6 +226,7 @@ struct sampler *sampler_open(struct http *h)
 {
     struct sampler *s = mem_zalloc(sizeof *s);
     s->http = h;
+    s->started_ms = now_ms(CLOCK_REALTIME);
     read_policies(s, h->params.management->samples);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->stop, NULL);
@@ -289,6 +295,23 @@ void sampler_details(struct sampler *s, const char *key, const struct view *v, e
         json_put(o, name, details);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+void sampler_put_idle(struct sampler *s, const char *key, json_t *o)
+{
+    char text[64];
+    pthread_mutex_lock(&s->lock);
+    const struct series *series = map_str_get(&s->series, slice_str(key));
+    uint64_t since = series ? series->changed_ms : s->started_ms; /* what has no series has done nothing */
+    bool idle = s->running && (!series || since < s->last_look_ms);
+    pthread_mutex_unlock(&s->lock);
+    if (!idle) return;
+    time_t seconds = (time_t)(since / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + size, sizeof text - size, ".%03u+00:00", (unsigned)(since % 1000));
+    json_put(o, "idle_since", json_string(text));
 }
 
 static json_t *spans_json(const struct samples_policy *p)

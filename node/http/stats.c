@@ -15,6 +15,8 @@ const char *const stat_names[STAT_KINDS] = {
     [STAT_REDELIVER] = "redeliver",
     [STAT_ACK] = "ack",
     [STAT_DELIVER_GET] = "deliver_get",
+    [STAT_DISK_READS] = "disk_reads",
+    [STAT_DISK_WRITES] = "disk_writes",
     [STAT_RECV_OCT] = "recv_oct",
     [STAT_SEND_OCT] = "send_oct",
     [STAT_PUBLISH_IN] = "publish_in",
@@ -71,6 +73,8 @@ void stats_of_queue(struct stats *to, const struct queue_stat *from)
     to->values[STAT_GET_EMPTY] += from->counts.get_empty;
     to->values[STAT_REDELIVER] += from->counts.redelivered;
     to->values[STAT_ACK] += from->counts.acked;
+    to->values[STAT_DISK_READS] += from->counts.read;
+    to->values[STAT_DISK_WRITES] += from->counts.written;
     to->values[STAT_MESSAGES] += from->ready + from->unacked;
     to->values[STAT_READY] += from->ready;
     to->values[STAT_UNACKED] += from->unacked;

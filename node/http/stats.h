@@ -24,6 +24,8 @@ enum stat_kind {
     STAT_REDELIVER,
     STAT_ACK,
     STAT_DELIVER_GET,
+    STAT_DISK_READS,
+    STAT_DISK_WRITES,
     STAT_MESSAGE_KINDS, /* those above make message_stats */
     STAT_RECV_OCT = STAT_MESSAGE_KINDS,
     STAT_SEND_OCT,
@@ -70,6 +72,8 @@ void sampler_close(struct sampler *s);
  * Keys: "node", "vhost NAME", "queue ID", "exchange VHOST/NAME", "connection NAME", "channel NAME". Zeros for what
  * stands still. Any thread. */
 void sampler_details(struct sampler *s, const char *key, const struct view *v, enum view_range range, json_t *o);
+/* "idle_since": when a counter of this thing last changed, if that was before the last look. */
+void sampler_put_idle(struct sampler *s, const char *key, json_t *o);
 /* The spans that are kept, as overview shows them. New. */
 json_t *sampler_spans(const struct sampler *s);
 

@@ -52,6 +52,13 @@ struct part queue_machine_head(const struct queue_machine *m, uint64_t id)
     return (struct part){0};
 }
 
+unsigned queue_machine_priorities(const struct queue_machine *m, uint64_t id, uint64_t ready[QUEUE_PRIORITIES_MAX])
+{
+    const struct queue *q = map_u64_get(&m->queues, id);
+    for (unsigned i = 0; q && i < q->level_count; i++) ready[i] = q->levels[i] ? q->levels[i]->ready : 0;
+    return q ? q->level_count : 0;
+}
+
 void queue_machine_figures(const struct queue_machine *m, struct queue_machine_figures *figures)
 {
     *figures = m->figures;

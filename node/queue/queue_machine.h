@@ -66,6 +66,10 @@ struct part queue_machine_head(const struct queue_machine *m, uint64_t queue);
 /* Adds up to `count_max` queues in order of their ids (`id`: how many); start with *cursor = 0; false at the end. */
 bool queue_machine_sum(const struct queue_machine *m, uint64_t *cursor, size_t count_max, struct queue_stat *sum);
 
+/* Messages that are ready, by priority; returns how many priorities there are: 1 without x-max-priority, 0: no queue. */
+enum { QUEUE_PRIORITIES_MAX = 256 };
+unsigned queue_machine_priorities(const struct queue_machine *m, uint64_t queue, uint64_t ready[QUEUE_PRIORITIES_MAX]);
+
 /* What the group counted while it was led here, since it was opened, but for what is said to be now. */
 enum { DEAD_LETTER_REASONS = 4 /* the first of enum dead_reason */ };
 struct queue_machine_figures { /* nothing but uint64_t */

@@ -12,6 +12,7 @@ void session_info(const struct session *s, struct session_info *info)
 {
     *info = s->counters;
     info->peer = s->peer;
+    info->token = s->token;
     info->user = buf_slice(&s->user);
     info->vhost = buf_slice(&s->vhost);
     info->client_properties = buf_slice(&s->client_properties);

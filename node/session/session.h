@@ -114,6 +114,7 @@ struct session_stats { /* nothing but uint64_t: they are added up as one array *
 void session_stats_add(struct session_stats *to, const struct session_stats *from);
 struct session_info {
     const char *peer;
+    uint64_t token; /* of queue_record.owner */
     struct slice user, vhost, client_properties, connection_name, mechanism;
     uint32_t channels;
     uint16_t channel_max;

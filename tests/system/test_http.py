@@ -273,3 +273,52 @@ def test_single_active_consumer():
                         "of the queue")
         first.call(1, "basic.cancel", consumer_tag="first")
         kit.wait_for("the other one", lambda: shown() == [("second", True, "single_active")])
+
+
+def test_fields_of_queues():
+    """Owner, idleness, priorities, memory, capacity and the oldest message's time of a queue, whichever node is asked"""
+    with kit.cluster(settings={"checkpoint.log_bytes": "64KiB"}) as cluster, kit.connected(cluster.nodes[0]) as connection:
+        api, other = Api(cluster.nodes[0]), Api(cluster.nodes[2])
+        kit.declare(connection, "mine", exclusive=True)
+        kit.declare(connection, "levels", arguments={"x-max-priority": 3})
+        for priority, count in ((0, 2), (3, 5)):
+            for _ in range(count):
+                api.post("/exchanges/%2F/amq.default/publish", {
+                    "properties": {"priority": priority, "timestamp": 1700000000 + priority}, "routing_key": "levels",
+                    "payload": "x", "payload_encoding": "string"})
+        owner = {key: api.get("/connections")[0][key] for key in ("name", "peer_host", "peer_port")}
+        kit.check_equal(other.get("/queues/%2F/mine")["owner_pid_details"], owner, "owner, asked of another node")
+        listed = {q["name"]: q for q in other.get("/queues")}
+        kit.check_equal((listed["mine"]["owner_pid_details"], "owner_pid_details" in listed["levels"]), (owner, False), "in a list")
+        kit.check(all("owner_token" not in q for q in listed.values()), "an inner number is shown")
+
+        kit.wait_for("seven messages", lambda: other.get("/queues/%2F/levels")["messages"] == 7)
+        queue = other.get("/queues/%2F/levels")
+        kit.check_equal((queue["backing_queue_status"]["priority_lengths"], queue["backing_queue_status"]["len"]),
+                        ({"0": 2, "1": 0, "2": 0, "3": 5}, 7), "backing queue")
+        kit.check_equal(queue["head_message_timestamp"], 1700000003, "time of the first message")
+        kit.check_equal((queue["messages_ram"], queue["message_bytes_ram"], queue["messages_paged_out"]), (7, 7, 0), "in memory")
+        kit.check(queue["memory"] > 7, f"memory: {queue['memory']}")
+        connection.call(1, "basic.consume", queue="levels", consumer_tag="idle", no_ack=True)
+        kit.wait_for("capacity of a queue whose consumer waits",
+                     lambda: other.get("/queues/%2F/levels")["consumer_capacity"] > 0, timeout=30)
+        kit.wait_for("an idle queue", lambda: "idle_since" in api.get("/queues/%2F/levels"), timeout=20)
+        kit.wait_for("an idle channel", lambda: "idle_since" in other.get("/channels")[0], timeout=20)
+        kit.check(api.get("/queues/%2F/levels")["idle_since"].endswith("+00:00"), "form of idle_since")
+        kit.publish(connection, "levels", kit.numbered(1))
+        kit.wait_for("a queue that works again", lambda: "idle_since" not in api.get("/queues/%2F/levels"), timeout=20)
+
+
+def test_disk_reads_and_writes():
+    """message_stats count what checkpoints write to segments, and what deliveries read from there"""
+    with kit.cluster(nodes=1, settings={"checkpoint.log_bytes": "64KiB"}) as cluster, kit.connected(cluster.nodes[0]) as connection:
+        api = Api(cluster.nodes[0])
+        kit.declare(connection, "deep")
+        kit.publish(connection, "deep", [b"x" * 2000] * 500)
+        kit.wait_for("writes", lambda: api.get("/queues/%2F/deep")["message_stats"]["disk_writes"] > 0, timeout=30)
+        queue = kit.wait_for("messages in segments alone", lambda: (q := api.get("/queues/%2F/deep"))["messages_paged_out"] > 0
+                             and q, timeout=30)
+        kit.check_equal(queue["messages_ram"] + queue["messages_paged_out"], 500, "in memory and not")
+        for _ in range(500):
+            connection.call(1, "basic.get", queue="deep", no_ack=True)
+        kit.wait_for("reads", lambda: api.get("/queues/%2F/deep")["message_stats"]["disk_reads"] > 0)
