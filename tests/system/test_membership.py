@@ -204,3 +204,43 @@ def test_a_lost_majority_is_recovered():
             kit.publish(connection, QUEUES[0], kit.numbered(50))
             kit.kill(cluster.node(1))
             kit.check(kit.bodies_of(kit.consume(connection, QUEUES[0], 50)) == kit.numbered(50), "messages are missing")
+
+
+def start_on(node, data, *words):
+    """Starts a node on another one's folder of data."""
+    node.write_config()
+    config = node.dir / "warren.conf"
+    config.write_text("".join(f"data_dir = {data}\n" if line.startswith("data_dir") else line
+                              for line in config.read_text().splitlines(keepends=True)))
+    node.process.start([node.cluster.binary, "--config", str(config), *words])
+
+
+@kit.limit(180)
+def test_a_machine_is_used_again_after_a_reset():
+    """A node that has left does not start on its old data; with --reset and a new number it joins, and the old data stays aside"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        with kit.connected(cluster.node(1)) as connection:
+            kit.declare(connection, "kept")
+            kit.publish(connection, "kept", kit.numbered(100))
+        gone = cluster.node(3)
+        data = gone.dir / "data"
+        leave(cluster, 3)
+        identity = (data / "identity").read_text()
+
+        start_on(gone, data)
+        kit.check(gone.process.wait_gone(10), "a node that has left starts on its old data")
+        kit.check("--reset" in kit.read_log(gone).splitlines()[-1], f"its last words: {gone.process.last_output(3)}")
+        start_on(gone, data, "--reset")     # a number that was given back is not taken again
+        kit.wait_for("its old number is refused", lambda: "refused" in kit.read_log(gone).rpartition("is now in")[2])
+        kit.check(not gone.health()[0], "it serves under its old number")
+        kit.kill(gone)
+
+        again = cluster.add_node()
+        start_on(again, data, "--reset")
+        cluster.wait_ready(60, [again.number])
+        cluster.wait_settled(60)
+        kit.check((data.parent / "data.aside-1" / "identity").read_text() == identity, "the old data is not aside")
+        kit.check((data / "identity").read_text() != identity, "the new node has the old identity")
+        with kit.connected(again) as connection:
+            kit.check_equal(kit.bodies_of(kit.consume(connection, "kept", 100)), kit.numbered(100), "messages")
