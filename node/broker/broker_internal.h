@@ -185,6 +185,7 @@ struct backend_channel {
 };
 
 struct port *channel_port(struct backend_channel *c, uint32_t group);
+void connection_touched(struct broker_connection *c);
 void channel_touched(struct backend_channel *c);
 
 enum question_kind {

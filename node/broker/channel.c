@@ -4,9 +4,14 @@
 #include "base/check.h"
 #include "node/broker/publish.h"
 
+void connection_touched(struct broker_connection *c)
+{
+    if (c->touched) c->touched(c->touched_arg);
+}
+
 void channel_touched(struct backend_channel *c)
 {
-    if (c->connection->touched) c->connection->touched(c->connection->touched_arg);
+    connection_touched(c->connection);
 }
 
 struct port *channel_port(struct backend_channel *c, uint32_t group)

@@ -290,6 +290,15 @@ void port_receipt(struct port *p)
     command_empty_encode(port_write(p), COMMAND_RECEIPT);
 }
 
+/* A client that is not told of cancelled consumers loses its channel, and this port may be gone with it. */
+static void cancelled(struct port *p, const struct effect *e)
+{
+    if (!p->channel) return;
+    struct broker_connection *connection = p->channel->connection;
+    session_consumer_cancelled(connection->session, p->channel->number, p->group, e->consumer, e->a);
+    connection_touched(connection);
+}
+
 static void gone(struct port *p)
 {
     struct broker *b = p->broker;
@@ -329,11 +338,7 @@ void port_effect(struct port *p, const struct effect *e)
             }
         }
         return;
-    case EFFECT_CANCELLED:
-        if (!p->channel) return;
-        session_consumer_cancelled(p->channel->connection->session, p->channel->number, p->group, e->consumer, e->a);
-        channel_touched(p->channel);
-        return;
+    case EFFECT_CANCELLED: cancelled(p, e); return;
     case EFFECT_RESYNC:
         if (p->state == PORT_SYNCED) hello_soon(p);
         return;

@@ -38,9 +38,10 @@ struct http {
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
     atomic_ullong amqp_failed_before, amqp_succeeded_before;
-    struct MHD_Daemon *daemon;  /* NULL: no plain port */
     struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
-    struct https *https;        /* NULL: no port with TLS */
+    /* Requests ask for these while ports are still being opened. */
+    _Atomic(struct MHD_Daemon *) daemon; /* NULL: no plain port */
+    _Atomic(struct https *) https;       /* NULL: no port with TLS */
     char address[128];
 };
 

@@ -219,7 +219,9 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
     h->sampler = sampler_open(h); /* before requests come */
     h->peers = peers_open(h);
-    int code = *params->address ? open_plain(h, params->address, on_request, &h->daemon, err) : 0;
+    struct MHD_Daemon *plain = NULL;
+    int code = *params->address ? open_plain(h, params->address, on_request, &plain, err) : 0;
+    h->daemon = plain;
     if (!code && params->tls) code = https_open(h, err);
     if (!code && *params->metrics_address) code = open_plain(h, params->metrics_address, on_metrics, &h->metrics, err);
     if (!code && *params->definitions) code = boot_open(&h->boot, h, params->definitions, err);
