@@ -110,6 +110,8 @@ struct config {
     char load_definitions[CONFIG_TEXT_MAX];
     int64_t prometheus_tcp_port; /* 0: none */
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
+    char prometheus_path[CONFIG_TEXT_MAX];
+    bool prometheus_per_object, prometheus_authentication;
     char management_ssl_ip[CONFIG_TEXT_MAX];
     struct config_tls management_ssl, cluster_ssl;
     struct config_management management;

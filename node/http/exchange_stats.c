@@ -19,7 +19,7 @@ static void add(json_t *sums, struct slice vhost, const struct session_exchange_
     json_t *counts = json_object_get(names, json_string_value(name));
     json_int_t in = json_integer_value(json_array_get(counts, 0)), out = json_integer_value(json_array_get(counts, 1));
     json_put(names, json_string_value(name),
-             json_pack("[I, I]", in + (json_int_t)info->in, out + (json_int_t)info->out));
+             json_pack("[I, I]", in + (json_int_t)info->counts.in, out + (json_int_t)info->counts.out));
     json_decref(key);
     json_decref(name);
 }
@@ -31,7 +31,7 @@ static void open_ones(struct shard *s, void *arg)
     struct session_exchange_info info;
     g->more = true;
     for (unsigned i = 0; i < HTTP_SLICE && (g->more = shard_next_connection(s, &g->cursor, &c)); i++)
-        for (size_t at = 0; session_next_exchange(c.handle, &at, &info);) add(g->sums, c.session.vhost, &info);
+        for (uint64_t at = 0; session_next_exchange(c.handle, &at, &info);) add(g->sums, c.session.vhost, &info);
 }
 
 static void closed_ones(struct shard *s, void *arg)

@@ -40,7 +40,7 @@ static void add_cors(const struct request *r, const struct answer *a, struct MHD
 void headers_add(const struct request *r, const struct answer *a, struct MHD_Response *response)
 {
     const struct config_management *m = r->http->params.management;
-    if (a->body.size) MHD_add_response_header(response, "Content-Type", a->content_type);
+    if (a->body.size || a->stream.self) MHD_add_response_header(response, "Content-Type", a->content_type);
     MHD_add_response_header(response, "Cache-Control", "no-cache");
     add(response, "X-Content-Type-Options", m->content_type_options);
     add(response, "X-Frame-Options", m->frame_options);

@@ -24,7 +24,10 @@ struct http_params {
     struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
     const char *definitions;     /* file to load at start; "": none */
-    const char *metrics_address; /* of /metrics alone, without credentials; "": none */
+    const char *metrics_address; /* of /metrics alone; "": none */
+    bool metrics_per_object;     /* /metrics is /metrics/per-object */
+    bool metrics_login;          /* metrics_address asks for credentials, too */
+    const char *metrics_path;    /* "/metrics", or what it is called on metrics_address */
     const char *product, *version, *cluster_name;
     const struct config_management *management; /* of `config`; outlives this */
     const struct config *config;                /* what config/effective shows; outlives this */

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "node/http/http.h"
+#include "node/http/stream.h"
 #include "node/http/view.h"
 
 struct MHD_Connection;
@@ -26,6 +27,7 @@ enum {
 
 struct peers;
 struct sampler;
+struct telemetry;
 struct request;
 struct answer;
 
@@ -34,6 +36,7 @@ struct http {
     struct peers *peers;
     struct boot *boot; /* NULL: no definitions to load */
     struct sampler *sampler;
+    struct telemetry *telemetry; /* what scrapes cost */
     _Atomic(const struct http_links *) links; /* NULL: not told yet */
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
@@ -91,7 +94,7 @@ struct request {
     struct view view;
     bool too_large;
     bool trusted;      /* it is the node's own: nobody asks for rights */
-    bool metrics_only; /* it came on the port that knows nothing else, and asks nobody who he is */
+    bool metrics_only; /* it came on the port that knows nothing but metrics */
 };
 
 /* An answer under construction; the server sends and frees it. */
@@ -103,6 +106,7 @@ struct answer {
     bool page;         /* a file of the page: it may load nothing from elsewhere */
     char *location;    /* owned */
     struct buf body;
+    struct stream_source stream; /* .self not NULL: instead of the body */
 };
 
 /* --- answer.c --- */
@@ -252,10 +256,15 @@ struct totals {
     uint64_t publishers;                      /* channels that have published */
     uint64_t logins_failed, logins_succeeded; /* by AMQP */
     uint64_t queues, exchanges, connections, channels, consumers, ready, unacked;
-    uint64_t queues_led, ready_bytes, unacked_bytes;
-    uint64_t delayed, postponed; /* messages that wait for their next try; that exchanges keep back */
-    struct session_stats stats;  /* of all connections since the node started */
-    uint64_t connections_opened, connections_closed, log_bytes, log_syncs, store_bytes;
+    uint64_t queues_led;
+    struct queue_stat queue;    /* of all queues led together; id: how many */
+    struct session_stats stats; /* of all connections since the node started */
+    uint64_t connections_opened, connections_closed, log_bytes, log_syncs;
+    uint64_t files[FS_COUNTS]; /* enum fs_count */
+    uint64_t topology_changes; /* entries of the meta group */
+    struct store_figures stores;
+    struct group_figures groups;           /* of all replicas */
+    struct queue_machine_figures machines; /* of all replicas; timers and postponed of those led */
     uint64_t groups_led;
     bool disk_alarm, memory_alarm; /* of this node */
 };

@@ -1,28 +1,55 @@
-/* /metrics and its relatives: what kind is asked for, and figures of the whole node. */
+/* /metrics and its relatives: what kind is asked for, and the text format. */
 #include "node/http/metrics.h"
-#include "node/http/items.h"
 
 #include <stdio.h>
 #include <time.h>
 
+#include "base/mem.h"
+
 /* --- the format --- */
+
+static void put_text(struct buf *b, const char *text)
+{
+    buf_put(b, text, strlen(text));
+}
 
 void expose_head(struct exposition *e, const char *name, const char *type, const char *help)
 {
     buf_printf(e->out, "# TYPE %s%s %s\n# HELP %s%s %s\n", e->prefix, name, type, e->prefix, name, help);
 }
 
-void expose_value(struct exposition *e, const char *name, const char *labels, double value)
+/* By hand: there may be millions of lines. */
+void expose_count(struct exposition *e, const char *name, struct slice labels, uint64_t value)
 {
-    if (value == (double)(int64_t)value) buf_printf(e->out, "%s%s%s %lld\n", e->prefix, name, labels, (long long)value);
-    else buf_printf(e->out, "%s%s%s %.6f\n", e->prefix, name, labels, value);
+    char digits[24];
+    size_t at = sizeof digits;
+    digits[--at] = '\n';
+    do digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    digits[--at] = ' ';
+    put_text(e->out, e->prefix);
+    put_text(e->out, name);
+    buf_put_slice(e->out, labels);
+    buf_put(e->out, digits + at, sizeof digits - at);
+}
+
+void expose_value(struct exposition *e, const char *name, struct slice labels, double value)
+{
+    if (value >= 0 && value < 1e15 && value == (double)(uint64_t)value) {
+        expose_count(e, name, labels, (uint64_t)value);
+        return;
+    }
+    put_text(e->out, e->prefix);
+    put_text(e->out, name);
+    buf_put_slice(e->out, labels);
+    buf_printf(e->out, " %.6f\n", value);
 }
 
 void expose_labelled(struct exposition *e, const char *name, const char *type, const char *help, const char *labels,
                      uint64_t value)
 {
     expose_head(e, name, type, help);
-    expose_value(e, name, labels, (double)value);
+    expose_count(e, name, slice_str(labels), value);
 }
 
 void expose(struct exposition *e, const char *name, const char *type, const char *help, uint64_t value)
@@ -30,288 +57,181 @@ void expose(struct exposition *e, const char *name, const char *type, const char
     expose_labelled(e, name, type, help, "", value);
 }
 
+void expose_seconds(struct exposition *e, const char *name, const char *type, const char *help, double seconds)
+{
+    expose_head(e, name, type, help);
+    expose_value(e, name, (struct slice){0}, seconds);
+}
+
 void label_put(struct buf *b, const char *name, struct slice value)
 {
-    buf_printf(b, "%s=\"", name);
+    size_t plain = 0;
+    put_text(b, name);
+    buf_put(b, "=\"", 2);
     for (size_t i = 0; i < value.size; i++) {
         uint8_t c = value.data[i];
-        if (c == '\n') buf_put(b, "\\n", 2);
-        else {
-            if (c == '"' || c == '\\') buf_put_u8(b, '\\');
-            buf_put_u8(b, c);
-        }
+        if (c != '\n' && c != '"' && c != '\\') continue;
+        buf_put(b, value.data + plain, i - plain);
+        buf_put_u8(b, '\\');
+        buf_put_u8(b, c == '\n' ? 'n' : c);
+        plain = i + 1;
     }
+    if (value.size) buf_put(b, value.data + plain, value.size - plain);
     buf_put_u8(b, '"');
 }
 
-bool selection_has(const struct selection *s, const char *family)
+/* --- what is asked for --- */
+
+static bool among(const char *list, struct slice one)
 {
-    size_t size = strlen(family);
-    if (!s->families) return true;
-    for (const char *at = s->families; *at;) {
-        size_t given = strcspn(at, ",");
-        if (given == size && !memcmp(at, family, size)) return true;
-        at += given + (at[given] == ',');
+    for (const char *at = list; at;) {
+        size_t size = strcspn(at, ",");
+        if (slice_equal(slice_of(at, size), one)) return true;
+        at = at[size] ? at + size + 1 : NULL;
+    }
+    return !list;
+}
+
+bool scrape_has(const struct scrape *s, const char *families)
+{
+    for (const char *at = families; *at;) {
+        size_t size = strcspn(at, ",");
+        if (among(s->families, slice_of(at, size))) return true;
+        at += size + (at[size] == ',');
     }
     return false;
 }
 
-/* --- the node --- */
-
-static void expose_identity(struct exposition *e, struct http *h, const char *endpoint)
+bool scrape_has_vhost(const struct scrape *s, struct slice vhost)
 {
-    struct buf labels = {0};
-    json_t *cluster = cluster_name_json(h),
-           *id = item_get(
-               h, (struct item_name){.kind = REGISTRY_GLOBAL_PARAMETER, .name = slice_str("internal_cluster_id")});
-    buf_put_u8(&labels, '{');
-    label_put(&labels, "rabbitmq_node", slice_str(node_settings(h->params.node)->name));
-    buf_put_u8(&labels, ',');
-    label_put(&labels, "rabbitmq_cluster", slice_json(cluster));
-    buf_put_u8(&labels, ',');
-    label_put(&labels, "rabbitmq_cluster_permanent_id", slice_json(id));
-    buf_printf(&labels, ",rabbitmq_endpoint=\"%s\"}", endpoint);
-    buf_put_u8(&labels, 0);
-    expose_labelled(e, "identity_info", "untyped", "RabbitMQ node & cluster identity info", (const char *)labels.data,
-                    1);
-    buf_clear(&labels);
-    buf_printf(&labels,
-               "{rabbitmq_version=\"%s\",prometheus_plugin_version=\"%s\",prometheus_client_version=\"none\","
-               "erlang_version=\"none\",product_name=\"%s\",product_version=\"%s\"}",
-               h->params.version, h->params.version, h->params.product, h->params.version);
-    buf_put_u8(&labels, 0);
-    expose_labelled(e, "build_info", "untyped", "RabbitMQ & Erlang/OTP version info", (const char *)labels.data, 1);
-    buf_close(&labels);
-    json_decref(cluster);
-    json_decref(id);
+    return among(s->vhosts, vhost);
 }
 
-static void expose_churn(struct exposition *e, const struct totals *t)
+bool scrape_has_queue(const struct scrape *s, struct slice vhost, struct slice queue)
 {
-    expose(e, "connections_opened_total", "counter", "Total number of connections opened", t->connections_opened);
-    expose(e, "connections_closed_total", "counter", "Total number of connections closed or terminated",
-           t->connections_closed);
-    expose(e, "channels_opened_total", "counter", "Total number of channels opened", t->stats.channels_opened);
-    expose(e, "channels_closed_total", "counter", "Total number of channels closed", t->stats.channels_closed);
-    expose(e, "queues_declared_total", "counter", "Total number of queues declared", t->stats.queues_declared);
-    expose(e, "queues_created_total", "counter", "Total number of queues created", t->stats.queues_created);
-    expose(e, "queues_deleted_total", "counter", "Total number of queues deleted", t->stats.queues_deleted);
+    return among(s->vhosts, vhost) && (!s->queue || slice_is(queue, s->queue));
 }
 
-static void expose_gauges(struct exposition *e, const struct totals *t)
+bool scrape_figure(struct scrape *s, struct exposition *e, const void *figures, size_t size, size_t count)
 {
-    expose(e, "connections", "gauge", "Connections currently open", t->connections);
-    expose(e, "channels", "gauge", "Channels currently open", t->channels);
-    expose(e, "consumers", "gauge", "Consumers currently connected", t->consumers);
-    expose(e, "queues", "gauge", "Queues led by this node", t->queues_led);
-    expose(e, "queue_messages_ready", "gauge", "Messages ready to be delivered to consumers", t->ready);
-    expose(e, "queue_messages_unacked", "gauge", "Messages delivered to consumers but not yet acknowledged",
-           t->unacked);
-    expose(e, "queue_messages", "gauge", "Sum of ready and unacknowledged messages", t->ready + t->unacked);
-    expose(e, "queue_messages_ready_bytes", "gauge", "Size in bytes of ready messages", t->ready_bytes);
-    expose(e, "queue_messages_unacked_bytes", "gauge", "Size in bytes of all unacknowledged messages",
-           t->unacked_bytes);
-    expose(e, "queue_messages_bytes", "gauge", "Size in bytes of ready and unacknowledged messages",
-           t->ready_bytes + t->unacked_bytes);
-    expose(e, "queue_consumers", "gauge", "Consumers on a queue", t->consumers);
-    expose(e, "queue_messages_published_total", "counter", "Total number of messages published to queues",
-           t->stats.routed);
-}
-
-static void expose_global(struct exposition *e, const char *name, const char *help, bool of_queues, uint64_t value)
-{
-    char whole[96];
-    snprintf(whole, sizeof whole, "global_messages_%s_total", name);
-    expose_labelled(e, whole, "counter", help,
-                    of_queues ? "{protocol=\"amqp091\",queue_type=\"rabbit_quorum_queue\"}" : "{protocol=\"amqp091\"}",
-                    value);
-}
-
-static void expose_globals(struct exposition *e, const struct totals *t)
-{
-    const struct session_stats *s = &t->stats;
-    const char *protocol = "{protocol=\"amqp091\"}";
-    expose_global(e, "received", "Total number of messages received from publishers", false, s->publish);
-    expose_global(e, "received_confirm", "Total number of messages received from publishers expecting confirmations",
-                  false, s->publish_to_confirm);
-    expose_global(e, "confirmed", "Total number of messages confirmed to publishers", false, s->confirm);
-    expose_global(e, "routed", "Total number of messages routed to queues or streams", false, s->routed);
-    expose_global(e, "unroutable_dropped",
-                  "Total number of messages published as non-mandatory into an exchange and "
-                  "dropped as unroutable",
-                  false, s->drop_unroutable);
-    expose_global(e, "unroutable_returned",
-                  "Total number of messages published as mandatory into an exchange and "
-                  "returned to the publisher as unroutable",
-                  false, s->return_unroutable);
-    expose_global(e, "delivered", "Total number of messages delivered to consumers", true,
-                  s->deliver + s->deliver_no_ack + s->get + s->get_no_ack);
-    expose_global(e, "delivered_consume_auto_ack",
-                  "Total number of messages delivered to consumers using basic.consume "
-                  "with automatic acknowledgment",
-                  true, s->deliver_no_ack);
-    expose_global(e, "delivered_consume_manual_ack",
-                  "Total number of messages delivered to consumers using "
-                  "basic.consume with manual acknowledgment",
-                  true, s->deliver);
-    expose_global(e, "delivered_get_auto_ack",
-                  "Total number of messages delivered to consumers using basic.get with "
-                  "automatic acknowledgment",
-                  true, s->get_no_ack);
-    expose_global(e, "delivered_get_manual_ack",
-                  "Total number of messages delivered to consumers using basic.get with "
-                  "manual acknowledgment",
-                  true, s->get);
-    expose_global(e, "get_empty", "Total number of times basic.get operations fetched no message", true, s->get_empty);
-    expose_global(e, "redelivered", "Total number of messages redelivered to consumers", true, s->redeliver);
-    expose_global(e, "acknowledged", "Total number of message acknowledgements received from consumers", true, s->ack);
-    expose_labelled(e, "global_publishers", "gauge", "Publishers currently connected", protocol, t->publishers);
-    expose_labelled(e, "global_consumers", "gauge", "Consumers currently connected", protocol, t->consumers);
-}
-
-static void expose_sizes(struct exposition *e, const struct session_stats *s)
-{
-    static const char *const tops[SESSION_SIZES] = {"100.0", "1000.0", "10000.0", "100000.0", "1e+06",
-                                                    "1e+07", "5e+07",  "1e+08",   "+Inf"};
-    char labels[64];
-    uint64_t sum = 0;
-    expose_head(e, "message_size_bytes", "histogram", "Size of messages received from publishers");
-    for (unsigned i = 0; i < SESSION_SIZES; i++) {
-        sum += s->sizes[i];
-        snprintf(labels, sizeof labels, "{protocol=\"amqp091\",le=\"%s\"}", tops[i]);
-        expose_value(e, "message_size_bytes_bucket", labels, (double)sum);
+    for (; s->at.figure < count; s->at.figure++) {
+        const struct figure *f = (const void *)((const char *)figures + s->at.figure * size);
+        if (!scrape_has(s, f->families)) continue;
+        if (!s->at.begun) expose_head(e, f->name, f->type, f->help);
+        s->at.begun = true;
+        return true;
     }
-    expose_value(e, "message_size_bytes_count", "{protocol=\"amqp091\"}", (double)sum);
-    expose_value(e, "message_size_bytes_sum", "{protocol=\"amqp091\"}", (double)s->body_bytes);
+    return false;
 }
 
-static void expose_node(struct exposition *e, struct http *h, const struct totals *t)
+/* --- the body, part by part --- */
+
+static uint64_t now_ns(void)
 {
-    const struct node_settings *settings = node_settings(h->params.node);
-    uint64_t up_ms = (uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node);
-    expose(e, "erlang_uptime_seconds", "gauge", "Node uptime", up_ms / 1000);
-    expose(e, "process_resident_memory_bytes", "gauge", "Memory used in bytes", process_resident_bytes());
-    expose(e, "resident_memory_limit_bytes", "gauge", "Memory high watermark in bytes",
-           node_limit_any(h->params.node, NODE_LIMIT_MEMORY));
-    expose(e, "process_open_fds", "gauge", "Open file descriptors", process_open_files());
-    expose(e, "process_max_fds", "gauge", "Open file descriptors limit", process_files_max());
-    expose(e, "process_open_tcp_sockets", "gauge", "Open TCP sockets", t->connections);
-    expose(e, "process_max_tcp_sockets", "gauge", "Open TCP sockets limit", process_files_max());
-    expose(e, "disk_space_available_bytes", "gauge", "Disk space available in bytes",
-           disk_free_bytes(settings->data_dir));
-    expose(e, "disk_space_available_limit_bytes", "gauge", "Free disk space low watermark in bytes",
-           node_limit_any(h->params.node, NODE_LIMIT_DISK));
-    expose(e, "io_sync_ops_total", "counter", "Total number of I/O sync operations", t->log_syncs);
-    expose(e, "alarms_free_disk_space_watermark", "gauge", "is 1 if free disk space watermark alarm is in effect",
-           t->disk_alarm);
-    expose(e, "alarms_memory_used_watermark", "gauge", "is 1 if VM memory watermark alarm is in effect",
-           t->memory_alarm);
-    expose(e, "alarms_file_descriptor_limit", "gauge", "is 1 if file descriptor limit alarm is in effect",
-           process_open_files() >= process_files_max());
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void expose_logins(struct exposition *e, struct http *h, const struct totals *t)
+static bool scrape_next(void *self, struct buf *out)
 {
-    uint64_t failed = t->logins_failed + atomic_load(&h->logins_failed);
-    uint64_t succeeded = t->logins_succeeded + atomic_load(&h->logins_succeeded);
-    expose(e, "auth_attempts_total", "counter", "Total number of authorization attempts", failed + succeeded);
-    expose(e, "auth_attempts_succeeded_total", "counter", "Total number of successful authentication attempts",
-           succeeded);
-    expose(e, "auth_attempts_failed_total", "counter", "Total number of failed authentication attempts", failed);
+    struct scrape *s = self;
+    struct exposition e = {out, s->kind == SCRAPE_DETAILED ? "rabbitmq_detailed_" : "rabbitmq_"};
+    size_t before = out->size;
+    while (*s->parts && out->size - before < STREAM_BLOCK) {
+        if ((*s->parts)(s, &e)) continue;
+        s->at = (struct scrape_at){0};
+        s->parts++;
+    }
+    return *s->parts != NULL;
 }
 
-static void expose_own(struct buf *out, struct http *h, const struct totals *t)
+static void scrape_close(void *self, bool gzip, uint64_t made, uint64_t sent)
 {
-    struct exposition own = {out, "warren_"};
-    expose(&own, "groups_led", "gauge", "Raft groups this node leads", t->groups_led);
-    expose(&own, "log_bytes", "gauge", "Bytes of write-ahead log files in use", t->log_bytes);
-    expose(&own, "segment_bytes", "gauge", "Bytes of segment files", t->store_bytes);
-    expose(&own, "messages_delayed", "gauge", "Messages that came back and wait for their next try", t->delayed);
-    expose(&own, "messages_postponed", "gauge", "Messages that x-delayed-message exchanges keep back", t->postponed);
-    struct exposition process = {out, "process_"};
-    expose(&process, "start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds",
-           node_started_ms(h->params.node) / 1000);
+    struct scrape *s = self;
+    if (!*s->parts) telemetry_note(s->http->telemetry, s->kind, gzip, now_ns() - s->begun_ns, made, sent);
+    mem_free(s->families);
+    mem_free(s->vhosts);
+    mem_free(s->queue);
+    mem_free(s);
 }
 
-/* --- paths --- */
-
-static struct exposition begin(struct answer *a, const char *prefix)
+static struct scrape *begin(struct request *r, struct answer *a, enum scrape_kind kind, scrape_part *const *parts)
 {
+    struct scrape *s = mem_zalloc(sizeof *s);
+    s->http = r->http;
+    s->kind = kind;
+    s->parts = parts;
+    s->begun_ns = now_ns();
+    totals_gather(r->http, &s->totals);
     a->content_type = "text/plain; version=0.0.4";
-    return (struct exposition){&a->body, prefix};
+    a->stream = (struct stream_source){s, scrape_next, scrape_close};
+    return s;
 }
 
-static void expose_totals(struct exposition *e, struct http *h)
-{
-    struct totals t;
-    totals_gather(h, &t);
-    expose_gauges(e, &t);
-    expose_churn(e, &t);
-    expose_globals(e, &t);
-    expose_sizes(e, &t.stats);
-    expose_node(e, h, &t);
-    expose_logins(e, h, &t);
-    expose_own(e->out, h, &t);
-}
+static scrape_part *const whole[] = {scrape_identity,
+                                     scrape_totals,
+                                     scrape_globals,
+                                     scrape_sizes,
+                                     scrape_churn,
+                                     scrape_node,
+                                     scrape_io,
+                                     scrape_logins,
+                                     scrape_queues,
+                                     scrape_exchanges,
+                                     scrape_connections,
+                                     scrape_channels,
+                                     scrape_raft,
+                                     scrape_links,
+                                     scrape_telemetry,
+                                     scrape_own,
+                                     NULL};
 
 void api_metrics_get(struct request *r, struct answer *a)
 {
-    struct exposition e = begin(a, "rabbitmq_");
-    struct selection all = {0};
-    expose_identity(&e, r->http, "aggregated");
-    expose_totals(&e, r->http);
-    expose_groups(&e, r->http, &all, false);
-    expose_links(&e, r->http);
+    begin(r, a, r->http->params.metrics_per_object ? SCRAPE_EACH : SCRAPE_SUMS, whole);
 }
 
 void api_metrics_per_object(struct request *r, struct answer *a)
 {
-    struct exposition e = begin(a, "rabbitmq_");
-    struct selection all = {0};
-    struct totals t;
-    totals_gather(r->http, &t);
-    expose_identity(&e, r->http, "per-object");
-    expose_churn(&e, &t);
-    expose_globals(&e, &t);
-    expose_sizes(&e, &t.stats);
-    expose_node(&e, r->http, &t);
-    expose_logins(&e, r->http, &t);
-    expose_own(e.out, r->http, &t);
-    expose_queues(&e, r->http, &all);
-    expose_connections(&e, r->http, &all);
-    expose_channels(&e, r->http, &all);
-    expose_groups(&e, r->http, &all, true);
-    expose_links(&e, r->http);
+    begin(r, a, SCRAPE_EACH, whole);
+}
+
+/* All values that an option has, with commas between; NULL: it was not given. */
+static char *values_of(struct request *r, const char *name)
+{
+    char text[2048];
+    request_query_all(r, name, text, sizeof text);
+    return *text ? mem_strdup(text) : NULL;
 }
 
 /* Only what ?family names; without one, nothing but who we are. */
 void api_metrics_detailed(struct request *r, struct answer *a)
 {
-    struct exposition e = begin(a, "rabbitmq_"), detailed = {&a->body, "rabbitmq_detailed_"},
-                      cluster = {&a->body, "rabbitmq_cluster_"};
-    char families[512];
-    struct selection s = {.families = families};
-    const char *vhost = request_query(r, "vhost"), *queue = request_query(r, "queue");
-    request_query_all(r, "family", families, sizeof families);
-    if (vhost) s.vhosts = slice_str(vhost);
-    if (queue) s.queue = slice_str(queue);
-    struct totals t;
-    totals_gather(r->http, &t);
-    expose_identity(&e, r->http, "detailed");
-    if (selection_has(&s, "connection_churn_metrics")) expose_churn(&detailed, &t);
-    if (selection_has(&s, "node_coarse_metrics") || selection_has(&s, "node_metrics"))
-        expose_node(&detailed, r->http, &t);
-    if (selection_has(&s, "auth_attempt_metrics")) expose_logins(&detailed, r->http, &t);
-    expose_queues(&detailed, r->http, &s);
-    expose_connections(&detailed, r->http, &s);
-    expose_channels(&detailed, r->http, &s);
-    if (selection_has(&s, "ra_metrics")) expose_groups(&detailed, r->http, &s, true);
-    expose_cluster(&cluster, r->http, &s);
+    static scrape_part *const chosen[] = {scrape_identity,
+                                          scrape_churn,
+                                          scrape_node,
+                                          scrape_io,
+                                          scrape_logins,
+                                          scrape_queues,
+                                          scrape_exchanges,
+                                          scrape_connections,
+                                          scrape_channels,
+                                          scrape_raft,
+                                          scrape_vhosts,
+                                          scrape_exchange_names,
+                                          scrape_exchange_bindings,
+                                          NULL};
+    struct scrape *s = begin(r, a, SCRAPE_DETAILED, chosen);
+    s->families = values_of(r, "family");
+    if (!s->families) s->families = mem_strdup("none");
+    s->vhosts = values_of(r, "vhost");
+    const char *queue = request_query(r, "queue");
+    if (queue) s->queue = mem_strdup(queue);
 }
 
 void api_metrics_memory(struct request *r, struct answer *a)
 {
-    struct exposition e = begin(a, "rabbitmq_");
-    expose_identity(&e, r->http, "memory-breakdown");
-    expose(&e, "memory_rss_bytes", "gauge", "Resident memory of the process", process_resident_bytes());
+    static scrape_part *const parts[] = {scrape_identity, scrape_memory, NULL};
+    begin(r, a, SCRAPE_MEMORY, parts);
 }

@@ -30,16 +30,16 @@ static void expose_kind(struct exposition *e, const struct kind *k)
     for (unsigned i = 0; i < STATES; i++) {
         if (!k->counts[i]) continue;
         snprintf(labels, sizeof labels, "{status=\"%s\"}", states[i]);
-        expose_value(e, k->metric, labels, k->counts[i]);
+        expose_count(e, k->metric, slice_str(labels), k->counts[i]);
     }
 }
 
-void expose_links(struct exposition *e, struct http *h)
+bool scrape_links(struct scrape *s, struct exposition *e)
 {
     struct kind federation = {"federation_links", "Federation links that this node runs"};
     struct kind dynamic = {"shovel_dynamic", "Dynamic shovels that this node runs"};
     struct kind fixed = {"shovel_static", "Static shovels that this node runs"};
-    json_t *links = links_here(h), *link;
+    json_t *links = links_here(s->http), *link;
     size_t i;
     json_array_foreach(links, i, link)
     {
@@ -50,4 +50,5 @@ void expose_links(struct exposition *e, struct http *h)
     expose_kind(e, &federation);
     expose_kind(e, &dynamic);
     expose_kind(e, &fixed);
+    return false;
 }

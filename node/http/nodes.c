@@ -69,7 +69,7 @@ static void put_totals(json_t *o, const struct totals *t)
     json_put(o, "proc_total", json_number(process_files_max()));
     json_put(o, "io_sync_count", json_number(t->log_syncs));
     json_put(o, "log_bytes", json_number(t->log_bytes));
-    json_put(o, "segment_bytes", json_number(t->store_bytes));
+    json_put(o, "segment_bytes", json_number(t->stores.disk_bytes));
     json_put(o, "groups_led", json_number(t->groups_led));
     json_put(o, "connections", json_number(t->connections));
     json_put(o, "channels", json_number(t->channels));

@@ -41,6 +41,37 @@ uint64_t disk_free_bytes(const char *path)
     return statvfs(path, &fs) ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+struct gathering {
+    struct totals *totals;
+    uint64_t cursor;
+    uint32_t group;
+    bool more;
+};
+
+static void add_words(void *to, const void *from, size_t size)
+{
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) ((uint64_t *)to)[i] += ((const uint64_t *)from)[i];
+}
+
+static void gather_groups(struct totals *t, struct shard *s)
+{
+    struct broker *b = shard_broker(s);
+    for (uint32_t g = 0; g < shard_settings(s)->placement.group_count; g++) {
+        struct group *group = broker_group(b, g);
+        struct queue_machine *m = broker_queues(b, g);
+        struct group_figures group_counts;
+        struct queue_machine_figures machine_counts;
+        if (!group) continue;
+        t->groups_led += broker_leader(b, g) == shard_settings(s)->node;
+        group_figures(group, &group_counts);
+        add_words(&t->groups, &group_counts, sizeof group_counts);
+        if (!m) continue;
+        queue_machine_figures(m, &machine_counts);
+        if (broker_leader(b, g) != shard_settings(s)->node) machine_counts.timers = machine_counts.postponed = 0;
+        add_words(&t->machines, &machine_counts, sizeof machine_counts);
+    }
+}
+
 static void gather(struct shard *s, void *arg)
 {
     struct totals *t = arg;
@@ -56,43 +87,62 @@ static void gather(struct shard *s, void *arg)
     t->logins_succeeded += figures.logins_succeeded;
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
-    t->store_bytes += figures.stores.disk_bytes;
+    add_words(t->files, figures.files, sizeof t->files);
+    add_words(&t->stores, &figures.stores, sizeof t->stores);
     t->disk_alarm |= shard_alarms(s, settings->node) & ALARM_DISK;
     t->memory_alarm |= shard_alarms(s, settings->node) & ALARM_MEMORY;
+    if (shard_id(s) == 0) {
+        t->topology_changes = topology_index(broker_topology(b));
+        t->queues = topology_queue_count(broker_topology(b));
+        t->exchanges = topology_exchange_count(broker_topology(b));
+    }
+    gather_groups(t, s);
+}
+
+static void gather_connections(struct shard *s, void *arg)
+{
+    struct gathering *g = arg;
+    struct totals *t = g->totals;
     struct shard_connection_info info;
-    for (uint64_t cursor = 0; shard_next_connection(s, &cursor, &info);) {
+    g->more = true;
+    for (unsigned i = 0; i < HTTP_SLICE && (g->more = shard_next_connection(s, &g->cursor, &info)); i++) {
         t->channels += info.session.channels;
         session_stats_add(&t->stats, &info.session.stats);
         struct session_channel_info channel;
         for (uint64_t at = 0; session_next_channel(info.handle, &at, &channel);)
             t->publishers += channel.stats.publish != 0;
     }
-    if (shard_id(s) == 0) {
-        t->queues = topology_queue_count(broker_topology(b));
-        t->exchanges = topology_exchange_count(broker_topology(b));
-    }
-    for (uint32_t g = 0; g < settings->placement.group_count; g++) {
-        bool leads = g % settings->shard_count == shard_id(s) && broker_leader(b, g) == settings->node;
-        t->groups_led += leads;
-        struct queue_machine *m = leads ? broker_queues(b, g) : NULL;
-        if (m) t->postponed += queue_machine_postponed(m);
-        struct queue_stat stat;
-        for (uint64_t cursor = 0; m && queue_machine_next(m, &cursor, &stat);) {
-            t->queues_led++;
-            t->ready_bytes += stat.ready_bytes;
-            t->unacked_bytes += stat.unacked_bytes;
-            t->ready += stat.ready;
-            t->delayed += stat.delayed;
-            t->unacked += stat.unacked;
-            t->consumers += stat.consumers;
-        }
-    }
+}
+
+/* Of a group that this node leads. */
+static void gather_queues(struct shard *s, void *arg)
+{
+    struct gathering *g = arg;
+    struct queue_machine *m = broker_queues(shard_broker(s), g->group);
+    bool leads = m && broker_leader(shard_broker(s), g->group) == shard_settings(s)->node;
+    g->more = leads && queue_machine_sum(m, &g->cursor, HTTP_SLICE * 4, &g->totals->queue);
 }
 
 void totals_gather(struct http *h, struct totals *t)
 {
+    const struct node_settings *settings = node_settings(h->params.node);
+    struct gathering g = {.totals = t};
     *t = (struct totals){0};
     each_shard(h, gather, t);
+    for (uint16_t i = 0; i < settings->shard_count; i++) {
+        g.cursor = 0;
+        do shard_call_any(node_shard(h->params.node, i), gather_connections, &g);
+        while (g.more);
+    }
+    for (g.group = 1; g.group < settings->placement.group_count; g.group++) {
+        g.cursor = 0;
+        do shard_call_any(node_shard(h->params.node, (uint16_t)(g.group % settings->shard_count)), gather_queues, &g);
+        while (g.more);
+    }
+    t->queues_led = t->queue.id;
+    t->ready = t->queue.ready;
+    t->unacked = t->queue.unacked;
+    t->consumers = t->queue.consumers;
 }
 
 /* The members of this name, summed over all nodes. */

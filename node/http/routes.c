@@ -263,7 +263,7 @@ static enum http_method method_of(const char *name)
 
 static enum http_tag tag_of(const struct request *r, const struct route_entry *e)
 {
-    if (r->metrics_only && !strncmp(e->pattern, "/metrics", 8)) return TAG_NONE;
+    if (r->metrics_only && !r->http->params.metrics_login) return TAG_NONE;
     return r->method != HTTP_GET && e->changed_by ? e->changed_by : e->tag;
 }
 

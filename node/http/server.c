@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "node/http/boot.h"
+#include "node/http/metrics.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
 
@@ -66,7 +67,9 @@ bool request_flag(struct request *r, const char *name)
 
 static enum MHD_Result send_answer(const struct request *r, const struct answer *a)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(a->body.size, a->body.data, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response =
+        a->stream.self ? stream_response(&a->stream, stream_takes_gzip(request_header(r, "Accept-Encoding")))
+                       : MHD_create_response_from_buffer(a->body.size, a->body.data, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
     headers_add(r, a, response);
     enum MHD_Result result = MHD_queue_response(r->connection, a->status, response);
@@ -118,13 +121,18 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
     return answer_request(r, method, path);
 }
 
-/* The port of metrics alone, without credentials, as RabbitMQ's 15692. */
+/* The port of metrics alone, as RabbitMQ's 15692. Its paths may have another beginning (prometheus.path). */
 static enum MHD_Result on_metrics(void *self, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *data, size_t *data_size, void **state)
 {
+    const struct http *h = self;
+    char known[512] = "/";
     bool first = !*state;
-    if (first && strncmp(path, "/metrics", 8) != 0) path = "/";
-    enum MHD_Result result = on_request(self, connection, path, method, version, data, data_size, state);
+    size_t size = strlen(h->params.metrics_path);
+    while (size && h->params.metrics_path[size - 1] == '/') size--;
+    if (!strncmp(path, h->params.metrics_path, size) && (!path[size] || path[size] == '/'))
+        snprintf(known, sizeof known, "/metrics%s", path + size + (path[size] == '/' && !path[size + 1]));
+    enum MHD_Result result = on_request(self, connection, known, method, version, data, data_size, state);
     if (first && *state) ((struct request *)*state)->metrics_only = true;
     return result;
 }
@@ -217,6 +225,7 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
+    h->telemetry = telemetry_open();
     h->sampler = sampler_open(h); /* before requests come */
     h->peers = peers_open(h);
     struct MHD_Daemon *plain = NULL;
@@ -243,5 +252,6 @@ void http_close(struct http *h)
     if (h->boot) boot_close(h->boot);
     peers_close(h->peers);
     sampler_close(h->sampler);
+    telemetry_close(h->telemetry);
     mem_free(h);
 }

@@ -66,6 +66,11 @@ void queue_machine_figures(const struct queue_machine *m, struct queue_machine_f
     figures->postponed = m->postponed_count;
 }
 
+size_t queue_machine_count(const struct queue_machine *m)
+{
+    return m->queue_count;
+}
+
 /* The first queue whose id is not below. */
 static size_t place_of(const struct queue_machine *m, uint64_t id)
 {

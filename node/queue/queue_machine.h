@@ -63,6 +63,7 @@ bool queue_machine_stat(const struct queue_machine *m, uint64_t queue, struct qu
 const struct queue_settings *queue_machine_settings(const struct queue_machine *m, uint64_t queue);
 /* The content of the oldest message that is ready, if it is in memory; else .blob NULL. Borrowed until the next apply. */
 struct part queue_machine_head(const struct queue_machine *m, uint64_t queue);
+size_t queue_machine_count(const struct queue_machine *m); /* queues */
 /* Adds up to `count_max` queues in order of their ids (`id`: how many); start with *cursor = 0; false at the end. */
 bool queue_machine_sum(const struct queue_machine *m, uint64_t *cursor, size_t count_max, struct queue_stat *sum);
 

@@ -57,6 +57,8 @@ void channel_free(struct channel *ch)
     s->channel_count--;
     ch->stats.channels_closed++;
     session_stats_add(&s->gone, &ch->stats);
+    counts_keep(&s->gone_counts, &ch->counts);
+    counts_close(&ch->counts);
     mem_free(ch);
 }
 

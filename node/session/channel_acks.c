@@ -29,10 +29,10 @@ static void make_room(struct unacked *u)
     u->entries = mem_grow(u->entries, &u->capacity, wanted, sizeof *u->entries);
 }
 
-void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq)
+void channel_unacked_push(struct unacked *u, const struct unacked_entry *entry)
 {
     if (u->tail == u->capacity) make_room(u);
-    u->entries[u->tail++] = (struct unacked_entry){tag, dseq, group, false};
+    u->entries[u->tail++] = *entry;
     u->live++;
 }
 
@@ -48,8 +48,8 @@ void channel_unacked_restore(struct unacked *u, struct tx_settle *settles, size_
         if (e && e->settled) old.head++;
         else if (i == count || (e && e->tag < settles[i].tag)) u->entries[u->tail++] = *e, old.head++;
         else {
-            u->entries[u->tail++] = (struct unacked_entry){settles[i].tag, settles[i].dseq, settles[i].group, false};
-            i++;
+            const struct tx_settle *back = &settles[i++];
+            u->entries[u->tail++] = (struct unacked_entry){back->tag, back->dseq, back->group, back->counts, false};
         }
     }
     mem_free(old.entries);
@@ -84,12 +84,19 @@ static void trim(struct unacked *u)
     if (u->head == u->tail) u->head = u->tail = 0;
 }
 
+void channel_acks_count(struct channel *ch, uint16_t counts)
+{
+    struct session_queue_counts *q = counts_queue(&ch->counts, counts);
+    ch->stats.ack++;
+    if (q) q->ack++;
+}
+
 static void settle_entry(struct channel *ch, struct unacked_entry *e, uint8_t outcome)
 {
     if (e->settled) return;
     e->settled = true;
     ch->unacked.live--;
-    if (outcome == SETTLE_ACK) ch->stats.ack++;
+    if (outcome == SETTLE_ACK) channel_acks_count(ch, e->counts);
     channel_settle_add(ch, e->group, e->dseq, outcome);
 }
 

@@ -80,6 +80,7 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
     if (!tag.size) tag = session_name_generate(ch->session, "amq.ctag-", space);
     struct consumer *c = channel_consumer_create(ch, tag);
     c->queue = id;
+    c->counts = counts_number(&ch->counts, id);
     c->group = group;
     c->no_ack = consume->no_ack;
     c->exclusive = consume->exclusive;
@@ -131,6 +132,7 @@ void channel_basic_attach_reply_consumer(struct channel *ch, const struct questi
     struct consumer *c = channel_consumer_by_id(ch, ch->reply_consumer);
     CHECK(c);
     c->queue = reply->queue_id;
+    c->counts = counts_number(&ch->counts, reply->queue_id);
     c->group = reply->group;
     attach(ch, c, ATTACH_EXCLUSIVE, &(struct consumer_arguments){0}, buf_slice(&q->name), q->no_wait);
 }

@@ -45,13 +45,13 @@ static void grow(struct confirms *c)
     *c = bigger;
 }
 
-uint64_t channel_confirms_push(struct channel *ch, uint32_t bytes)
+uint64_t channel_confirms_push(struct channel *ch, uint32_t bytes, uint16_t exchange)
 {
     struct confirms *c = &ch->confirms;
     struct session *s = ch->session;
     if (c->next - c->first == c->capacity) grow(c);
     uint64_t tag = c->next++;
-    *slot(c, tag) = (struct pending_publish){.published_ms = (uint32_t)s->now_ms, .bytes = bytes};
+    *slot(c, tag) = (struct pending_publish){.published_ms = (uint32_t)s->now_ms, .bytes = bytes, .exchange = exchange};
     c->bytes += bytes;
     if (!s->publish_check_ms) s->publish_check_ms = s->now_ms + s->settings->publish_timeout_ms;
     return tag;
@@ -105,6 +105,13 @@ static void send(struct channel *ch, uint64_t tag, bool refused, bool multiple)
     s->counters.sent_frames++;
 }
 
+static void count_confirm(struct channel *ch, const struct pending_publish *p)
+{
+    struct session_exchange_counts *x = counts_exchange(&ch->counts, p->exchange);
+    ch->stats.confirm++;
+    if (x) x->confirmed++;
+}
+
 void channel_confirms_flush(struct channel *ch)
 {
     struct confirms *c = &ch->confirms;
@@ -121,7 +128,7 @@ void channel_confirms_flush(struct channel *ch)
         } else {
             last = c->first;
             count++;
-            ch->stats.confirm++;
+            count_confirm(ch, p);
         }
     }
     if (count) send(ch, last, false, count > 1);
@@ -130,7 +137,7 @@ void channel_confirms_flush(struct channel *ch)
         struct pending_publish *p = slot(c, c->early[i]);
         if (p->state != PUBLISH_DONE) continue;
         p->state = PUBLISH_REPORTED;
-        if (!p->refused) ch->stats.confirm++;
+        if (!p->refused) count_confirm(ch, p);
         send(ch, c->early[i], p->refused, false);
     }
     c->early_count = 0;

@@ -2,7 +2,7 @@
 #include "node/session/session_internal.h"
 
 static void answer_get(struct channel *ch, const struct session_delivery *d);
-static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack);
+static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack, uint16_t counts);
 
 /* The properties of a message that comes again say how often it came before (x-delivery-count); what is stored stays as
  * the client sent it. `space` is closed by the caller. */
@@ -51,9 +51,11 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     };
     amqp_deliver_put(&s->output, number, s->frame_max, &out);
     buf_close(&space);
+    struct session_queue_counts *counts = counts_queue(&ch->counts, c->counts);
     if (c->no_ack) ch->stats.deliver_no_ack++;
     else ch->stats.deliver++;
-    record(ch, d, tag, c->no_ack);
+    if (counts) *(c->no_ack ? &counts->deliver_no_ack : &counts->deliver) += 1;
+    record(ch, d, tag, c->no_ack, c->counts);
 }
 
 static void answer_get(struct channel *ch, const struct session_delivery *d)
@@ -78,17 +80,22 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     };
     amqp_get_ok_put(&s->output, ch->number, s->frame_max, &out);
     buf_close(&space);
+    uint16_t number = counts_number(&ch->counts, q->queue);
+    struct session_queue_counts *counts = counts_queue(&ch->counts, number);
     if (q->no_ack) ch->stats.get_no_ack++;
     else ch->stats.get++;
-    record(ch, d, tag, q->no_ack);
+    if (counts) *(q->no_ack ? &counts->get_no_ack : &counts->get) += 1;
+    record(ch, d, tag, q->no_ack, number);
 }
 
 /* Without acks the message is settled as soon as it stands in the output: what the socket loses then is lost, as the
  * client chose; a slow reader is bounded because no deliveries come while the output is above its mark. */
-static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack)
+static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack, uint16_t counts)
 {
+    struct session_queue_counts *q = counts_queue(&ch->counts, counts);
     ch->session->counters.sent_frames++;
     ch->stats.redeliver += d->redelivered;
+    if (q) q->redeliver += d->redelivered;
     if (no_ack) channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
-    else channel_unacked_push(&ch->unacked, tag, d->group, d->dseq);
+    else channel_unacked_push(&ch->unacked, &(struct unacked_entry){tag, d->dseq, d->group, counts, false});
 }

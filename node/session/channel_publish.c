@@ -276,18 +276,8 @@ static void send_return(struct channel *ch, const struct content *content)
     s->counters.sent_frames++;
 }
 
-static void count_exchange(struct channel *ch, const struct outgoing *m)
-{
-    struct slice name = m->publish.content.exchange;
-    struct exchange_count *x = ch->exchange;
-    if (!x || !slice_equal(slice_of(x->name, x->name_size), name))
-        x = ch->exchange = session_exchange_count(ch->session, name);
-    if (!x) return;
-    x->in++;
-    x->out += m->route->count;
-}
-
-static void count(struct channel *ch, const struct outgoing *m)
+/* Returns the exchange's number among the channel's counts. */
+static uint16_t count(struct channel *ch, const struct outgoing *m)
 {
     static const size_t tops[SESSION_SIZES - 1] = {100, 1000, 10000, 100000, 1000000, 10000000, 50000000, 100000000};
     unsigned size = 0;
@@ -297,20 +287,22 @@ static void count(struct channel *ch, const struct outgoing *m)
     ch->stats.routed += m->route->count;
     ch->stats.body_bytes += m->publish.content.body.size;
     ch->stats.sizes[size]++;
-    count_exchange(ch, m);
+    return counts_published(&ch->counts, m->publish.content.exchange, m->route);
 }
 
 void channel_publish_send(struct channel *ch, const struct outgoing *m)
 {
     struct session *s = ch->session;
-    count(ch, m);
-    uint64_t tag = channel_confirms_push(ch, (uint32_t)m->publish.content.body.size);
+    uint16_t exchange = count(ch, m);
+    uint64_t tag = channel_confirms_push(ch, (uint32_t)m->publish.content.body.size, exchange);
     unsigned groups = 0;
     if (m->route->count || m->route->store_count)
         groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->publish, tag);
     if (route_goes_nowhere(m->route)) {
+        struct session_exchange_counts *x = counts_exchange(&ch->counts, exchange);
         if (m->mandatory) send_return(ch, &m->publish.content);
         else ch->stats.drop_unroutable++;
+        if (x) *(m->mandatory ? &x->returned : &x->dropped) += 1;
     }
     channel_confirms_expect(ch, tag, groups);
 }

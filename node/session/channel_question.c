@@ -124,7 +124,9 @@ static void answered(struct channel *ch, const struct question *q, const struct 
         break;
     case QUESTION_GET:
         if (!q->delivered) {
+            struct session_queue_counts *counts = counts_queue(&ch->counts, counts_number(&ch->counts, q->queue));
             ch->stats.get_empty++;
+            if (counts) counts->get_empty++;
             channel_send_empty(ch, AMQP_BASIC_GET_EMPTY);
         }
         break;

@@ -180,7 +180,7 @@ void channel_tx_settle(struct channel *ch, const struct unacked_entry *e, uint8_
     struct tx *tx = &ch->tx;
     if (tx->settle_count == tx->settle_capacity)
         tx->settles = mem_grow(tx->settles, &tx->settle_capacity, tx->settle_count + 1, sizeof *tx->settles);
-    tx->settles[tx->settle_count++] = (struct tx_settle){e->tag, e->dseq, e->group, outcome};
+    tx->settles[tx->settle_count++] = (struct tx_settle){e->tag, e->dseq, e->group, e->counts, outcome};
     tx->bytes += sizeof *tx->settles;
 }
 
@@ -220,7 +220,7 @@ static void send_settles(struct channel *ch, const struct map_u64 *groups)
             tx->settles[kept++] = *settle;
             continue;
         }
-        if (settle->outcome == SETTLE_ACK) ch->stats.ack++;
+        if (settle->outcome == SETTLE_ACK) channel_acks_count(ch, settle->counts);
         channel_settle_add(ch, settle->group, settle->dseq, settle->outcome);
     }
     tx->settle_count = kept;

@@ -36,7 +36,7 @@ void session_destroy(struct session *s)
     for (size_t i = 0; i < s->channels_capacity; i++)
         if (s->channels[i]) channel_free(s->channels[i]);
     mem_free(s->channels);
-    session_exchanges_close(s);
+    counts_close(&s->gone_counts);
     buf_close(&s->output);
     buf_close(&s->user);
     buf_close(&s->vhost);

@@ -71,30 +71,33 @@ bool session_next_consumer(const struct session *s, uint16_t number, size_t *cur
     return true;
 }
 
-struct exchange_count *session_exchange_count(struct session *s, struct slice name)
+/* The closed channels' together, then each open one's: the cursor's upper half says which. */
+bool session_next_exchange(const struct session *s, uint64_t *cursor, struct session_exchange_info *info)
 {
-    struct exchange_count *x = map_str_get(&s->exchanges, name);
-    if (x || s->exchanges.count >= SESSION_EXCHANGES_MAX) return x;
-    x = mem_zalloc(sizeof *x);
-    x->name_size = (uint8_t)name.size;
-    if (name.size) memcpy(x->name, name.data, name.size);
-    map_str_set(&s->exchanges, slice_of(x->name, x->name_size), x);
-    return x;
+    for (;;) {
+        uint64_t which = *cursor >> 32;
+        size_t at = (uint32_t)*cursor;
+        if (which > s->channels_capacity) return false;
+        const struct channel *ch = which ? s->channels[which - 1] : NULL;
+        const struct counts *counts = !which ? &s->gone_counts : ch ? &ch->counts : NULL;
+        bool found = counts && counts_next_exchange(counts, &at, info);
+        *cursor = found ? which << 32 | at : (which + 1) << 32;
+        if (found) return true;
+    }
 }
 
-void session_exchanges_close(struct session *s)
+bool session_next_channel_exchange(const struct session *s, uint16_t number, size_t *cursor,
+                                   struct session_exchange_info *info)
 {
-    size_t at = 0;
-    struct slice name;
-    struct exchange_count *x;
-    while ((x = map_str_next(&s->exchanges, &at, &name))) mem_free(x);
-    map_str_close(&s->exchanges);
+    const struct channel *ch = session_channel(s, number);
+    return ch && counts_next_exchange(&ch->counts, cursor, info);
 }
 
-bool session_next_exchange(const struct session *s, size_t *cursor, struct session_exchange_info *info)
+bool session_next_channel_queue(const struct session *s, uint16_t number, size_t *cursor,
+                                struct session_queue_counts *counts)
 {
-    struct slice name;
-    const struct exchange_count *x = map_str_next(&s->exchanges, cursor, &name);
-    if (x) *info = (struct session_exchange_info){name, x->in, x->out};
-    return x != NULL;
+    const struct channel *ch = session_channel(s, number);
+    if (!ch || *cursor >= ch->counts.queue_count) return false;
+    *counts = ch->counts.queues[(*cursor)++];
+    return true;
 }

@@ -138,13 +138,32 @@ struct session_channel_info {
 };
 /* Walks the open channels by number; false at the end. Start with *cursor = 0. */
 bool session_next_channel(const struct session *s, uint64_t *cursor, struct session_channel_info *info);
-enum { SESSION_EXCHANGES_MAX = 1024 /* that a connection counts apart; what it publishes to more is not counted by exchange */ };
+/* What was done with one exchange, and with one queue (node/session/counts.h has the bounds). */
+struct session_exchange_counts { /* nothing but uint64_t */
+    uint64_t in, out; /* messages published to it; messages that queues got from it */
+    uint64_t confirmed, returned, dropped;
+};
+struct session_routed {
+    uint64_t queue, count; /* messages that it got from the exchange */
+};
 struct session_exchange_info {
     struct slice name;
-    uint64_t in, out; /* messages published to it; messages that queues got from it */
+    struct session_exchange_counts counts;
+    const struct session_routed *routed;
+    size_t routed_count;
 };
-/* Walks the exchanges that were published to, in no order; false at the end. Start with *cursor = 0. */
-bool session_next_exchange(const struct session *s, size_t *cursor, struct session_exchange_info *info);
+struct session_queue_counts {
+    uint64_t queue;
+    uint64_t get, get_no_ack, get_empty, deliver, deliver_no_ack, redeliver, ack;
+};
+/* Walks the exchanges that were published to, in no order, one perhaps several times: add up. False at the end. Start
+ * with *cursor = 0. */
+bool session_next_exchange(const struct session *s, uint64_t *cursor, struct session_exchange_info *info);
+/* The same for what one channel did. */
+bool session_next_channel_exchange(const struct session *s, uint16_t channel, size_t *cursor,
+                                   struct session_exchange_info *info);
+bool session_next_channel_queue(const struct session *s, uint16_t channel, size_t *cursor,
+                                struct session_queue_counts *counts);
 struct session_consumer_info {
     struct slice tag, arguments; /* borrowed until the session's next call */
     uint32_t group, id;

@@ -15,6 +15,7 @@
 #include "node/amqp/properties.h"
 #include "node/amqp/table.h"
 #include "node/queue/effect.h"
+#include "node/session/counts.h"
 #include "node/session/session.h"
 
 enum {
@@ -44,7 +45,8 @@ struct unacked_entry {
     uint64_t tag;
     uint64_t dseq;
     uint32_t group;
-    bool settled; /* taken out of order; goes when it reaches the front or at the next compaction */
+    uint16_t counts; /* counts_queue() */
+    bool settled;    /* taken out of order; goes when it reaches the front or at the next compaction */
 };
 
 /* Ascending by tag, from `head` to `tail`. Tags are nearly dense, so an entry is found by subtraction, else by halving.
@@ -73,6 +75,7 @@ struct pending_publish {
     int16_t remaining; /* groups that have not answered; below zero while publish() runs and answers came first */
     uint8_t state;     /* enum publish_state */
     bool refused;      /* one group said no, or none answered in time */
+    uint16_t exchange; /* counts_exchange() */
 };
 
 /* A ring by tag: `first` is the oldest that the client (or, without confirms, the bookkeeping) waits for. Tags count
@@ -134,6 +137,7 @@ struct tx_settle {
     uint64_t tag;
     uint64_t dseq;
     uint32_t group;
+    uint16_t counts;
     uint8_t outcome;
 };
 
@@ -158,6 +162,7 @@ struct consumer {
     bool detaching; /* basic.cancel is on its way */
     bool exclusive;
     uint16_t prefetch;
+    uint16_t counts;        /* counts_queue() */
     struct slice arguments; /* owned; for listings */
     uint8_t tag_size;
     uint8_t tag[];
@@ -202,7 +207,7 @@ struct channel {
     uint16_t global_prefetch;
     struct session_stats stats;
     bool limited; /* basic.qos global is in force */
-    struct exchange_count *exchange; /* that the last message went to; NULL: none yet, or one too many */
+    struct counts counts;
     struct list dirty_link;
     uint64_t next_delivery_tag;
     uint32_t next_consumer;
@@ -222,12 +227,6 @@ struct channel {
     uint8_t last_queue[AMQP_SHORTSTR_MAX];
     uint32_t reply_consumer; /* the consumer of direct reply-to; 0: none */
     struct buf reply_queue;  /* its queue's name */
-};
-
-struct exchange_count {
-    uint64_t in, out;
-    uint8_t name_size;
-    uint8_t name[AMQP_SHORTSTR_MAX];
 };
 
 struct session {
@@ -276,7 +275,7 @@ struct session {
     char ended[SESSION_TEXT_SIZE]; /* why it ended, for the log */
     struct session_info counters;
     struct session_stats gone; /* of channels that are closed */
-    struct map_str exchanges;  /* struct exchange_count by name */
+    struct counts gone_counts; /* of channels that are closed: exchanges */
 };
 
 /* For "%.*s". */
@@ -448,17 +447,12 @@ bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_proper
 void channel_publish_rewrite_properties(struct channel *ch, const struct amqp_properties_brief *brief,
                                         struct slice *properties, struct buf *rewritten);
 
-/* --- listing.c --- */
-struct exchange_count *session_exchange_count(struct session *s, struct slice name); /* NULL: too many */
-void session_exchanges_close(struct session *s);
-
 /* --- channel_confirms.c --- */
 void channel_confirms_init(struct confirms *c);
 void channel_confirms_close(struct confirms *c);
 bool channel_confirms_full(const struct confirms *c);
 void channel_confirms_select(struct confirms *c);
-uint64_t channel_confirms_push(struct channel *ch,
-                               uint32_t bytes); /* the new tag; waits for channel_confirms_expect() */
+uint64_t channel_confirms_push(struct channel *ch, uint32_t bytes, uint16_t exchange /* counts_exchange() */); /* the new tag; waits for channel_confirms_expect() */
 void channel_confirms_expect(struct channel *ch, uint64_t tag, unsigned groups);
 void channel_confirms_answer(struct channel *ch, uint64_t tag, bool ok);
 void channel_confirms_flush(struct channel *ch); /* writes acks and nacks */
@@ -467,12 +461,13 @@ bool channel_confirms_expire(struct channel *ch, uint64_t now_ms, uint64_t timeo
 
 /* --- channel_acks.c --- */
 void channel_unacked_close(struct unacked *u);
-void channel_unacked_push(struct unacked *u, uint64_t tag, uint32_t group, uint64_t dseq);
+void channel_unacked_push(struct unacked *u, const struct unacked_entry *entry);
 /* Puts back what a rollback frees; sorts `settles` by tag. */
 void channel_unacked_restore(struct unacked *u, struct tx_settle *settles, size_t count);
 /* Settles what the client names, at once or at tx.commit; 406 for an unknown tag. */
 void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_t outcome);
 void channel_acks_requeue_all(struct channel *ch);
+void channel_acks_count(struct channel *ch, uint16_t counts); /* an ack of a message of that queue */
 void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
 void channel_settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
 

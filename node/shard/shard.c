@@ -210,6 +210,12 @@ const char *shard_node_name(const struct shard *s, uint8_t node)
     return node && s->peer_names[node & 63] ? s->peer_names[node & 63] : unmet;
 }
 
+void shard_store_figures(const struct shard *s, uint32_t group, struct store_figures *f)
+{
+    *f = (struct store_figures){0};
+    if (s->groups[group].store) store_figures(s->groups[group].store, f);
+}
+
 void shard_figures(const struct shard *s, struct shard_figures *f)
 {
     *f = (struct shard_figures){.connections_opened = s->connections_opened,
@@ -222,8 +228,7 @@ void shard_figures(const struct shard *s, struct shard_figures *f)
     fs_counted_add(&s->fs, f->files);
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++) {
         struct store_figures one;
-        if (!s->groups[g].store) continue;
-        store_figures(s->groups[g].store, &one);
+        shard_store_figures(s, g, &one);
         for (size_t i = 0; i < sizeof one / sizeof(uint64_t); i++) ((uint64_t *)&f->stores)[i] += ((uint64_t *)&one)[i];
     }
 }

@@ -135,5 +135,6 @@ struct shard_figures {
     struct store_figures stores; /* all together */
 };
 void shard_figures(const struct shard *s, struct shard_figures *f);
+void shard_store_figures(const struct shard *s, uint32_t group, struct store_figures *f); /* zeros: it is not here */
 
 #endif
