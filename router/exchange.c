@@ -18,6 +18,7 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     x->kind = x->traits.kind;
     x->choices = choice_open(x);
     x->serial = ++t->serial;
+    x->era = t->era;
     list_init(&x->from);
     list_init(&x->to);
     policy_lay_over_exchange(t, x);
@@ -86,7 +87,7 @@ void exchange_declare(struct topology *t, const struct topology_command *c, bool
     if (default_exchange(c->name, r)) return;
     struct exchange_record *x = map_str_get(&v->exchanges, c->name);
     if (x) {
-        same_exchange(x, c, r);
+        if (same_exchange(x, c, r)) life_renew(t, x->base.durable, &x->era, change, r);
         return;
     }
     if (reserved_name(c->name)) {

@@ -10,6 +10,7 @@ struct queue_entry *queue_create(struct topology *t, struct vhost *v, const stru
     q->base.name = slice_keep(what->name);
     q->base.arguments = slice_keep(what->arguments);
     q->vhost = v;
+    q->era = t->era;
     list_init(&q->to);
     list_init(&q->owned_link);
     if (q->base.exclusive) list_append(&t->owned, &q->owned_link);
@@ -98,7 +99,7 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
         r->queue_id = q->base.id;
         r->group = q->base.group;
         if (others(q, c->connection)) locked(r, c->name, c->vhost);
-        else same_queue(q, c, r);
+        else if (same_queue(q, c, r)) life_renew(t, q->base.durable, &q->era, change, r);
         return;
     }
     if (!queue_arguments_decode(c->arguments, &arguments, r)) return;
@@ -153,4 +154,5 @@ void owners_gone(struct topology *t, const struct topology_command *c, bool chan
         uint64_t owner = q->base.owner; /* node (8 bits) | epoch (24) | counter, as a port's id */
         if (owner >> 56 == c->node && (owner >> 32 & 0xffffff) <= c->epoch) queue_remove(t, q);
     }
+    life_gone(t, c->node, c->epoch);
 }

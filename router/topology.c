@@ -152,6 +152,9 @@ static void carry_out(struct topology *t, const struct topology_command *c, bool
     case TOPOLOGY_MEMBERS:
         members_change(t, c, change, r);
         break;
+    case TOPOLOGY_ALIVE:
+        life_seen(t, c, change);
+        break;
     default:
         refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the topology");
         break;

@@ -60,6 +60,7 @@ enum topology_command_type {
     TOPOLOGY_CLEAR,
     TOPOLOGY_SEED,
     TOPOLOGY_MEMBERS, /* members.h */
+    TOPOLOGY_ALIVE,   /* lives.h */
 };
 struct topology_command {
     uint8_t type;
@@ -73,7 +74,7 @@ struct topology_command {
     struct slice source;      /* bind; set, clear: the item's detail */
     struct slice routing_key; /* bind */
     struct slice arguments;   /* field table; set: JSON; seed: commands */
-    uint8_t node;             /* OWNERS_GONE */
+    uint8_t node;             /* OWNERS_GONE, ALIVE */
     uint32_t epoch;
 };
 void topology_command_encode(struct buf *b, const struct topology_command *c);
@@ -84,6 +85,7 @@ bool topology_command_decode(struct slice bytes, struct topology_command *c);
 struct topology_result {
     uint16_t reply_code;
     bool created;      /* declare: it was not there before */
+    bool renewed;      /* declare: it is of the time before a restart of all, and this keeps it (lives.h) */
     uint64_t queue_id; /* queue declare and delete */
     uint32_t group;
     char text[TOPOLOGY_TEXT_MAX];

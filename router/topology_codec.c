@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "router/exchange_type.h"
 
-enum { VERSION = 4 };
+enum { VERSION = 5 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
     EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
@@ -33,6 +33,7 @@ void topology_encode(const struct topology *t, struct buf *b)
         buf_put_counted(b, x->base.name);
         buf_put_counted(b, x->base.type);
         buf_put_counted(b, x->base.arguments);
+        if (!x->base.durable) buf_put_varint(b, x->era);
     }
     buf_put_varint(b, t->queues.live);
     for (cursor = 0; (record = ordered_next(&t->queues, &cursor));) {
@@ -44,6 +45,7 @@ void topology_encode(const struct topology *t, struct buf *b)
         buf_put_counted(b, q->vhost->name);
         buf_put_counted(b, q->base.name);
         buf_put_counted(b, q->base.arguments);
+        if (!q->base.durable) buf_put_varint(b, q->era);
     }
     buf_put_varint(b, t->bindings.live);
     for (cursor = 0; (record = ordered_next(&t->bindings, &cursor));) {
@@ -57,6 +59,7 @@ void topology_encode(const struct topology *t, struct buf *b)
     }
     registry_encode(t, b);
     members_encode(t, b);
+    lives_encode(t, b);
 }
 
 static uint8_t read_flags(struct reader *r, uint8_t known)
@@ -82,11 +85,12 @@ static bool restore_exchange(struct topology *t, struct reader *r)
     x.name = read_name(r);
     x.type = read_name(r);
     x.arguments = reader_counted(r);
+    uint64_t era = x.durable ? 0 : reader_varint(r);
     struct topology_result ignored = {0};
     if (r->failed || !v || map_str_get(&v->exchanges, x.name)) return false;
     struct exchange_traits traits;
     if (!exchange_traits_of(x.type, x.arguments, &traits, &ignored)) return false;
-    exchange_create(t, v, &x);
+    exchange_create(t, v, &x)->era = era;
     return true;
 }
 
@@ -101,9 +105,10 @@ static bool restore_queue(struct topology *t, struct reader *r, uint64_t last_qu
     struct vhost *v = vhost_find(t, read_name(r));
     q.name = read_name(r);
     q.arguments = reader_counted(r);
+    uint64_t era = q.durable ? 0 : reader_varint(r);
     if (r->failed || !v || map_str_get(&v->queues, q.name)) return false;
     if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count + t->spare_count) return false;
-    queue_create(t, v, &q);
+    queue_create(t, v, &q)->era = era;
     return true;
 }
 
@@ -138,7 +143,7 @@ static bool restore_all(struct topology *t, struct reader *r)
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_exchange(t, r);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_queue(t, r, last_queue_id);
     for (uint64_t n = reader_varint(r); ok && n; n--) ok = restore_binding(t, r);
-    ok = ok && registry_restore(t, r) && members_restore(t, r);
+    ok = ok && registry_restore(t, r) && members_restore(t, r) && lives_restore(t, r);
     t->last_queue_id = last_queue_id;
     return ok && !r->failed && !reader_left(r);
 }

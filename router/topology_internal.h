@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "router/lives.h"
 #include "router/registry.h"
 
 struct topic_index;
@@ -52,6 +53,7 @@ struct exchange_record {
     struct exchange_traits traits;
     uint8_t kind;
     uint64_t serial;
+    uint64_t era;               /* lives.c: the last one that it was declared in */
     struct list from;           /* binding_record.source_link: it is the source */
     struct list to;             /* binding_record.destination_link: it is the destination */
     struct map_str by_key;      /* direct: routing key -> struct binding_record (chained by same_key) */
@@ -66,6 +68,7 @@ struct exchange_record {
 struct queue_entry {
     struct queue_record base;
     struct vhost *vhost;
+    uint64_t era;           /* lives.c: the last one that it was declared in */
     struct list to;         /* binding_record.destination_link */
     struct list owned_link; /* topology.owned, for exclusive ones */
 };
@@ -93,6 +96,12 @@ struct registry_list {
     size_t count, capacity;
 };
 
+/* lives.c */
+struct life {
+    uint32_t epoch; /* 0: none */
+    bool carries;   /* else it is a newcomer */
+};
+
 struct topology {
     uint32_t group_count, spare_count; /* spare groups have the numbers above */
     uint64_t index, version, last_queue_id, serial, walk;
@@ -106,6 +115,8 @@ struct topology {
     struct policies *policies; /* decoded; policy.c */
     bool seeded;
     struct members *members;
+    uint64_t era; /* grows when there is a newcomer, and was none */
+    struct life lives[LIVES_MAX];
     struct exchange_record **pending; /* route.c: found by the walk under way, not visited yet; kept for the next one */
     size_t pending_count, pending_capacity;
 };
@@ -124,6 +135,14 @@ void members_destroy(struct members *m);
 void members_change(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r);
 void members_encode(const struct topology *t, struct buf *b);
 bool members_restore(struct topology *t, struct reader *r);
+
+/* lives.c */
+void life_seen(struct topology *t, const struct topology_command *c, bool change);
+void life_gone(struct topology *t, uint8_t node, uint32_t epoch);
+/* Something is declared that is there: it lives on, even if all that was before goes. */
+void life_renew(const struct topology *t, bool durable, uint64_t *era, bool change, struct topology_result *r);
+void lives_encode(const struct topology *t, struct buf *b);
+bool lives_restore(struct topology *t, struct reader *r);
 
 /* vhost.c */
 struct vhost *vhost_find(const struct topology *t, struct slice name);

@@ -88,6 +88,9 @@ bool queue_record_settings(const struct topology *t, const struct queue_record *
                            struct queue_settings *settings); /* false: arguments that do not parse */
 void settings_tick(struct host *h);
 
+/* lives.c, of the meta group */
+void lives_tick(struct host *h);
+
 /* seed.c */
 void seed_tick(struct host *h);
 

@@ -56,6 +56,9 @@ void host_leading(struct host *h, uint64_t term, bool leads)
     h->settings_version = 0;
     h->reconcile_at_ms = h->broker->now_ms + BROKER_RECONCILE_MS;
     dead_letter_start(h);
+    if (!h->meta) return;
+    lives_tick(h); /* before anything that clients ask of this leader: what they declare is of its time */
+    host_system_flush(h);
 }
 
 static void hello(struct host *h, struct mail *m)

@@ -38,7 +38,9 @@ static void look_at_nodes(struct host *h)
 void reap_node(struct host *h, uint8_t node)
 {
     (void)node;
-    if (h->leads) look_at_nodes(h);
+    if (!h->leads) return;
+    look_at_nodes(h);
+    if (h->meta) lives_tick(h);
 }
 
 /* Queues of the machine that the topology has deleted. */
@@ -98,6 +100,7 @@ void reap_tick(struct host *h)
 {
     if (!h->leads) return;
     look_at_nodes(h);
+    if (h->meta) lives_tick(h);
     if (h->meta) seed_tick(h);
     if (h->queues) settings_tick(h);
     if (!h->queues || !h->reconcile_wanted || h->broker->now_ms < h->reconcile_at_ms) return;

@@ -48,9 +48,8 @@ static void note_change(struct broker *b, struct slice bytes)
     look_at_connections(b);
     struct topology_command command;
     bool deletes = !bytes.size || !topology_command_decode(bytes, &command) || command.type == TOPOLOGY_QUEUE_DELETE ||
-                   command.type == TOPOLOGY_EXCHANGE_DELETE ||
-                   command.type == TOPOLOGY_OWNERS_GONE || command.type == TOPOLOGY_CLEAR ||
-                   command.type == TOPOLOGY_SEED;
+                   command.type == TOPOLOGY_EXCHANGE_DELETE || command.type == TOPOLOGY_OWNERS_GONE ||
+                   command.type == TOPOLOGY_ALIVE || command.type == TOPOLOGY_CLEAR || command.type == TOPOLOGY_SEED;
     if (!deletes) return;
     for (uint32_t group = 1; group < b->params.group_count; group++) {
         struct host *h = b->hosts[group];

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "node/queue/port_id.h"
 #include "node/queue/port_table.h"
+#include "router/lives.h"
 
 enum { VERSION = 1 };
 
@@ -206,7 +207,19 @@ void meta_machine_hello(struct meta_machine *m, uint64_t port, bool known, uint6
     port_table_hello(&m->ports, port, known, effects);
 }
 
+struct walk {
+    void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max);
+    void *arg;
+};
+
+static void visit_life(void *arg, uint8_t node, uint32_t epoch)
+{
+    struct walk *walk = arg;
+    walk->each(walk->arg, node, epoch, epoch);
+}
+
 void meta_machine_nodes(const struct meta_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
 {
     port_table_nodes(&m->ports, each, arg);
+    topology_lives(m->topology, visit_life, &(struct walk){each, arg});
 }

@@ -17,6 +17,7 @@ struct meta_machine *meta_machine_create(struct topology *topology, void (*appli
 void meta_machine_destroy(struct meta_machine *m);
 struct machine meta_machine_as_machine(struct meta_machine *m);
 void meta_machine_hello(struct meta_machine *m, uint64_t port, bool known, uint64_t received, struct effects *effects);
+/* Nodes with ports or with a life (router/lives.h); a node may come twice. */
 void meta_machine_nodes(const struct meta_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg);
 
 /* A reply to COMMAND_TOPOLOGY: code REPLY_OK, a = queue id, b = group << 1 | created; or REPLY_REFUSED, a = AMQP's reply code and the text. */

@@ -14,7 +14,8 @@ void channel_change_submit(struct channel *ch, enum question_kind kind, const st
             channel_fail_text(ch, result.reply_code, slice_str(result.text));
             return;
         }
-        if (c->type == TOPOLOGY_EXCHANGE_DECLARE && !result.created) { /* declared again, the same way */
+        if (c->type == TOPOLOGY_EXCHANGE_DECLARE && !result.created &&
+            !result.renewed) { /* declared again, the same way */
             if (!no_wait) channel_send_empty(ch, AMQP_EXCHANGE_DECLARE_OK);
             return;
         }

@@ -171,9 +171,14 @@ static void declare(struct channel *ch, const struct amqp_method *m, struct slic
     if (q && s->backend->topology_is_fresh(s->backend->self)) {
         struct topology_result result;
         topology_examine(s->backend->topology(s->backend->self), &c, &result);
-        if (result.reply_code) channel_fail_text(ch, result.reply_code, slice_str(result.text));
-        else stat(ch, q, name, d->no_wait);
-        return;
+        if (result.reply_code) {
+            channel_fail_text(ch, result.reply_code, slice_str(result.text));
+            return;
+        }
+        if (!result.renewed) {
+            stat(ch, q, name, d->no_wait);
+            return;
+        }
     }
     channel_change_submit(ch, QUESTION_QUEUE_DECLARE, &c, d->no_wait, 0);
 }

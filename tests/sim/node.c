@@ -445,6 +445,7 @@ void node_crash(struct sim_node *n)
     if (!n->running) return;
     world_say(n->w, "node %u crashes", n->id);
     n->w->crashes++;
+    fleeting_unsteady(n->w, n->id);
     n->ghost = true;
     struct disk *after = disk_after_crash(n->disk, random_u64(&n->w->random));
     n->running = false;

@@ -150,6 +150,18 @@ void agreement_destroy(struct agreement *a);
 /* A replica applied an entry: the same bytes and the same state at this index everywhere, always. */
 void agreement_applied(struct agreement *a, uint8_t node, uint32_t group, const struct entry *e, uint64_t digest);
 
+/* --- fleeting.c --- */
+struct fleeting {
+    bool asked, there;
+    bool ended;                     /* no process ran at some time since */
+    bool steady[SIM_NODES_MAX + 1]; /* has run ever since, and the others were never out of its reach */
+    uint8_t cut_off;
+};
+void fleeting_tick(struct world *w);
+void fleeting_unsteady(struct world *w, uint8_t node);
+void fleeting_cut_off(struct world *w, uint8_t node);
+void fleeting_compare(struct world *w); /* at rest */
+
 /* --- world.c --- */
 struct world {
     struct sim_options options;
@@ -164,6 +176,7 @@ struct world {
     struct agreement *agreement;
     struct placement placement;
     struct session_settings session;
+    struct fleeting fleeting;
     bool failed;
     char why[512];
     unsigned crashes, transfers, elections, changes, dropped;

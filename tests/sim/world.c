@@ -74,6 +74,7 @@ static void fail_disk(struct world *w, uint8_t node)
 static void cut_off(struct world *w, uint8_t node, bool one_way)
 {
     world_say(w, "node %u is cut off%s", node, one_way ? ", one way" : "");
+    fleeting_cut_off(w, node);
     bool outward = random_percent(&w->random, 50);
     for (uint8_t other = 1; other <= w->node_count; other++)
         if (other != node) net_cut(w, outward ? node : other, outward ? other : node, one_way, true);
@@ -82,6 +83,7 @@ static void cut_off(struct world *w, uint8_t node, bool one_way)
 static void heal(struct world *w)
 {
     world_say(w, "the network heals");
+    w->fleeting.cut_off = 0;
     for (uint8_t a = 1; a <= w->node_count; a++)
         for (uint8_t b = (uint8_t)(a + 1); b <= w->node_count; b++) net_cut(w, a, b, false, false);
 }
@@ -187,6 +189,7 @@ static void tick(struct world *w)
     net_tick(w);
     for (unsigned i = 0; i < SIM_CLIENTS && !w->failed; i++) client_tick(w->clients[i]);
     for (uint8_t node = 1; node <= w->node_count && !w->failed; node++) node_tick(w->nodes[node]);
+    fleeting_tick(w);
 }
 
 static bool still(const struct world *w)
@@ -326,6 +329,7 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
     }
     if (!w->failed) settle(w);
     if (!w->failed) compare_at_rest(w);
+    fleeting_compare(w);
     bool kept = !w->failed;
     snprintf(why, why_size, "%s", kept ? "" : w->why);
     if (kept)

@@ -67,6 +67,7 @@ static inline struct topology_result change(struct topology *t, struct topology_
     assert_int_equal(topology_index(t), index + 1);
     assert_int_equal(said.reply_code, done.reply_code);
     assert_int_equal(said.created, done.created);
+    assert_int_equal(said.renewed, done.renewed);
     assert_string_equal(said.text, done.text);
     if (!topology_check(t, &err)) fail_msg("%s", err.text);
     return done;

@@ -177,7 +177,7 @@ static void flipped_bits_are_refused_or_make_a_whole_topology(void **state)
 static void put_head(struct buf *b, uint64_t last_queue_id)
 {
     buf_clear(b);
-    buf_put_u8(b, 4);
+    buf_put_u8(b, 5);
     buf_put_le64(b, 5);
     buf_put_le64(b, last_queue_id);
     buf_put_varint(b, 1);
@@ -185,7 +185,7 @@ static void put_head(struct buf *b, uint64_t last_queue_id)
     buf_put_varint(b, 0);
 }
 
-/* No bindings, of the registry the vhost alone, no members. */
+/* No bindings, of the registry the vhost alone, no members, no lives. */
 static void put_tail(struct buf *b)
 {
     static const uint8_t registry[] = {0, 1, 0, 1, '/', 0, 2, '{', '}', 0, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -200,6 +200,8 @@ static void put_tail(struct buf *b)
         buf_put_le64(b, 0);
         buf_put_le64(b, 0);
     }
+    buf_put_varint(b, 0); /* lives */
+    buf_put_varint(b, 0);
 }
 
 static void put_queue(struct buf *b, uint8_t flags, uint64_t id, uint32_t group, const char *name)
@@ -211,6 +213,7 @@ static void put_queue(struct buf *b, uint8_t flags, uint64_t id, uint32_t group,
     buf_put_counted(b, S("/"));
     buf_put_counted(b, S(name));
     buf_put_counted(b, S(""));
+    if (!(flags & 1)) buf_put_varint(b, 0);
 }
 
 static int restore_one_queue(struct topology *t, uint64_t last, uint8_t flags, uint64_t id, uint32_t group,
