@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -146,3 +147,36 @@ def test_cluster_files_name_what_exists():
         for probe in probes:
             status, _ = cluster.nodes[0].get(probe)
             kit.check_equal(status, 200, f"{probe} of a node that serves")
+
+
+JOURNAL = """
+import socket, subprocess, sys
+binary, folder, port = sys.argv[1:]
+subprocess.run("mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/journal", shell=True, check=True)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+    journal.bind("/run/systemd/journal/socket")
+    journal.settimeout(10)
+    node = subprocess.Popen([binary, "--set", f"data_dir={folder}", "--set", f"listeners.tcp.default=127.0.0.1:{port}",
+                             "--set", "log.journald=true", "--set", "log.ra.level=none"])
+    try:
+        while b"serves_clients" not in (entry := journal.recv(4000)):
+            pass
+        print(entry.decode())
+    finally:
+        node.terminate()
+        node.wait(20)
+"""
+
+
+def test_lines_reach_the_journal():
+    """log.journald: systemd's journal (a socket of the same form, in a mount namespace) gets lines with level and fields"""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        raise kit.Skip("a mount namespace needs root and unshare")
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["unshare", "-m", sys.executable, "-c", JOURNAL, str(kit.binary()), folder + "/data",
+                               str(free_base_port())], capture_output=True, text=True, timeout=40, check=False)
+        kit.check_equal(done.returncode, 0, done.stderr)
+        fields = dict(line.partition("=")[::2] for line in done.stdout.splitlines() if line)
+        kit.check_equal((fields["MESSAGE"], fields["PRIORITY"], fields["WARREN_CATEGORY"], fields["WARREN_SHARD"]),
+                        ("node serves_clients", "6", "default", "0"), "an entry")
+        kit.check_equal(done.stderr, "", "what went to standard error besides")
