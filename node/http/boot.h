@@ -1,7 +1,8 @@
-/* load_definitions: a file that is brought in when the node has started and the cluster has a leader for everything.
+/* load_definitions: files that are brought in when the node has started and the cluster has a leader for everything.
  *
- * It may be a folder of files. Every node may name it; what is there already stays as it is. Thread: one of its own, for as long as it takes.
- * Lifetime: boot_open() .. boot_close(), which waits for it. */
+ * Every node may name them, and one brings them in: the leader of the meta group. A node whose files the leader has, too
+ * (by content), waits until the leader has done them; what only this node has, it brings in itself.
+ * Thread: one of its own, for as long as it takes. Lifetime: boot_open() .. boot_close(), which waits for it. */
 #ifndef WARREN_NODE_HTTP_BOOT_H
 #define WARREN_NODE_HTTP_BOOT_H
 
@@ -11,6 +12,10 @@ struct boot;
 
 /* Reads all at once, so that a file that is no JSON keeps the node from starting. */
 int boot_open(struct boot **b, struct http *h, const char *path, struct err *err);
+void boot_start(struct boot *b); /* when questions can be asked */
 void boot_close(struct boot *b);
+
+/* For the node that asks: {"node": 1, "files": {"content's hash": is it done?}}; new. Any thread. */
+json_t *boot_state(struct http *h);
 
 #endif

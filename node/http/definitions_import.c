@@ -6,7 +6,7 @@
 #include "node/http/conversation.h"
 #include "node/http/definitions.h"
 
-enum { REPORTED_MAX = 20 /* refusals that are told one by one */ };
+enum { REPORTED_MAX = 10000 /* refusals that are told one by one */ };
 
 struct import {
     struct request *request;
@@ -239,15 +239,15 @@ static void import_binding(struct import *i, const json_t *o)
     if (!source.size || !short_enough(i, "binding", source) || !short_enough(i, "binding", destination) ||
         !short_enough(i, "binding", key))
         return; /* bindings to the default exchange are there by themselves */
-    if (!table_of_json(&arguments, json_object_get(o, "arguments")))
-        report(i, "binding of", source, "its arguments are no table");
+    bool sound = table_of_json(&arguments, json_object_get(o, "arguments"));
     if (to_exchange)
         m.exchange_bind = (struct amqp_exchange_bind){
             .destination = destination, .source = source, .routing_key = key, .arguments = buf_slice(&arguments)};
     else
         m.queue_bind = (struct amqp_queue_bind){
             .queue = destination, .exchange = source, .routing_key = key, .arguments = buf_slice(&arguments)};
-    tell(i, "binding of", source, vhost_of(i, o), &m);
+    if (sound) tell(i, "binding of", source, vhost_of(i, o), &m);
+    else report(i, "binding of", source, "its arguments are no table");
     buf_close(&arguments);
 }
 

@@ -1,4 +1,5 @@
 /* What this node tells others of itself. */
+#include "node/http/boot.h"
 #include "node/http/families.h"
 #include "node/http/peers.h"
 
@@ -26,6 +27,7 @@ json_t *question_answer(struct http *h, struct slice question)
         return json_true();
     }
     if (slice_is(word, "owners")) return owners_here(h, rest);
+    if (slice_is(word, "definitions")) return boot_state(h);
     if (slice_is(word, "links")) return links_here(h);
     if (slice_is(word, "restart")) {
         struct slice kind = next_line(&rest), vhost = next_line(&rest), name = next_line(&rest);

@@ -227,13 +227,14 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
     h->telemetry = telemetry_open();
     h->sampler = sampler_open(h); /* before requests come */
+    int code = *params->definitions ? boot_open(&h->boot, h, params->definitions, err) : 0;
     h->peers = peers_open(h);
     struct MHD_Daemon *plain = NULL;
-    int code = *params->address ? open_plain(h, params->address, on_request, &plain, err) : 0;
+    if (!code && *params->address) code = open_plain(h, params->address, on_request, &plain, err);
     h->daemon = plain;
     if (!code && params->tls) code = https_open(h, err);
     if (!code && *params->metrics_address) code = open_plain(h, params->metrics_address, on_metrics, &h->metrics, err);
-    if (!code && *params->definitions) code = boot_open(&h->boot, h, params->definitions, err);
+    if (!code && h->boot) boot_start(h->boot);
     if (code) http_close(h);
     else *out = h;
     return code;

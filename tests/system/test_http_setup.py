@@ -265,7 +265,11 @@ def test_definitions_at_start():
             kit.wait_for("the file's queue", lambda: api("GET", "/bindings/legacy/e/routes/q/ha.orders").status == 200
                          and len(api.get("/bindings/legacy/e/routes/q/ha.orders")) == 1)
             kit.wait_for("each node's word", lambda: all("definitions loaded" in kit.read_log(node) for node in cluster.nodes))
-            kit.check(not any("refused=" in kit.read_log(node) for node in cluster.nodes), "something was refused")
+            kit.check(not any("definitions refused" in kit.read_log(node) for node in cluster.nodes), "something was refused")
+            doers = [node.number for node in cluster.nodes if "refused=0" in kit.read_log(node)]
+            kit.check_equal(len(doers), 1, f"nodes that brought the files in: {doers}")
+            kit.wait_for("two files that two nodes left to it",
+                         lambda: sum(kit.read_log(node).count(f" by={doers[0]}") for node in cluster.nodes) == 4)
             kit.check_equal(sorted(user["name"] for user in api.get("/users")), ["boss", "old"], "users")
             Api(cluster.nodes[0])("GET", "/overview", expect=401)  # guest was not made
             form = ('--mark\r\nContent-Disposition: form-data; name="file"; filename="d.json"\r\n\r\n'
@@ -273,3 +277,57 @@ def test_definitions_at_start():
             api("POST", "/definitions", form, expect=204, **{"Content-Type": "multipart/form-data; boundary=mark"})
             api.get("/queues/legacy/by-form")
             api("POST", "/definitions", "no braces", expect=400)
+
+
+def test_definitions_of_each_version():
+    """Files as RabbitMQ 3.6 to 4.1 write them come in without edits: users log in, queues and bindings are there, twice is once"""
+    files = sorted((pathlib.Path(__file__).parent / "definitions").glob("*.json"))
+    kit.check_equal(len(files), 10, "files")
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        for path in files:
+            file = json.loads(path.read_text())
+            for _ in range(2):
+                answer = api("POST", "/definitions", path.read_text())
+                kit.check(answer.status == 204, f"{path.name}: {answer.status} {answer.body[:1000]}")
+            exported = api.get("/definitions/v")
+            for kind in ("queues", "exchanges", "policies"):
+                kit.check({thing["name"] for thing in file[kind]} <= {thing["name"] for thing in exported[kind]},
+                          f"{path.name}: {kind} {exported[kind]}")
+            for binding in file["bindings"]:
+                kit.check(any(all(other[key] == value for key, value in binding.items() if key != "vhost")
+                              for other in exported["bindings"]), f"{path.name}: {binding} is not in {exported['bindings']}")
+            for queue in file["queues"]:
+                shown = api.get(f"/queues/v/{name(queue['name'])}")
+                kit.check_equal(shown["arguments"], queue["arguments"], f"{path.name}: {queue['name']}")
+                kit.check_equal(shown["type"], queue["arguments"].get("x-queue-type", "classic"), f"{path.name}: type")
+            for user in file["users"]:
+                connection = kit.connect(cluster.nodes[0], user=user["name"], password="secret", vhost="v")
+                kit.declare(connection, file["queues"][0]["name"], passive=True)
+                connection.close()
+                tags = user["tags"] if isinstance(user["tags"], list) else [tag for tag in user["tags"].split(",") if tag]
+                kit.check_equal(api.get("/users/" + user["name"])["tags"], tags, f"{path.name}: tags")
+            api.delete("/vhosts/v/deletion/protection")
+            api.delete("/vhosts/v")
+            for user in file["users"]:
+                api.delete("/users/" + user["name"])
+
+
+def test_definitions_report_each_failure():
+    """Each entry that is refused is told, at start once in the cluster; the entries beside it are done; a node's own file is its own"""
+    wrong = [{"name": f"amq.wrong{n}", "vhost": "/", "durable": True, "arguments": {}} for n in range(30)]
+    file = {"queues": wrong + [{"name": "fine", "vhost": "/", "durable": True, "arguments": {}}],
+            "bindings": [{"source": "amq.topic", "vhost": "/", "destination": "fine", "destination_type": "queue",
+                          "routing_key": "k", "arguments": {}}]}
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "file.json"
+        path.write_text(json.dumps(file))
+        with kit.cluster(settings={"load_definitions": str(path)}) as cluster:
+            api = Api(cluster.nodes[0])
+            kit.wait_for("each node's word", lambda: all("definitions loaded" in kit.read_log(node) for node in cluster.nodes))
+            kit.check_equal(len(api.get("/queues/%2F/fine/bindings")), 2, "what stands beside the refused")
+            told = [line for node in cluster.nodes for line in kit.read_log(node).splitlines() if "definitions refused" in line]
+            kit.check_equal(len(told), 30, "refusals in all logs")
+            kit.check(all(sum(f"{queue['name']}:" in line for line in told) == 1 for queue in wrong), told)
+            reasons = api.post("/definitions", file, expect=400).json["reason"].splitlines()
+            kit.check_equal(len(reasons), 30, f"reasons over HTTP: {reasons}")
