@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 
+enum { TOKEN_LOOKED = 1 << 30 /* none of the types' */ };
+
 /* A client's events arrive with its end, so that one callback serves both. */
 static void on_source(void *self, const struct client_event *e);
 static void on_dest(void *self, const struct client_event *e);
@@ -51,11 +53,15 @@ static void connect_end(struct bridge *l, enum bridge_side side)
 static void start(struct bridge *l)
 {
     uint64_t forwarded = l->relay.forwarded, settled = l->relay.settled, refused = l->relay.refused;
+    uint64_t dropped = l->relay.dropped;
     relay_close(&l->relay);
     relay_init(&l->relay, l->ack_mode, l->now_ms);
     l->relay.forwarded = forwarded;
     l->relay.settled = settled;
     l->relay.refused = refused;
+    l->relay.dropped = dropped;
+    l->look_queue = (struct slice){0}; /* the type says it anew when it runs */
+    l->look_at_ms = 0;
     l->failed = false;
     l->wake_ms = UINT64_MAX; /* the type's wish was for the time that has ended */
     l->starts++;
@@ -128,7 +134,9 @@ static void on_event(struct bridge *l, enum bridge_side side, const struct clien
     case CLIENT_EVENT_WRITABLE:
         return;
     default:
-        l->type->event(l, side, e);
+        if (e->kind == CLIENT_EVENT_ANSWERED && e->token == TOKEN_LOOKED)
+            bridge_looked(l, e->method->queue_declare_ok.message_count);
+        else l->type->event(l, side, e);
     }
 }
 
@@ -140,6 +148,43 @@ static void on_source(void *self, const struct client_event *e)
 static void on_dest(void *self, const struct client_event *e)
 {
     on_event(self, BRIDGE_DEST, e);
+}
+
+/* --- the lag --- */
+
+void bridge_looked(struct bridge *l, uint64_t waiting)
+{
+    l->waiting = waiting;
+    lag_looked(&l->lag, waiting + relay_pending(&l->relay), l->now_ms);
+}
+
+static bool looks(const struct bridge *l)
+{
+    return l->look_queue.size && bridge_may_forward(l);
+}
+
+static void look(struct bridge *l)
+{
+    uint64_t passed = l->relay.settled + l->relay.dropped;
+    lag_running(&l->lag, l->state == BRIDGE_RUNNING || l->state == BRIDGE_FLOW, l->now_ms);
+    if (passed > l->passed) lag_settled(&l->lag, passed - l->passed, l->now_ms);
+    l->passed = passed;
+    if (!looks(l) || l->now_ms < l->look_at_ms) return;
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    m.queue_declare.queue = l->look_queue;
+    m.queue_declare.passive = true;
+    client_send(l->ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, &m, TOKEN_LOOKED);
+    l->look_at_ms = l->now_ms + LAG_LOOK_MS;
+}
+
+uint64_t bridge_lag_ms(const struct bridge *l, uint64_t now_ms)
+{
+    return l->state == BRIDGE_FINISHED ? 0 : lag_ms(&l->lag, now_ms);
+}
+
+uint64_t bridge_lag_messages(const struct bridge *l)
+{
+    return l->waiting + relay_pending(&l->relay);
 }
 
 /* --- the turn --- */
@@ -186,6 +231,7 @@ void bridge_turn(struct bridge *l, uint64_t now_ms)
             bridge_fail(l, "setting up did not end within %d s", BRIDGE_SETUP_MS / 1000);
         if (!l->failed) steer(l);
     }
+    look(l);
     if (l->state == BRIDGE_FINISHED) disconnect_all(l);
     else if (l->failed) begin_wait(l);
     if (l->state == BRIDGE_WAITING && now_ms >= l->restart_at_ms) {
@@ -207,6 +253,7 @@ uint64_t bridge_deadline_ms(const struct bridge *l)
     if (l->rate && !l->rate_left && l->rate_at_ms + 1000 < at) at = l->rate_at_ms + 1000;
     uint64_t relay_at = relay_deadline_ms(&l->relay);
     if (l->wake_ms < at) at = l->wake_ms;
+    if (looks(l) && l->look_at_ms < at) at = l->look_at_ms;
     if (l->state == BRIDGE_STARTING && l->since_ms + BRIDGE_SETUP_MS < at) at = l->since_ms + BRIDGE_SETUP_MS;
     return relay_at < at ? relay_at : at;
 }

@@ -14,6 +14,7 @@
 #ifndef WARREN_HA_BRIDGE_BRIDGE_H
 #define WARREN_HA_BRIDGE_BRIDGE_H
 
+#include "ha/bridge/lag.h"
 #include "ha/bridge/relay.h"
 #include "ha/client/client.h"
 
@@ -66,7 +67,11 @@ struct bridge {
     uint64_t rate_at_ms, rate_left;
     uint64_t starts;
     uint64_t wake_ms; /* when the type wants a turn; UINT64_MAX: whenever */
-    char reason[512]; /* of the last failure */
+    struct lag lag;
+    struct slice
+        look_queue; /* of the source, looked at every LAG_LOOK_MS; empty: by nobody, or by the type. Borrowed */
+    uint64_t look_at_ms, waiting, passed; /* in the queue at the last look; by the relay until the last turn */
+    char reason[512];                     /* of the last failure */
 };
 #define BRIDGE_NEVER UINT64_MAX
 
@@ -83,11 +88,15 @@ void bridge_ready(struct bridge *l, enum bridge_side side);
 void bridge_fail(struct bridge *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void bridge_finish(struct bridge *l, const char *why);
 bool bridge_may_forward(const struct bridge *l); /* false: messages that arrive now go back when the link closes */
+/* So many messages wait at the source, besides those on the way. */
+void bridge_looked(struct bridge *l, uint64_t waiting);
 /* Publishes to the destination and keeps book. */
 void bridge_forward(struct bridge *l, uint64_t delivery_tag, const struct amqp_method *publish, struct slice properties,
                     struct slice body);
 void bridge_drop(struct bridge *l, uint64_t delivery_tag);
 const struct client_uri *bridge_uri(const struct bridge *l, enum bridge_side side); /* the one in use */
-const char *bridge_state_name(const struct bridge *l); /* starting, running, flow, terminated */
+uint64_t bridge_lag_ms(const struct bridge *l, uint64_t now_ms); /* see lag.h; 0 when it has finished */
+uint64_t bridge_lag_messages(const struct bridge *l);            /* waiting and on the way, as of the last look */
+const char *bridge_state_name(const struct bridge *l);           /* starting, running, flow, terminated */
 
 #endif

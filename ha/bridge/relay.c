@@ -46,6 +46,7 @@ void relay_published(struct relay *r, uint64_t delivery_tag, uint64_t number, ui
 
 void relay_dropped(struct relay *r, uint64_t delivery_tag)
 {
+    r->dropped++;
     if (r->mode == RELAY_NO_ACK) return;
     if (r->first == r->next) r->ack_up_to = delivery_tag;
     else entry(r, r->next - 1)->up_to = delivery_tag;

@@ -39,7 +39,7 @@ struct relay {
     uint64_t first, next;
     uint64_t ack_up_to; /* delivery tag to ack with multiple; 0: none */
     uint64_t progress_ms;
-    uint64_t forwarded, settled, refused;
+    uint64_t forwarded, settled, refused, dropped;
 };
 
 void relay_init(struct relay *r, enum relay_ack_mode mode, uint64_t now_ms);

@@ -36,8 +36,6 @@ void exchange_link_clean_up(struct exchange_link *l);
 void exchange_link_bindings_begin(struct exchange_link *l);
 void exchange_link_binding(struct exchange_link *l, struct slice routing_key, struct slice arguments);
 void exchange_link_bindings_end(struct exchange_link *l);
-uint64_t
-exchange_link_lag(const struct exchange_link *l); /* messages that wait at the upstream, as of the last probe */
 size_t exchange_link_binding_count(const struct exchange_link *l); /* distinct ones */
 
 #endif

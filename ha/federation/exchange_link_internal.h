@@ -58,7 +58,6 @@ struct exchange_link {
     bool again;  /* both suffixes were there: swap once more to be rid of stale bindings */
     char suffix; /* of the internal exchange in use */
     bool bindings_told;
-    uint64_t lag;            /* messages in the upstream's queue */
     struct map_str bindings; /* struct mirrored by its text */
     struct buf queue, internal, properties, uri;
 };

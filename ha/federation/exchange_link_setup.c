@@ -267,11 +267,6 @@ void exchange_link_probe(struct exchange_link *l)
     send(l, CHANNEL_COMMANDS, &m, TOKEN_PROBED);
 }
 
-uint64_t exchange_link_lag(const struct exchange_link *l)
-{
-    return l->lag + relay_pending(&l->bridge.relay);
-}
-
 void exchange_link_clean_up(struct exchange_link *l)
 {
     struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DELETE);
@@ -314,7 +309,7 @@ static void on_answer(struct exchange_link *l, enum bridge_side side, const stru
         after_bind(l);
         break;
     case TOKEN_PROBED:
-        l->lag = e->method->queue_declare_ok.message_count;
+        bridge_looked(&l->bridge, e->method->queue_declare_ok.message_count);
         break;
     case TOKEN_NONE:
     case TOKEN_INTERNAL:

@@ -113,6 +113,7 @@ static void consume(struct queue_link *l)
     m.basic_consume.arguments = buf_slice(&arguments);
     client_send(l->bridge.ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, &m, TOKEN_NONE);
     buf_close(&arguments);
+    l->bridge.look_queue = federated_upstream_name(&l->federated);
     l->consuming = true;
 }
 
@@ -121,6 +122,9 @@ static void cancel(struct queue_link *l)
     struct amqp_method m = amqp_method_of(AMQP_BASIC_CANCEL);
     m.basic_cancel.consumer_tag = buf_slice(&l->tag);
     client_send(l->bridge.ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, &m, TOKEN_NONE);
+    l->bridge.look_queue = (struct slice){0}; /* what waits there is not waited for here */
+    l->bridge.lag.marked = false;
+    l->bridge.lag.last_ms = l->bridge.waiting = 0;
     l->consuming = false;
 }
 

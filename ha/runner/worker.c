@@ -310,8 +310,6 @@ static void federation_status(json_t *o, const struct worker *w)
     if (running) set_text(o, "local_connection", "amqp://");
     if (w->queue_link) json_object_set_new(o, "consuming", json_boolean(queue_link_is_consuming(w->queue_link)));
     if (w->exchange_link)
-        json_object_set_new(o, "lag_messages", json_integer((json_int_t)exchange_link_lag(w->exchange_link)));
-    if (w->exchange_link)
         json_object_set_new(o, "bindings", json_integer((json_int_t)exchange_link_binding_count(w->exchange_link)));
 }
 
@@ -321,6 +319,9 @@ json_t *worker_status(const struct worker *w)
     if (w->shovel) shovel_status(o, w);
     else federation_status(o, w);
     set_time(o, w->since_wall_s);
+    uint64_t lag_ms = bridge_lag_ms(w->bridge, loop_now_ms(w->host->loop));
+    json_object_set_new(o, "lag_seconds", json_real((double)lag_ms / 1000));
+    json_object_set_new(o, "lag_messages", json_integer((json_int_t)bridge_lag_messages(w->bridge)));
     json_object_set_new(o, "forwarded", json_integer((json_int_t)w->bridge->relay.forwarded));
     json_object_set_new(o, "pending", json_integer((json_int_t)relay_pending(&w->bridge->relay)));
     return o;

@@ -279,6 +279,7 @@ static void running(struct bridge *l)
     m.basic_consume.no_ack = l->ack_mode == RELAY_NO_ACK;
     m.basic_consume.arguments = buf_slice(&s->definition.src_consumer_args);
     send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_NONE);
+    l->look_queue = m.basic_consume.queue;
 }
 
 static void forward(struct shovel *s, const struct client_event *e)

@@ -66,6 +66,28 @@ def test_dynamic_shovel():
         kit.wait_for("deleted", lambda: state(api, "s") is None)
 
 
+def test_lag():
+    """a shovel that may not go faster tells how far it is behind, in messages and seconds, and that it caught up"""
+    with kit.cluster(nodes=1) as made:
+        node = made.nodes[0]
+        api = Api(node)
+        api.put("/parameters/shovel/%2F/slow", shovel(**{"rate-limit": 20, "src-prefetch-count": 5}))
+        wait_state(api, "slow", "running")
+        kit.check(state(api, "slow")["lag_seconds"] < 2, "nothing waits, and it is behind")
+
+        def figure(name):
+            return kit.metric(node, f'warren_link_{name}{{kind="shovel",vhost="/",name="slow",upstream=""}}')
+
+        with kit.connected(node) as connection:
+            kit.publish(connection, "in", kit.numbered(300))    # for fifteen seconds
+            behind = kit.wait_for("messages to wait", lambda: state(api, "slow")["lag_messages"] > 50 and state(api, "slow"), 8)
+            kit.check(behind["lag_messages"] <= 300, f"{behind}")
+            kit.wait_for("it to be three seconds behind", lambda: state(api, "slow")["lag_seconds"] > 3, 10)
+            kit.check(3 <= figure("lag_seconds") < 15 and figure("lag_messages") > 0, "the metrics")
+            kit.check_equal(len(kit.consume(connection, "out", 300)), 300, "messages")
+            kit.wait_for("it to have caught up", lambda: figure("lag_seconds") == 0 and figure("lag_messages") == 0, 12)
+
+
 def test_owner_moves():
     """one node runs a shovel; when it is killed another one does within seconds, and nothing is lost"""
     with kit.cluster(nodes=3) as made:

@@ -327,10 +327,15 @@ def test_a_hundred_thousand_queues():
     with kit.cluster(nodes=1, settings={"prometheus.tcp.port": port, "prometheus.tcp.ip": "127.0.0.1"}) as cluster:
         node, count = cluster.nodes[0], 100_000
         with kit.connected(node) as connection:
-            for number in range(count):
-                connection.send(1, "queue.declare", queue=f"queue-{number}", durable=True, nowait=True)
-                if number % 1000 == 999:
-                    connection.call(1, "queue.declare", queue=f"queue-{number}", durable=True, timeout=60)
+            channels = range(2, 402)
+            for channel in channels:
+                connection.open_channel(channel)
+            for first in range(0, count, len(channels)):   # many at once: each waits for two commits
+                for number, channel in enumerate(channels, first):
+                    connection.send(channel, "queue.declare", queue=f"queue-{number}", durable=True)
+                for _ in channels:
+                    event = connection.poll(30)
+                    kit.check(event is not None and event.name == "queue.declare-ok", f"{event} instead of queue.declare-ok")
         kit.wait_for("all queues", lambda: kit.metric(node, "rabbitmq_queues") == count)
 
         def timed(path):
