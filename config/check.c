@@ -29,6 +29,17 @@ static int check_tls(struct config *c, struct err *err)
     return 0;
 }
 
+static int check_definitions(const struct config *c, struct err *err)
+{
+    const char *url = c->definitions_url;
+    bool https = !strcmp(c->definitions_backend, "https");
+    if (https && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return (int)err_set(err, ERR_INVALID, "definitions.import_backend = https: definitions.https.url is needed");
+    if (*url && !https)
+        return (int)err_set(err, ERR_INVALID, "definitions.https.url: set definitions.import_backend = https");
+    return 0;
+}
+
 /* host:port from two keys; an address of IPv6 goes into brackets. */
 static void join_address(char *to, const char *ip, int64_t port)
 {
@@ -176,6 +187,7 @@ static int check(struct config *c, struct err *err)
     if (!code) code = check_prefix(&c->management, err);
     if (!code) code = check_samples(c->management.samples, err);
     if (!code) code = check_users(c, err);
+    if (!code) code = check_definitions(c, err);
     if (code) return code;
     if (!*c->node_name) {
         char host[128] = "localhost";

@@ -108,6 +108,10 @@ struct config {
     char management_tcp_ip[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */
     char load_definitions[CONFIG_TEXT_MAX];
+    char definitions_backend[CONFIG_TEXT_MAX], definitions_url[CONFIG_TEXT_MAX], definitions_verify[CONFIG_TEXT_MAX],
+        definitions_hash[CONFIG_TEXT_MAX];
+    bool definitions_skip;
+    struct config_tls definitions_tls;
     int64_t prometheus_tcp_port; /* 0: none */
     char prometheus_tcp_ip[CONFIG_TEXT_MAX];
     char prometheus_path[CONFIG_TEXT_MAX];

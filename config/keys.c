@@ -92,6 +92,18 @@ const struct key keys[] = {
      "The same in two keys, as RabbitMQ has it; 0: see management.tcp."},
     {"management.tcp.ip", KEY_TEXT, AT(management_tcp_ip), "", 0, 0,
      "Its address, with port 15672 if none is given; absent: all."},
+    {"definitions.import_backend", KEY_TEXT, AT(definitions_backend), "local_filesystem", 0, 0,
+     "Where definitions are at start: in load_definitions, or (https) at definitions.https.url.",
+     .choices = "local_filesystem|https"},
+    {"definitions.https.url", KEY_TEXT, AT(definitions_url), "", 0, 0, "A server that has them; http is possible, too.",
+     .example = "https://config.example.com/definitions.json"},
+    {"definitions.tls.verify", KEY_TEXT, AT(definitions_verify), "verify_peer", 0, 0, "Its certificate is checked.",
+     .choices = "verify_peer|verify_none"},
+    TLS_FILES("definitions.tls.", definitions_tls, "that server"),
+    {"definitions.skip_if_unchanged", KEY_BOOLEAN, AT(definitions_skip), "false", 0, 0,
+     "Definitions that were brought in once are not brought in again until they change."},
+    {"definitions.hashing.algorithm", KEY_TEXT, AT(definitions_hash), "sha256", 0, 0, "How that is noticed.",
+     .choices = "sha|sha224|sha256|sha384|sha512|md5"},
     {"load_definitions", KEY_TEXT, AT(load_definitions), "", 0, 0,
      "A file of definitions (RabbitMQ's form), or a folder of *.json, that is brought in at start; what is there "
      "already "

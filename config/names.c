@@ -107,11 +107,7 @@ static const struct {
     {"anonymous_login_*", "nobody logs in without a name"},
     {"access_control.*", "rights are asked for as in RabbitMQ's default"},
     /* definitions */
-    {"definitions.import_backend", "a local file or folder is read: load_definitions"},
-    {"definitions.https.*", "fetch the file and name it in load_definitions"},
-    {"definitions.tls.*", "fetch the file and name it in load_definitions"},
-    {"definitions.skip_if_unchanged", "what is there stays, so a second import changes nothing"},
-    {"definitions.hashing.algorithm", "what is there stays, so a second import changes nothing"},
+    {"definitions.tls.*", "OpenSSL's default is kept"},
     /* management, metrics */
     {"management.disable_basic_auth", "credentials come by basic authentication"},
     {"management.http.*", "the server's default is kept"},

@@ -379,7 +379,7 @@ static int links_check(void *self, const char *component, const char *name, stru
 }
 
 static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,
-                 const struct config *c, struct err *err)
+                 const struct http_definitions *definitions, const struct config *c, struct err *err)
 {
     struct node *node;
     struct http *http = NULL;
@@ -410,7 +410,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .metrics_per_object = c->prometheus_per_object,
                                       .metrics_login = c->prometheus_authentication,
                                       .metrics_path = c->prometheus_path,
-                                      .definitions = c->load_definitions,
+                                      .definitions = definitions,
                                       .product = c->product_name,
                                       .version = c->product_version,
                                       .cluster_name = c->cluster_name,
@@ -418,7 +418,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .config = c};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     http_params.tls_files = security->https;
-    if (*c->management_tcp || http_params.tls || *prometheus || *c->load_definitions)
+    if (*c->management_tcp || http_params.tls || *prometheus || definitions)
         code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
@@ -461,12 +461,18 @@ static bool went_wrong(int code, const struct config *c, struct err *err)
     return code != 0;
 }
 
-/* As in RabbitMQ: a cluster whose users come from a file has no default user. */
-static int take_definitions(struct node_settings *s, const struct config *c, struct err *err)
+/* As in RabbitMQ: a cluster whose users come from definitions has no default user. */
+static int take_definitions(struct node_settings *s, const struct config *c, struct http_definitions **definitions,
+                            struct err *err)
 {
-    bool has_users = false;
-    int code = *c->load_definitions ? http_check_definitions(c->load_definitions, &has_users, err) : 0;
-    if (has_users) s->user = "";
+    char path[CONFIG_TEXT_MAX + 16];
+    int code = http_definitions_open(definitions, c, err);
+    snprintf(path, sizeof path, "%s/identity", c->data_dir);
+    if (code && s->logger && *c->definitions_url && access(path, F_OK) == 0) { /* a node that has run before does not need that server */
+        logger_printf(s->logger, LOG_ERROR, -1, "definitions not_loaded reason=\"%s\"", err->text);
+        return 0;
+    }
+    if (http_definitions_have_users(*definitions)) s->user = "";
     return code;
 }
 
@@ -489,7 +495,7 @@ static int read_defaults(struct node_settings *s, const struct config *c, struct
 
 /* All that can be wrong is told, not only the first. Returns the exit code. */
 static int prepare(struct node_settings *settings, struct node_listeners *listeners, struct security *security,
-                   const struct config *c)
+                   struct http_definitions **definitions, const struct config *c)
 {
     struct err err;
     fill_settings(settings, c);
@@ -505,7 +511,7 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
                                               .send_buffer = (int)c->tcp_sndbuf,
                                               .receive_buffer = (int)c->tcp_recbuf};
     wrong |= went_wrong(read_defaults(settings, c, &err), c, &err);
-    wrong |= went_wrong(take_definitions(settings, c, &err), c, &err);
+    wrong |= went_wrong(take_definitions(settings, c, definitions, &err), c, &err);
     wrong |= went_wrong(security_open(security, c, listeners, settings, &err), c, &err);
     return wrong ? EXIT_CONFIG : 0;
 }
@@ -535,7 +541,7 @@ static void log_motd(struct logger *logger, const char *path)
 }
 
 static int run(const struct options *o, struct node_settings *settings, const struct node_listeners *listeners,
-               struct security *security)
+               struct security *security, const struct http_definitions *definitions)
 {
     struct err err;
     const struct config *c = &o->config;
@@ -545,7 +551,7 @@ static int run(const struct options *o, struct node_settings *settings, const st
     if (!code && !o->force) {
         raise_file_limit();
         log_motd(settings->logger, c->motd_file);
-        code = serve(settings, listeners, security, c, &err);
+        code = serve(settings, listeners, security, definitions, c, &err);
         if (*c->pid_file) unlink(c->pid_file);
     }
     if (code) fprintf(stderr, "warrend: %s\n", err.text);
@@ -573,6 +579,7 @@ int main(int argc, char **argv)
     struct node_settings settings;
     struct node_listeners listeners = {0};
     struct security security = {0};
+    struct http_definitions *definitions = NULL;
     int code = read_options(argc, argv, o);
     if (code >= 0) {
         mem_free(o);
@@ -583,9 +590,10 @@ int main(int argc, char **argv)
         mem_free(o);
         return code;
     }
-    code = prepare(&settings, &listeners, &security, &o->config);
+    code = prepare(&settings, &listeners, &security, &definitions, &o->config);
     if (!code && o->check_only) puts("the configuration is sound");
-    if (!code && !o->check_only) code = run(o, &settings, &listeners, &security);
+    if (!code && !o->check_only) code = run(o, &settings, &listeners, &security, definitions);
+    http_definitions_close(definitions);
     security_close(&security);
     if (settings.logger) logger_close(settings.logger);
     mem_free((void *)settings.secret);

@@ -8,8 +8,10 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "node/http/conversation.h"
 #include "node/http/definitions.h"
 #include "node/http/definitions_file.h"
+#include "node/http/items.h"
 #include "node/http/peers.h"
 
 enum {
@@ -24,12 +26,13 @@ struct boot {
     atomic_bool stopping;
     size_t count;
     struct file {
-        const char *path; /* borrowed from `files` */
+        const char *path; /* borrowed from `definitions` */
         json_t *content;  /* the same */
         char hash[20];
         atomic_bool done; /* here or elsewhere */
     } * list;
-    json_t *files; /* definitions_read() */
+    const struct http_definitions *definitions;
+    size_t loaded, refused; /* files here; entries of them */
 };
 
 struct readiness {
@@ -101,6 +104,33 @@ static void tell(struct logger *logger, const char *path, size_t refused, struct
                   refused);
 }
 
+static const char imported[] = "imported_definition_hash_value"; /* a global parameter, as in RabbitMQ */
+
+static struct item_name mark_name(void)
+{
+    return (struct item_name){.kind = REGISTRY_GLOBAL_PARAMETER, .name = slice_str(imported)};
+}
+
+/* skip_if_unchanged: the cluster has all of it. */
+static bool is_unchanged(struct boot *b)
+{
+    json_t *mark = b->definitions->skip ? item_get(b->http, mark_name()) : NULL;
+    const char *before = json_string_value(mark);
+    bool same = before && !strcmp(before, b->definitions->digest);
+    json_decref(mark);
+    if (!same) return false;
+    logger_printf(node_settings(b->http->params.node)->logger, LOG_INFO, -1, "definitions unchanged");
+    for (size_t i = 0; i < b->count; i++) atomic_store(&b->list[i].done, true);
+    return true;
+}
+
+static void remember(struct boot *b)
+{
+    struct refusal why;
+    if (b->definitions->skip && b->loaded && !b->refused)
+        item_set_quietly(b->http, mark_name(), json_string(b->definitions->digest), &why);
+}
+
 static void load(struct boot *b, struct file *f)
 {
     struct request r = {.http = b->http, .trusted = true};
@@ -109,6 +139,8 @@ static void load(struct boot *b, struct file *f)
     r.caller.password = mem_strdup("");
     size_t refused = definitions_import(&r, f->content, (struct slice){0}, &reasons);
     tell(node_settings(b->http->params.node)->logger, f->path, refused, &reasons);
+    b->loaded++;
+    b->refused += refused;
     atomic_store(&f->done, true);
     buf_close(&reasons);
     mem_free(r.caller.user);
@@ -142,12 +174,19 @@ static bool advance(struct boot *b, unsigned *silence)
     return all;
 }
 
+static void pause_a_little(void)
+{
+    nanosleep(&(struct timespec){0, LOOK_MS * 1000000L}, NULL);
+}
+
 static void *run(void *arg)
 {
     struct boot *b = arg;
     unsigned silence = 0;
-    while (!atomic_load(&b->stopping) && !(is_ready(b->http) && advance(b, &silence)))
-        nanosleep(&(struct timespec){0, LOOK_MS * 1000000L}, NULL);
+    while (!atomic_load(&b->stopping) && !is_ready(b->http)) pause_a_little();
+    if (!atomic_load(&b->stopping) && is_unchanged(b)) return NULL;
+    while (!atomic_load(&b->stopping) && !(is_ready(b->http) && advance(b, &silence))) pause_a_little();
+    remember(b);
     return NULL;
 }
 
@@ -157,8 +196,8 @@ static void list_files(struct boot *b)
 {
     const char *path;
     json_t *content;
-    b->list = mem_zalloc((json_object_size(b->files) + 1) * sizeof *b->list);
-    json_object_foreach(b->files, path, content)
+    b->list = mem_zalloc((json_object_size(b->definitions->files) + 1) * sizeof *b->list);
+    json_object_foreach(b->definitions->files, path, content)
     {
         struct file *f = &b->list[b->count++];
         char *text = json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS);
@@ -169,16 +208,13 @@ static void list_files(struct boot *b)
     }
 }
 
-int boot_open(struct boot **out, struct http *h, const char *path, struct err *err)
+void boot_open(struct boot **out, struct http *h, const struct http_definitions *definitions)
 {
-    json_t *files = definitions_read(path, err);
-    if (!files) return ERR_INVALID;
     struct boot *b = mem_zalloc(sizeof *b);
     b->http = h;
-    b->files = files;
+    b->definitions = definitions;
     list_files(b);
     *out = b;
-    return 0;
 }
 
 void boot_start(struct boot *b)
@@ -193,6 +229,5 @@ void boot_close(struct boot *b)
     atomic_store(&b->stopping, true);
     if (b->started) pthread_join(b->thread, NULL);
     mem_free(b->list);
-    json_decref(b->files);
     mem_free(b);
 }

@@ -10,8 +10,7 @@
 
 struct boot;
 
-/* Reads all at once, so that a file that is no JSON keeps the node from starting. */
-int boot_open(struct boot **b, struct http *h, const char *path, struct err *err);
+void boot_open(struct boot **b, struct http *h, const struct http_definitions *definitions);
 void boot_start(struct boot *b); /* when questions can be asked */
 void boot_close(struct boot *b);
 

@@ -23,7 +23,7 @@ struct http_params {
     const struct config_tls *tls;  /* NULL: no HTTPS */
     struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
-    const char *definitions;     /* file to load at start; "": none */
+    const struct http_definitions *definitions; /* NULL: none; outlives this */
     const char *metrics_address; /* of /metrics alone; "": none */
     bool metrics_per_object;     /* /metrics is /metrics/per-object */
     bool metrics_login;          /* metrics_address asks for credentials, too */
@@ -33,8 +33,11 @@ struct http_params {
     const struct config *config;                /* what config/effective shows; outlives this */
 };
 
-/* Can load_definitions be read, and will users come from it? (Then a new cluster needs no default user.) Any thread. */
-int http_check_definitions(const char *path, bool *has_users, struct err *err);
+/* What the configuration wants to be brought in at start, read whole. Any thread. *out NULL: nothing. */
+struct http_definitions;
+int http_definitions_open(struct http_definitions **out, const struct config *c, struct err *err);
+void http_definitions_close(struct http_definitions *d);               /* NULL is fine */
+bool http_definitions_have_users(const struct http_definitions *d); /* then a new cluster needs no default user */
 
 int http_open(struct http **out, const struct http_params *params, struct err *err);
 /* Serves HTTPS with new certificates when their files have changed, or in any case; broken files change nothing. */

@@ -227,7 +227,8 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
     h->telemetry = telemetry_open();
     h->sampler = sampler_open(h); /* before requests come */
-    int code = *params->definitions ? boot_open(&h->boot, h, params->definitions, err) : 0;
+    int code = 0;
+    if (params->definitions) boot_open(&h->boot, h, params->definitions);
     h->peers = peers_open(h);
     struct MHD_Daemon *plain = NULL;
     if (!code && *params->address) code = open_plain(h, params->address, on_request, &plain, err);
