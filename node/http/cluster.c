@@ -2,10 +2,13 @@
  * A node joins by itself (cluster.join). Not RabbitMQ's. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "node/http/conversation.h"
 #include "node/http/http_internal.h"
 #include "router/members.h"
+
+enum { FORGET_MOMENTS = 30 /* tenths of a second */ };
 
 static const char *const states[] = {
     [MEMBER_IN] = "member", [MEMBER_DRAINING] = "draining", [MEMBER_LEAVING] = "leaving", [MEMBER_GONE] = "removed"};
@@ -146,19 +149,33 @@ void api_member_leave(struct request *r, struct answer *a)
     change(r, MEMBER_LEAVING, a);
 }
 
+/* A node that has just died may have led groups: they elect another leader within moments. */
+static uint32_t stuck_groups(struct request *r, uint8_t node)
+{
+    const struct timespec moment = {.tv_nsec = 100000000};
+    uint32_t stuck = node_stuck_groups(r->http->params.node, node);
+    for (unsigned i = 0; i < FORGET_MOMENTS && stuck; i++) {
+        nanosleep(&moment, NULL);
+        stuck = node_stuck_groups(r->http->params.node, node);
+    }
+    return stuck;
+}
+
 /* What is forgotten is not asked to move anything: it must be dead. */
 void api_member_forget(struct request *r, struct answer *a)
 {
     struct look l;
     char reason[256];
     if (!find(r, &l, a)) return;
-    uint32_t stuck = node_stuck_groups(r->http->params.node, l.node);
-    snprintf(
-        reason, sizeof reason,
-        "%u groups of queues with a replica on this node have no majority without it: start it, or another one that "
-        "is down; forgetting it (?force=true) may lose them for good",
-        stuck);
-    if (l.up) answer_error(a, 409, "conflict", "this node runs: stop it first, or let it leave (POST .../leave)");
-    else if (stuck && !request_flag(r, "force")) answer_error(a, 409, "conflict", reason);
+    if (l.up) {
+        answer_error(a, 409, "conflict", "this node runs: stop it first, or let it leave (POST .../leave)");
+        return;
+    }
+    uint32_t stuck = request_flag(r, "force") ? 0 : stuck_groups(r, l.node);
+    snprintf(reason, sizeof reason,
+             "%u groups of queues with a replica on this node have no majority without it: start it, or another one that "
+             "is down; forgetting it (?force=true) may lose them for good",
+             stuck);
+    if (stuck) answer_error(a, 409, "conflict", reason);
     else set_state(r, l.node, MEMBER_GONE, a);
 }

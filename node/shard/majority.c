@@ -16,7 +16,7 @@ uint32_t shard_replicas(struct shard *s, uint32_t group, uint8_t nodes[static GR
 
 struct count {
     uint8_t node;
-    uint32_t critical, lost;
+    uint32_t critical, stuck;
 };
 
 /* Only the shard that has a group knows whom its replicas are linked to. */
@@ -31,9 +31,9 @@ static void look(struct shard *s, void *arg)
             up += shard_peer_connected(s, nodes[i]);
             member |= nodes[i] == c->node;
         }
-        if (!member || count < 2) continue;
-        c->critical += up < count / 2 + 2; /* one more than the majority is needed */
-        c->lost += up < count / 2 + 1;
+        if (!member) continue;
+        c->critical += count > 1 && up < count / 2 + 2; /* one more than the majority is needed */
+        c->stuck += !broker_leader(s->broker, group);   /* not by counting: a recovered group has fewer members */
     }
 }
 
@@ -51,5 +51,5 @@ uint32_t node_critical_groups(struct node *n)
 
 uint32_t node_stuck_groups(struct node *n, uint8_t node)
 {
-    return look_at(n, node).lost;
+    return look_at(n, node).stuck;
 }

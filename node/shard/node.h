@@ -55,7 +55,7 @@ int node_resume(struct node *n, struct err *err); /* an address was taken meanwh
 bool node_suspended_any(const struct node *n);
 /* How many groups would lose their majority, as far as this node sees, if it stopped now. None in a cluster of one. */
 uint32_t node_critical_groups(struct node *n);
-/* How many groups with a replica on `node` have no majority now: without that replica they may never get one back. */
+/* How many groups with a replica on `node` have no leader now: without that replica they may never get a majority back. */
 uint32_t node_stuck_groups(struct node *n, uint8_t node);
 
 /* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */
