@@ -37,6 +37,7 @@ struct placed {
 struct placement_order {
     uint8_t count;          /* copies; 0: as usual */
     uint64_t with, without; /* bits of nodes */
+    uint8_t leader;         /* should lead, wherever the group's first place is; 0: as usual */
 };
 
 struct replica_wish; /* replicas.h */
@@ -68,5 +69,7 @@ struct topology_command members_place_command(uint32_t group, const struct place
 struct topology_command members_add_replica_command(uint32_t group, uint8_t node);
 struct topology_command members_remove_replica_command(uint32_t group, uint8_t node);
 struct topology_command members_count_replicas_command(uint32_t group, uint8_t count);
+/* That node shall lead; 0: who should by placement. */
+struct topology_command members_lead_command(uint32_t group, uint8_t node);
 
 #endif

@@ -13,7 +13,8 @@ enum members_action {
     ACTION_PLACE,
     ACTION_ADD_REPLICA,
     ACTION_REMOVE_REPLICA,
-    ACTION_COUNT_REPLICAS
+    ACTION_COUNT_REPLICAS,
+    ACTION_LEAD
 };
 
 struct placed_group {

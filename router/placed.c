@@ -63,6 +63,11 @@ struct topology_command members_count_replicas_command(uint32_t group, uint8_t c
         .type = TOPOLOGY_MEMBERS, .epoch = ACTION_COUNT_REPLICAS, .group = group, .node = count};
 }
 
+struct topology_command members_lead_command(uint32_t group, uint8_t node)
+{
+    return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_LEAD, .group = group, .node = node};
+}
+
 /* --- carrying them out --- */
 
 static uint64_t bit(uint8_t node)
@@ -127,7 +132,17 @@ static void count_replicas(struct topology *t, const struct topology_command *c,
 {
     if (c->node > PLACED_MAX) refuse(r, 406, "PRECONDITION_FAILED - a group has %d replicas at most", PLACED_MAX);
     else if (change && c->node) t->members->groups[c->group].order.count = c->node;
-    else if (change) t->members->groups[c->group].order = (struct placement_order){0};
+    else if (change)
+        t->members->groups[c->group].order =
+            (struct placement_order){.leader = t->members->groups[c->group].order.leader};
+}
+
+static void lead(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
+{
+    struct placed_group *g = &t->members->groups[c->group];
+    if (c->node && !holds(&g->placed, c->node))
+        refuse(r, 404, "NOT_FOUND - node %u holds no replica of the group", c->node);
+    else if (change) g->order.leader = c->node;
 }
 
 bool placed_change(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
@@ -136,8 +151,9 @@ bool placed_change(struct topology *t, const struct topology_command *c, bool ch
                                    struct topology_result *) = {[ACTION_PLACE] = place,
                                                                 [ACTION_ADD_REPLICA] = add_replica,
                                                                 [ACTION_REMOVE_REPLICA] = remove_replica,
-                                                                [ACTION_COUNT_REPLICAS] = count_replicas};
-    if (c->epoch < ACTION_PLACE || c->epoch > ACTION_COUNT_REPLICAS) return false;
+                                                                [ACTION_COUNT_REPLICAS] = count_replicas,
+                                                                [ACTION_LEAD] = lead};
+    if (c->epoch < ACTION_PLACE || c->epoch > ACTION_LEAD) return false;
     bool of_queues = c->epoch != ACTION_PLACE;
     if (c->group > t->group_count + t->spare_count || (of_queues && !c->group))
         refuse(r, 406, "PRECONDITION_FAILED - no such group");
@@ -161,6 +177,7 @@ void placed_encode(const struct topology *t, struct buf *b)
         const struct placed_group *g = &t->members->groups[i];
         buf_put_counted(b, slice_of(g->placed.nodes, g->placed.count));
         buf_put_u8(b, g->order.count);
+        buf_put_u8(b, g->order.leader);
         buf_put_le64(b, g->order.with);
         buf_put_le64(b, g->order.without);
         if (i <= t->group_count) continue;
@@ -194,9 +211,10 @@ bool placed_restore(struct topology *t, struct reader *r)
         g->placed.count = (uint8_t)nodes.size;
         if (nodes.size) memcpy(g->placed.nodes, nodes.data, nodes.size);
         g->order.count = reader_u8(r);
+        g->order.leader = reader_u8(r);
         g->order.with = reader_le64(r);
         g->order.without = reader_le64(r);
-        if (g->order.count > PLACED_MAX || (i > t->group_count && !restore_spare(g, r))) return false;
+        if (g->order.count > PLACED_MAX || g->order.leader >= MEMBERS_MAX || (i > t->group_count && !restore_spare(g, r))) return false;
     }
     return !r->failed;
 }

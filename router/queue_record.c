@@ -78,6 +78,11 @@ static bool same_queue(const struct queue_entry *q, const struct topology_comman
            equivalent_arguments(r, "queue", c->name, c->vhost, keys, c->arguments, q->base.arguments);
 }
 
+uint32_t topology_group_queues(const struct topology *t, uint32_t group)
+{
+    return group <= t->group_count + t->spare_count ? t->group_queues[group] : 0;
+}
+
 uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg)
 {
     uint32_t best = 0;

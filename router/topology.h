@@ -120,6 +120,7 @@ uint64_t topology_last_queue_id(const struct topology *t); /* the highest ever g
 /* The group with the fewest queues, the lowest number among equals; of those that fit (NULL: all), no spare ones.
  * 0: none fits. */
 uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg);
+uint32_t topology_group_queues(const struct topology *t, uint32_t group); /* how many live there */
 size_t topology_queue_count(const struct topology *t);
 size_t topology_exchange_count(const struct topology *t);
 /* Walks in a fixed order (by id / by vhost and name); start with *cursor = 0; NULL at the end. */

@@ -14,9 +14,6 @@ STATUS_COLUMNS = ("Node Name", "Raft State", "Membership", "Last Log Index", "La
                   "Commit Index",
                   "Snapshot Index", "Term", "Machine Version")
 TYPES = ("all", "classic", "quorum", "stream")
-BY_ITSELF = ("replicas are those of groups of queues, and the cluster places them by itself: on new nodes when they "
-             "join, and on the "
-             "others before a node leaves (forget_cluster_node)")
 PATTERNS = {"vhost-pattern": str, "queue-pattern": str, "errors-only": bool}
 
 
@@ -80,15 +77,13 @@ def check_node(call, node):
 
 def change_replica(call, queue, node, verb):
     path = path_of("queues", "quorum", queue["vhost"], queue["name"], "replicas", verb)
-    try:
-        if verb == "add":
-            call.api.post(path, {"node": node})
-        else:
-            call.api.delete(path, {"node": node})
-    except Refused as refused:
-        if refused.status in (404, 405):
-            raise Failure(BY_ITSELF) from None
-        raise
+    return call.api.post(path, {"node": node}) if verb == "add" else call.api.delete(path, {"node": node})
+
+
+def with_neighbours(answer, what):
+    """Replicas and leaders are those of a group; the other queues of the group go where one of them is told to go."""
+    others = (answer or {}).get("queues_of_the_group", 1) - 1
+    return Message(f"{what}, and {others} other queues of its group go along", "message") if others > 0 else None
 
 
 @command("add_member", "[--vhost <vhost>] <queue> <node>",
@@ -99,9 +94,9 @@ def add_member(call):
     name, node = call.words
     queue = queue_of(call, name)
     if node in (queue.get("members") or []):
-        return
+        return None
     check_node(call, node)
-    change_replica(call, queue, node, "add")
+    return with_neighbours(change_replica(call, queue, node, "add"), f"Queue {name} gets a replica on {node}")
 
 
 @command("delete_member", "[--vhost <vhost>] <queue> <node>", "Removes a replica of a queue from the given node",
@@ -114,8 +109,9 @@ def delete_member(call):
     members = queue.get("members") or []
     if members == [node]:
         raise Failure("last_node")
-    if node in members:
-        change_replica(call, queue, node, "delete")
+    if node not in members:
+        return None
+    return with_neighbours(change_replica(call, queue, node, "delete"), f"Queue {name} gives up its replica on {node}")
 
 
 def result_rows(call, queues, node, verb, result_size):
@@ -180,20 +176,17 @@ def grow_to_count(call):
 @command("transfer_leadership", "[--vhost <vhost>] <queue> <node>", "Makes another node lead a queue", "Replication",
          (QUEUES,),
          words=(2, 2),
+         details=[("<node>", "leads the whole group of the queue, until 'rebalance' spreads leaders again")],
          banner=lambda call: f"Transferring leadership of queue {call.words[0]} to node {call.words[1]}...")
 def transfer_leadership(call):
     name, node = call.words
     queue = queue_of(call, name)
     if node not in (queue.get("members") or []):
         raise Failure(f"node {node} has no replica of queue '{name}'")
-    if queue.get("leader") != node:
-        try:
-            call.api.post(path_of("queues", "quorum", call.vhost, name, "leader"), {"node": node})
-        except Refused as refused:
-            if refused.status in (404, 405):
-                raise Failure("leaders are placed by the cluster itself; 'rabbitmq-upgrade drain' takes all of them "
-                              "from a node") from None
-            raise
+    if queue.get("leader") == node:
+        return None
+    path = path_of("queues", "quorum", call.vhost, name, "leader")
+    return with_neighbours(call.api.post(path, {"node": node}), f"Queue {name} is led by {node}")
 
 
 def check_position(call):

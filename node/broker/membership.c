@@ -327,6 +327,9 @@ void membership_tick(struct broker *b)
 uint8_t broker_preferred_leader(const struct broker *b, uint32_t group)
 {
     const struct placed *p = topology_placed(b->params.topology, group);
+    uint8_t ordered = topology_order(b->params.topology, group)->leader;
+    if (ordered && is_placed(p, ordered) && topology_member(b->params.topology, ordered)->state == MEMBER_IN)
+        return ordered;
     for (uint32_t i = 0; i < p->count; i++)
         if (topology_member(b->params.topology, p->nodes[i])->state == MEMBER_IN) return p->nodes[i];
     bool founding = !p->count && b->membership && b->membership->params->founding->node_count;

@@ -18,6 +18,7 @@ void connection_put_ends(json_t *o, const char *name);
 json_t *node_here(struct http *h, const struct view *v);           /* an object: facts and counters */
 json_t *exchange_counts_here(struct http *h);                      /* {vhost: {name: [in, out]}} */
 json_t *exchange_stats_here(struct http *h, const struct view *v); /* {vhost: {name: message_stats}} */
+json_t *replica_here(struct http *h, uint32_t group); /* of the group on this node: a list of one, or none */
 json_t *links_here(struct http *h); /* shovels and federation links that run on this node */
 void link_restart_here(struct http *h, struct slice kind, struct slice vhost, struct slice name, struct slice upstream);
 bool connection_close_here(struct http *h, struct slice name, struct slice reason);

@@ -217,6 +217,8 @@ request_handler api_exchanges_list, api_exchange_get, api_exchange_put, api_exch
     api_exchange_bindings_source, api_exchange_bindings_destination;
 request_handler api_queues_list, api_queues_detailed, api_queue_get, api_queue_put, api_queue_delete, api_queue_purge,
     api_queue_bindings, api_queue_messages_get, api_queue_actions;
+request_handler api_replica_add, api_replica_delete, api_replicas_grow, api_replicas_shrink, api_queue_status,
+    api_queue_leader;
 request_handler api_bindings_list, api_bindings_between_list, api_binding_post, api_binding_get, api_binding_delete;
 request_handler api_shovels_list, api_shovel_get, api_shovel_delete, api_shovel_restart;
 request_handler api_federation_links_list, api_federation_links_down, api_federation_link_restart;

@@ -13,13 +13,6 @@ void api_cluster_name_put(struct request *r, struct answer *a)
         answer_done(a, false);
 }
 
-/* Leaders go back to where they are spread evenly by themselves (spread_leaders() in node/shard/turn.c). */
-void api_rebalance(struct request *r, struct answer *a)
-{
-    (void)r;
-    answer_done(a, false);
-}
-
 /* Counters are not collected in a database that could be reset. */
 void api_reset(struct request *r, struct answer *a)
 {

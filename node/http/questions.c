@@ -1,4 +1,7 @@
 /* What this node tells others of itself. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "node/http/boot.h"
 #include "node/http/families.h"
 #include "node/http/peers.h"
@@ -28,6 +31,11 @@ json_t *question_answer(struct http *h, struct slice question)
     }
     if (slice_is(word, "owners")) return owners_here(h, rest);
     if (slice_is(word, "definitions")) return boot_state(h);
+    if (slice_is(word, "replica")) {
+        char number[16];
+        snprintf(number, sizeof number, "%.*s", (int)(rest.size < 15 ? rest.size : 15), (const char *)rest.data);
+        return replica_here(h, (uint32_t)strtoul(number, NULL, 10));
+    }
     if (slice_is(word, "links")) return links_here(h);
     if (slice_is(word, "restart")) {
         struct slice kind = next_line(&rest), vhost = next_line(&rest), name = next_line(&rest);

@@ -49,6 +49,23 @@ static void learn_messages(struct queue_facts *q, const struct queue_machine *m)
     memcpy(q->priorities, ready, count * sizeof *q->priorities);
 }
 
+/* Where replicas are; on a node without one, where they belong. */
+static void learn_replicas(struct queue_facts *q, struct shard *s)
+{
+    struct group *group = broker_group(shard_broker(s), q->group);
+    struct group_status status = {0};
+    if (group) group_status(group, &status);
+    for (uint32_t i = 0; i < status.member_count; i++) {
+        bool near = !status.leads || status.match_index[i] + GROUP_ENTRIES_IN_FLIGHT_MAX >= status.last_index;
+        q->replicas[q->replica_count++] = status.members[i].node;
+        if (near && status.members[i].role == GROUP_VOTER)
+            q->synchronised |= UINT64_C(1) << (status.members[i].node & 63);
+    }
+    if (q->replica_count) return;
+    q->replica_count = (uint8_t)shard_replicas(s, q->group, q->replicas);
+    for (uint32_t i = 0; i < q->replica_count; i++) q->synchronised |= UINT64_C(1) << (q->replicas[i] & 63);
+}
+
 static void add(struct walk *w, struct shard *s, const struct queue_record *record)
 {
     struct queue_list *l = w->list;
@@ -64,7 +81,7 @@ static void add(struct walk *w, struct shard *s, const struct queue_record *reco
                               .durable = record->durable,
                               .exclusive = record->exclusive,
                               .auto_delete = record->auto_delete};
-    q->replica_count = (uint8_t)shard_replicas(s, record->group, q->replicas);
+    learn_replicas(q, s);
     learn_policies(q, broker_topology(shard_broker(s)), record);
     q->here = m != NULL;
     if (m) learn_messages(q, m);

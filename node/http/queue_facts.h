@@ -19,7 +19,8 @@ struct queue_facts {
     uint64_t owner;                 /* exclusive: whose connection */
     char *policy, *operator_policy; /* names, owned; NULL: none fits */
     json_t *definition;             /* effective, owned; NULL: empty */
-    uint8_t replicas[GROUP_MEMBERS_MAX], replica_count;
+    uint8_t replicas[GROUP_MEMBERS_MAX], replica_count; /* members of the group's configuration, where it is known */
+    uint64_t synchronised; /* bits of nodes: the leader knows who has (nearly) everything, others only who is voting */
     size_t vhost_at, name_at, arguments_at, end; /* in queue_list.texts, back to back */
 };
 

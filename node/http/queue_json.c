@@ -13,13 +13,21 @@ static json_t *node_name(const struct members *m, uint8_t node)
 
 static void put_replicas(json_t *o, const struct members *m, const struct queue_facts *q)
 {
-    json_t *all = json_array(), *online = json_array();
+    json_t *all = json_array(), *online = json_array(), *mirrors = json_array(), *synchronised = json_array();
     for (uint32_t i = 0; i < q->replica_count; i++) {
+        unsigned node = q->replicas[i] & (NODE_IDS - 1);
         json_array_append_new(all, node_name(m, q->replicas[i]));
-        if (m->up[q->replicas[i] & (NODE_IDS - 1)]) json_array_append_new(online, node_name(m, q->replicas[i]));
+        if (m->up[node]) json_array_append_new(online, node_name(m, q->replicas[i]));
+        if (node == q->leader) continue;
+        json_array_append_new(mirrors, node_name(m, q->replicas[i]));
+        if (m->up[node] && (q->synchronised >> node & 1))
+            json_array_append_new(synchronised, node_name(m, q->replicas[i]));
     }
     json_put(o, "members", all);
     json_put(o, "online", online);
+    json_put(o, "slave_nodes", mirrors);
+    json_put(o, "synchronised_slave_nodes", synchronised);
+    json_put(o, "recoverable_slaves", json_incref(mirrors));
 }
 
 static void put_lengths(json_t *o, const struct queue_stat *s)
@@ -122,9 +130,6 @@ static void put_fixed(json_t *o)
 {
     json_put(o, "reductions", json_integer(0));
     json_put(o, "garbage_collection", json_object());
-    json_put(o, "slave_nodes", json_array());
-    json_put(o, "synchronised_slave_nodes", json_array());
-    json_put(o, "recoverable_slaves", json_array());
 }
 
 json_t *queue_json(struct http *h, const struct view *v, const struct members *m, const struct queue_list *l,

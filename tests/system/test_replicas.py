@@ -4,6 +4,7 @@ import threading
 import time
 
 import kit
+from test_ctl import Tools
 from test_membership import Load, QUEUES, check_nothing_lost, placements
 
 SETTINGS = {"cluster.groups": 4, "checkpoint.log_bytes": "256KiB"}
@@ -15,7 +16,7 @@ def members(node, queue):
 
 
 def set_policy(node, name, pattern, definition):
-    node.change("PUT", f"/api/policies/%2F/{name}", {"pattern": pattern, "definition": definition, "apply-to": "queues"})
+    node.change("PUT", f"/api/policies/%2F/{name}", body={"pattern": pattern, "definition": definition, "apply-to": "queues"})
 
 
 def wait_members(node, queue, count, timeout=40):
@@ -52,3 +53,79 @@ def test_arguments_say_how_many():
         kit.kill(*[cluster.node(number) for number in (4, 5)])  # five replicas go on with three
         with kit.connected(node) as connection:
             kit.publish(connection, "five", kit.numbered(10))
+
+
+@kit.limit(150)
+def test_a_policy_raises_and_lowers_under_load():
+    """ha-mode exactly 5 on a queue under load gives its group five replicas, ha-mode all too; without it three: nothing is lost"""
+    with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
+        load, node = Load(cluster.node(1)), cluster.node(1)
+        cluster.wait_settled(30)
+        set_policy(node, "more", "^q0$", {"ha-mode": "exactly", "ha-params": 5})
+        kit.check_equal(wait_members(node, "q0", 5), [1, 2, 3, 4, 5], "where q0 is")
+        kit.check_equal(len(kit.queue_facts(node, "q0")["slave_nodes"]), 4, "mirrors of q0")
+        kit.wait_for("the mirrors are in step", lambda: len(kit.queue_facts(node, "q0")["synchronised_slave_nodes"]) == 4)
+        group = kit.queue_facts(node, "q0")["group"]
+        away = [queue for queue in QUEUES if kit.queue_facts(node, queue)["group"] != group]
+        kit.wait_for("queues of other groups have three replicas",  # while they make room, they have four
+                     lambda: away and all(len(members(node, queue)) == 3 for queue in away), timeout=30)
+        node.change("DELETE", "/api/policies/%2F/more")
+        wait_members(node, "q0", 3)
+        set_policy(node, "more", "^q1$", {"target-group-size": 4})
+        wait_members(node, "q1", 4)
+        set_policy(node, "more", "^q1$", {"ha-mode": "all"})
+        wait_members(node, "q1", 5)
+        load.stop()
+        check_nothing_lost(node, load)
+
+
+@kit.limit(150)
+def test_replicas_are_pinned_and_spread():
+    """ha-mode nodes pins replicas; member-placement-tag puts them on nodes with different values of a tag"""
+    with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        node = cluster.node(1)
+        kit.wait_for("names are known", lambda: all(member["name"].startswith("warren@node") for member in cluster.members()["members"]))
+        names = [f"warren@node{number}" for number in (2, 4, 5)]
+        set_policy(node, "pinned", "^pin", {"ha-mode": "nodes", "ha-params": names})
+        with kit.connected(node) as connection:
+            kit.declare(connection, "pin-1")
+            kit.check_equal(members(node, "pin-1"), [2, 4, 5], "where a pinned queue is")
+            kit.publish(connection, "pin-1", kit.numbered(20))
+            set_policy(node, "pinned", "^pin", {"ha-mode": "nodes", "ha-params": [f"warren@node{number}" for number in (1, 3, 4)]})
+            kit.wait_for("the queue has moved", lambda: members(node, "pin-1") == [1, 3, 4], timeout=60)
+            kit.check_equal(kit.bodies_of(kit.consume(connection, "pin-1", 20)), kit.numbered(20), "messages of the moved queue")
+
+
+@kit.limit(180)
+def test_orders_of_operators():
+    """add_member, delete_member, transfer_leadership, grow and shrink, over the API and by rabbitmq-queues, under load"""
+    with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
+        load, node = Load(cluster.node(1)), cluster.node(1)
+        cluster.wait_settled(30)
+        tools, queues = Tools(cluster), "/api/queues/quorum/%2F/q0"
+        here = members(node, "q0")
+        new = min(set(range(1, 6)) - set(here))
+        node.change("POST", f"{queues}/replicas/add", body={"node": f"warren@node{new}"})
+        kit.check_equal(wait_members(node, "q0", 4), sorted(here + [new]), "where q0 is")
+        status = node.get_json(f"{queues}/status")
+        kit.check_equal(len(status), 4, "rows of the status")
+        kit.check_equal([row["Raft State"] for row in status].count("leader"), 1, "leaders")
+        tools.run("rabbitmq-queues", "transfer_leadership", "q0", f"warren@node{new}")
+        kit.wait_for("the newcomer leads", lambda: kit.queue_facts(node, "q0")["leader"] == f"warren@node{new}", timeout=30)
+        time.sleep(3)
+        kit.check_equal(kit.queue_facts(node, "q0")["leader"], f"warren@node{new}", "who leads a little later")
+        tools.run("rabbitmq-queues", "delete_member", "q0", f"warren@node{new}")
+        kit.wait_for("the newcomer is gone", lambda: members(node, "q0") == here, timeout=40)
+        tools.run("rabbitmq-queues", "grow", "warren@node5", "all")
+        kit.wait_for("all queues have a replica on node 5",
+                     lambda: all(5 in members(node, queue) for queue in QUEUES), timeout=60)
+        tools.run("rabbitmq-queues", "shrink", "warren@node5")
+        kit.wait_for("no queue has a replica on node 5",
+                     lambda: not any(5 in members(node, queue) for queue in QUEUES), timeout=60)
+        kit.check(all(len(members(node, queue)) >= 2 for queue in QUEUES), "shrink has taken more than one replica")
+        refused = tools.run("rabbitmq-queues", "add_member", "q0", "warren@nobody", code=69)
+        kit.check("node_not_running" in refused, f"an unknown node is refused with {refused!r}")
+        load.stop()
+        check_nothing_lost(node, load)
+

@@ -221,8 +221,13 @@ static void operators_orders_add_up(void **state)
     struct topology_command last = members_remove_replica_command(1, 2);
     topology_apply(t, topology_index(t) + 1, &last, &r);
     assert_int_equal(r.reply_code, 406);
+    accepted(t, members_lead_command(1, 3));
     accepted(t, members_count_replicas_command(1, 0));
     assert_int_equal(topology_order(t, 1)->without, 0);
+    assert_int_equal(topology_order(t, 1)->leader, 3);
+    refused(t, members_lead_command(1, 5), 404, "NOT_FOUND - node 5 holds no replica of the group");
+    accepted(t, members_lead_command(1, 0));
+    assert_int_equal(topology_order(t, 1)->leader, 0);
     topology_destroy(t);
 }
 

@@ -197,6 +197,7 @@ static void put_tail(struct buf *b)
     for (unsigned group = 0; group <= HARNESS_GROUPS; group++) {
         buf_put_counted(b, S(""));
         buf_put_u8(b, 0);
+        buf_put_u8(b, 0);
         buf_put_le64(b, 0);
         buf_put_le64(b, 0);
     }
