@@ -55,8 +55,10 @@ static void put_stats(json_t *o, struct http *h, const struct view *v, const str
     struct stats stats = {0};
     snprintf(key, sizeof key, "queue %llu", (unsigned long long)q->id);
     stats_of_queue(&stats, &q->stat);
-    json_t *messages = message_stats_json(&stats);
-    sampler_details(h->sampler, key, v, RANGE_MSG_RATES, messages);
+    static const struct queue_counts nothing;
+    bool used = memcmp(&q->stat.counts, &nothing, sizeof nothing) != 0;
+    json_t *messages = used ? message_stats_json(&stats) : sampler_no_messages(h->sampler);
+    if (used) sampler_details(h->sampler, key, v, RANGE_MSG_RATES, messages);
     sampler_details(h->sampler, key, v, RANGE_LENGTHS, o);
     json_put(o, "message_stats", messages);
     json_put(o, "head_message_timestamp", q->head_timestamp ? json_number(q->head_timestamp) : json_null());

@@ -31,6 +31,7 @@ struct sampler {
     struct map_str series; /* guarded by `lock`, with what is in it */
     uint64_t round, looked_at_ms, kept, taken_over;
     uint64_t started_ms, last_look_ms; /* wall clock */
+    json_t *no_rate, *no_messages; /* shared by all that stands still: lists of many queues are made of little else */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -230,7 +231,11 @@ struct sampler *sampler_open(struct http *h)
     read_policies(s, h->params.management->samples);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->stop, NULL);
-    if (!view_of_configuration(h).rates) return s; /* nobody will ask for any */
+    s->no_rate = rate_json(0);
+    s->no_messages = message_stats_json(&(struct stats){0});
+    struct view all = view_of_configuration(h);
+    sampler_details(s, "channel ", &all, RANGE_MSG_RATES, s->no_messages);
+    if (!all.rates) return s; /* nobody will ask for any */
     CHECK(pthread_create(&s->thread, NULL, run, s) == 0);
     pthread_setname_np(s->thread, "http-sampler");
     s->running = true;
@@ -251,6 +256,8 @@ void sampler_close(struct sampler *s)
     map_str_close(&s->series);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->stop);
+    json_decref(s->no_rate);
+    json_decref(s->no_messages);
     mem_free(s);
 }
 
@@ -289,12 +296,18 @@ void sampler_details(struct sampler *s, const char *key, const struct view *v, e
     if (series && wanted->incr_s) series->asked = s->round;
     for (unsigned k = 0; k < STAT_KINDS; k++) {
         if (!(f->kinds >> k & 1) || !json_object_get(o, stat_names[k])) continue;
-        json_t *details = rate_json(series ? series->rates[k] : 0);
+        bool still = !series || (series->rates[k] == 0 && !wanted->incr_s);
+        json_t *details = still ? json_incref(s->no_rate) : rate_json(series->rates[k]);
         if (series && wanted->incr_s && series->samples) put_samples(details, series->samples, column_of(f, k), wanted);
         snprintf(name, sizeof name, "%s_details", stat_names[k]);
         json_put(o, name, details);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+json_t *sampler_no_messages(struct sampler *s)
+{
+    return json_incref(s->no_messages);
 }
 
 void sampler_put_idle(struct sampler *s, const char *key, json_t *o)

@@ -72,6 +72,8 @@ void sampler_close(struct sampler *s);
  * Keys: "node", "vhost NAME", "queue ID", "exchange VHOST/NAME", "connection NAME", "channel NAME". Zeros for what
  * stands still. Any thread. */
 void sampler_details(struct sampler *s, const char *key, const struct view *v, enum view_range range, json_t *o);
+/* message_stats of what never did anything: one object for all, not to be changed. A new reference. */
+json_t *sampler_no_messages(struct sampler *s);
 /* "idle_since": when a counter of this thing last changed, if that was before the last look. */
 void sampler_put_idle(struct sampler *s, const char *key, json_t *o);
 /* The spans that are kept, as overview shows them. New. */
