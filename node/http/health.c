@@ -55,6 +55,11 @@ void api_health_get(struct request *r, struct answer *a)
             : suspended                         ? "its listeners are suspended"
             : !node_serving_any(h->params.node) ? "this node is being taken into the cluster"
                                                 : reason);
+    else if (slice_is(check, "serving"))
+        say(a, health.ready && !health.stopping && node_serving_any(h->params.node),
+            health.stopping                     ? "this node is shutting down"
+            : !node_serving_any(h->params.node) ? "this node is being taken into the cluster"
+                                                : reason);
     else if (slice_is(check, "leader")) say(a, health.meta_leader, "another node leads the meta group");
     else answer_not_found(a);
 }

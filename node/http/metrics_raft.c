@@ -161,6 +161,17 @@ static void put_lag(struct exposition *e, struct scrape *s, const struct groups 
     members_close(&members);
 }
 
+static void put_busy(struct exposition *e, struct scrape *s)
+{
+    char labels[32];
+    expose_head(e, "shard_busy_ratio", "gauge", "Share of the last seconds that a shard's thread was at work");
+    for (uint16_t i = 0; i < node_settings(s->http->params.node)->shard_count; i++) {
+        snprintf(labels, sizeof labels, "{shard=\"%u\"}", i);
+        expose_value(e, "shard_busy_ratio", slice_str(labels),
+                     shard_busy_any(node_shard(s->http->params.node, i)) / 1000.0);
+    }
+}
+
 static void put_pauses(struct exposition *e, const struct group_figures *f)
 {
     static const char *const tops[GROUP_PAUSES] = {"0.01", "0.025", "0.05", "0.1",  "0.25", "0.5",
@@ -205,6 +216,7 @@ bool scrape_own(struct scrape *s, struct exposition *outer)
     put_pauses(e, &t->groups);
     put_lag(e, s, &g);
     put_groups(e, s, &g);
+    put_busy(e, s);
     expose(e, "log_bytes", "gauge", "Bytes of write-ahead log files in use", t->log_bytes);
     expose(e, "segment_bytes", "gauge", "Bytes of segment files", t->stores.disk_bytes);
     expose(e, "segment_live_bytes", "gauge", "Of these, contents that are still wanted", t->stores.live_bytes);

@@ -7,6 +7,12 @@
 
 #include "router/members.h"
 
+unsigned agent_weight(unsigned busy_permille)
+{
+    unsigned weight = 100 - busy_permille * 75 / 1000;
+    return (weight + 4) / 5 * 5;
+}
+
 static void describe(struct node *n, char line[AGENT_LINE_MAX])
 {
     const struct node_settings *settings = node_settings(n);
@@ -19,12 +25,8 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
         snprintf(line, AGENT_LINE_MAX, "down#being taken into the cluster\n");
         return;
     }
-    if (shard_drains(node_shard(n, 0))) {
-        snprintf(line, AGENT_LINE_MAX, "drain#maintenance\n");
-        return;
-    }
-    if (node_suspended_any(n)) {
-        snprintf(line, AGENT_LINE_MAX, "drain#listeners are suspended\n");
+    if (shard_drains(node_shard(n, 0)) || node_suspended_any(n)) {
+        snprintf(line, AGENT_LINE_MAX, "drain\n"); /* HAProxy takes no reason for it */
         return;
     }
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
@@ -32,7 +34,10 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
             snprintf(line, AGENT_LINE_MAX, "down#group %u has no known leader\n", g);
             return;
         }
-    snprintf(line, AGENT_LINE_MAX, "up ready 100%%\n");
+    unsigned busy = 0;
+    for (uint16_t i = 0; i < settings->shard_count; i++)
+        if (shard_busy_any(node_shard(n, i)) > busy) busy = shard_busy_any(node_shard(n, i));
+    snprintf(line, AGENT_LINE_MAX, "up ready %u%%\n", agent_weight(busy));
 }
 
 void agent_answer(struct node *n, int fd)

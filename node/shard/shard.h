@@ -127,6 +127,8 @@ bool shard_next_closed_exchange(const struct shard *s, size_t *cursor, struct sl
 bool shard_close_connection(struct shard *s, struct slice name, struct slice reason);
 size_t shard_connection_count(const struct shard *s);
 
+unsigned shard_busy_any(const struct shard *s); /* thousandths of the last seconds that its thread was at work */
+
 struct shard_figures {
     uint64_t connections_opened, connections_closed, logins_failed, logins_succeeded;
     struct session_stats closed; /* what connections did that are closed */

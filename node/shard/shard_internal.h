@@ -101,6 +101,8 @@ struct shard {
     enum shard_phase phase;
     uint64_t phase_until_ms;
     atomic_bool stop_wanted;
+    atomic_uint busy_permille; /* busy.c */
+    uint64_t busy_at_ns, busy_used_ns;
     bool links_closed;
     uint8_t alarms[64];       /* by node */
     const char *alarm_reason; /* NULL: no alarm anywhere */
@@ -134,6 +136,9 @@ void connections_block(struct shard *s, const char *reason); /* NULL: publishers
 
 /* connection_tls.c */
 void connection_secure(struct shard *s, struct session *session, const struct tls *tls);
+
+/* busy.c */
+void busy_second(struct shard *s);
 
 /* alarm.c */
 void alarm_second(struct shard *s);

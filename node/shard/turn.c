@@ -61,6 +61,7 @@ static void timers(struct shard *s)
     }
     if (s->now_ms < s->second_at_ms) return;
     s->second_at_ms = s->now_ms + 1000;
+    busy_second(s);
     alarm_second(s);
     relieve_log(s);
     membership_second(s);

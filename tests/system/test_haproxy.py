@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -122,16 +123,17 @@ def front(cluster, agents, folder):
     (folder / "haproxy.cfg").write_text(text)
     process = subprocess.Popen(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def thinks(number):
+    def thinks(number, column="status"):
         with socket.socket(socket.AF_UNIX) as asker:
             asker.connect(str(folder / "stats"))
             asker.sendall(b"show stat\n")
             rows = [line.split(",") for line in asker.makefile().read().splitlines()]
         row = next(row for row in rows if row[:2] == ["amqp_nodes", f"node{number}"])
-        return row[rows[0].index("status")]
+        return row[rows[0].index(column)]
 
     try:
         kit.wait_for("HAProxy answers", lambda: thinks(1) == "UP")
+        thinks.address = ("127.0.0.1", listen)
         yield thinks
     finally:
         process.kill()
@@ -143,10 +145,66 @@ def test_agent_tells_haproxy_what_a_node_wants():
     agents = free_base_port()
     with kit.cluster(settings={"agent.tcp": f"127.0.0.1:{agents // 10}{{node}}"}) as cluster, tempfile.TemporaryDirectory() as name:
         survivor = cluster.nodes[0]
-        kit.check_equal([ask_agent(agents + n.number) for n in cluster.nodes], ["up ready 100%\n"] * 3, "what the agents say")
+        for node in cluster.nodes:
+            answer = ask_agent(agents + node.number)
+            kit.check(re.fullmatch(r"up ready (\d+)%\n", answer), f"the agent of {node.name} says {answer!r}")
         with front(cluster, agents, pathlib.Path(name)) as thinks:
             kit.kill(*cluster.nodes[1:])
             kit.wait_for("the survivor's agent says down", lambda: ask_agent(agents + survivor.number).startswith("down#group"))
             kit.wait_for("HAProxy uses the survivor no more", lambda: thinks(survivor.number).startswith("DOWN"))
             kit.start(cluster, cluster.nodes[1])
             kit.wait_for("HAProxy uses it again", lambda: thinks(survivor.number) == "UP")
+
+
+def test_drained_node_keeps_its_clients():
+    """A node that is drained: HAProxy shows DRAIN and sends no new clients, those that are there stay; revived, it gets clients again"""
+    agents = free_base_port()
+    with kit.cluster(settings={"agent.tcp": f"127.0.0.1:{agents // 10}{{node}}"}) as cluster, tempfile.TemporaryDirectory() as name:
+        with front(cluster, agents, pathlib.Path(name)) as thinks:
+            for node in cluster.nodes:
+                kit.wait_for(f"{node.name} is used", lambda node=node: thinks(node.number) == "UP")
+            node = cluster.nodes[1]
+            clients = [kit.connect(thinks.address) for _ in range(6)]
+            kit.check(int(thinks(2, "scur")) >= 1, "no client is on node 2")
+            node.change("POST", f"/api/cluster/members/{node.number}/drain")
+            kit.wait_for("the agent says drain", lambda: ask_agent(agents + 2) == "drain\n", 15)
+            kit.wait_for("HAProxy shows DRAIN", lambda: thinks(2).startswith("DRAIN"), 5)
+            before = opened(node)
+            later = [kit.connect(thinks.address) for _ in range(6)]
+            kit.check_equal(opened(node), before, "connections opened on the node that drains")
+            kit.check(thinks(2).startswith("DRAIN") and int(thinks(2, "scur")) >= 1, "HAProxy cut the clients of the node that drains")
+            for number, client in enumerate([*clients, *later]):     # those of the drained node, too
+                kit.declare(client, f"q{number}")
+                kit.publish(client, f"q{number}", kit.numbered(10))
+            node.change("POST", f"/api/cluster/members/{node.number}/revive")
+            kit.wait_for("HAProxy uses it again", lambda: thinks(2) == "UP", 15)
+            for client in [*clients, *later]:
+                client.close()
+            fresh = [kit.connect(thinks.address) for _ in range(6)]
+            kit.check(opened(node) > before, "the revived node gets no clients")
+            for client in fresh:
+                client.close()
+
+
+def test_weight_follows_load():
+    """The agent's weight falls while a node is busy, HAProxy takes it over, and it comes back"""
+    agents = free_base_port()
+    with kit.cluster(settings={"agent.tcp": f"127.0.0.1:{agents // 10}{{node}}"}) as cluster, tempfile.TemporaryDirectory() as name:
+        node = cluster.nodes[0]
+        with front(cluster, agents, pathlib.Path(name)) as thinks, kit.connected(node) as connection:
+            kit.wait_for("an idle node has all its weight", lambda: ask_agent(agents + 1) == "up ready 100%\n", 20)
+            for number in range(200):    # each message is two hundred
+                kit.declare(connection, f"q{number}", arguments={"x-max-length": 10})
+                connection.call(1, "queue.bind", queue=f"q{number}", exchange="amq.fanout")
+            share = []
+
+            def less():
+                for _ in range(500):
+                    connection.publish(1, "amq.fanout", "", b"x")
+                connection.flush(30)
+                share[:] = re.findall(r"(\d+)%", ask_agent(agents + 1))
+                return int(share[0]) < 100
+
+            kit.wait_for("a busy node asks for less", less, 40, 0)
+            kit.wait_for("HAProxy takes it over", lambda: less() and int(thinks(1, "weight")) < 100, 10, 0)
+            kit.wait_for("the idle node asks for all again", lambda: ask_agent(agents + 1) == "up ready 100%\n", 40, 0.5)
