@@ -1,6 +1,9 @@
 #include "base/field_table.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+
+#define SLICE_ARG(s) (int)(s).size, (s).size ? (const char *)(s).data : ""
 
 static struct slice long_bytes(struct reader *r)
 {
@@ -171,12 +174,74 @@ bool table_equal(struct slice a, struct slice b)
     return tables_equal_at(a, b, 0);
 }
 
+/* --- what refusals quote --- */
+
+struct line {
+    char *text;
+    size_t size, at;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
+{
+    if (l->at + 1 >= l->size) return;
+    va_list arguments;
+    va_start(arguments, format);
+    int added = vsnprintf(l->text + l->at, l->size - l->at, format, arguments);
+    va_end(arguments);
+    l->at = added < 0 ? l->at : l->at + (size_t)added < l->size ? l->at + (size_t)added : l->size - 1;
+}
+
+static void add_value(struct line *l, const struct table_value *v, bool quoted);
+
+static unsigned decimal_digits(const struct table_value *v)
+{
+    struct reader r = reader_of(slice_of(v->bytes.data + 1, v->bytes.size - 1));
+    return reader_be32(&r);
+}
+
+/* As Erlang's lists: [{signedint,1}] and [{<<"key">>,signedint,1}]. */
+static void add_all(struct line *l, const struct table_value *of)
+{
+    struct reader r = reader_of(of->bytes);
+    struct table_value v;
+    struct slice key;
+    const char *comma = "";
+    add(l, "[");
+    for (; of->type == 'F' ? table_next(&r, &key, &v) : table_item(&r, &v); comma = ",") {
+        add(l, "%s{", comma);
+        if (of->type == 'F') add(l, "<<\"%.*s\">>,", SLICE_ARG(key));
+        add(l, "%s,", table_type_name(v.type));
+        add_value(l, &v, true);
+        add(l, "}");
+    }
+    add(l, "]");
+}
+
+static void add_value(struct line *l, const struct table_value *v, bool quoted)
+{
+    if (table_value_is_integer(v) || v->type == 'T') add(l, "%lld", (long long)v->integer);
+    else if (v->type == 'V') add(l, "undefined");
+    else if (v->type == 't') add(l, "%s", v->integer ? "true" : "false");
+    else if (v->type == 'f' || v->type == 'd') add(l, "%g", v->real);
+    else if (v->type == 'F' || v->type == 'A') add_all(l, v);
+    else if (v->type == 'D') add(l, "{%u,%u}", v->bytes.data[0], decimal_digits(v));
+    else if (!quoted) add(l, "%.*s", SLICE_ARG(v->bytes));
+    else if (!v->bytes.size) add(l, "<<>>");
+    else add(l, "<<\"%.*s\">>", SLICE_ARG(v->bytes));
+}
+
 void table_value_print(const struct table_value *v, char *text, size_t size)
 {
-    if (table_value_is_integer(v) || v->type == 'T') snprintf(text, size, "%lld", (long long)v->integer);
-    else if (v->type == 't') snprintf(text, size, "%s", v->integer ? "true" : "false");
-    else if (v->type == 'f' || v->type == 'd') snprintf(text, size, "%g", v->real);
-    else snprintf(text, size, "%.*s", (int)v->bytes.size, v->bytes.size ? (const char *)v->bytes.data : "");
+    struct line l = {text, size, 0};
+    text[0] = 0;
+    add_value(&l, v, false);
+}
+
+void table_value_print_term(const struct table_value *v, char *text, size_t size)
+{
+    struct line l = {text, size, 0};
+    text[0] = 0;
+    add_value(&l, v, true);
 }
 
 const char *table_type_name(uint8_t type)

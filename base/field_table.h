@@ -24,7 +24,9 @@ bool table_value_is_number(const struct table_value *v);
 /* Numbers by value, texts and tables by content. */
 bool table_value_equal(const struct table_value *a, const struct table_value *b);
 bool table_equal(struct slice a, struct slice b);
-void table_value_print(const struct table_value *v, char *text, size_t size); /* for refusals; cut to fit */
+/* For refusals, cut to fit. A term is as Erlang prints it: a text has <<"">> around. */
+void table_value_print(const struct table_value *v, char *text, size_t size);
+void table_value_print_term(const struct table_value *v, char *text, size_t size);
 const char *table_type_name(uint8_t type); /* RabbitMQ's word: "longstr", "signedint" ... */
 
 #endif

@@ -137,10 +137,13 @@ void binding_declare(struct topology *t, const struct topology_command *c, bool 
 void binding_delete(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     struct ends e;
-    if (!find_ends(t, c, &e, r)) {
-        if (r->reply_code == 404) *r = (struct topology_result){0}; /* unbinding what is not there succeeds */
+    bool there = find_ends(t, c, &e, r);
+    struct binding_record *b =
+        e.vhost ? binding_find(e.vhost, c->source, c->name, c->to_exchange, c->routing_key, c->arguments) : NULL;
+    if (!there) {
+        /* Unbinding what is not there succeeds, also from a queue that is another's. */
+        if (r->reply_code == 404 || (r->reply_code == 405 && !b)) *r = (struct topology_result){0};
         return;
     }
-    struct binding_record *b = binding_find(e.vhost, c->source, c->name, c->to_exchange, c->routing_key, c->arguments);
     if (b && change) binding_remove(t, b);
 }

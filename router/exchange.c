@@ -47,16 +47,24 @@ void exchange_remove(struct topology *t, struct exchange_record *x)
     t->version++;
 }
 
+/* RabbitMQ prints a type as Erlang's atom, with quotes of its own around a hyphen. */
+static const char *atom_quote(struct slice type)
+{
+    return memchr(type.data, '-', type.size) ? "'" : "";
+}
+
 static bool same_exchange(const struct exchange_record *x, const struct topology_command *c, struct topology_result *r)
 {
     static const char *const usual[] = {"alternate-exchange", NULL};
     static const char *const upstream[] = {"alternate-exchange", "x-max-hops", NULL};
     const char *const *keys = x->kind == EXCHANGE_FEDERATION_UPSTREAM ? upstream : usual;
     if (!slice_equal(x->base.type, c->kind)) {
+        const char *mine = atom_quote(c->kind), *its = atom_quote(x->base.type);
         refuse(r, 406,
-               "PRECONDITION_FAILED - inequivalent arg 'type' for exchange '%.*s' in vhost '%.*s': received '%.*s' but "
-               "current is '%.*s'",
-               SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), SLICE_FORMAT(c->kind), SLICE_FORMAT(x->base.type));
+               "PRECONDITION_FAILED - inequivalent arg 'type' for exchange '%.*s' in vhost '%.*s': received "
+               "'%s%.*s%s' but current is '%s%.*s%s'",
+               SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), mine, SLICE_FORMAT(c->kind), mine, its,
+               SLICE_FORMAT(x->base.type), its);
         return false;
     }
     return equivalent_flag(r, "exchange", c->name, c->vhost, "durable", c->durable, x->base.durable) &&

@@ -82,7 +82,10 @@ static bool history_of(struct slice arguments, struct exchange_traits *traits, s
     traits->history_length = EXCHANGE_HISTORY_LENGTH;
     if (!table_find(arguments, slice_str("x-recent-history-length"), &v)) return true;
     if (!table_value_is_integer(&v) || v.integer < 1) {
-        refuse(r, 406, "PRECONDITION_FAILED - Invalid argument, 'x-recent-history-length' must be a positive integer");
+        char text[TABLE_VALUE_TEXT_MAX];
+        table_value_print_term(&v, text, sizeof text);
+        refuse(r, 406,
+               "PRECONDITION_FAILED - Invalid argument %s, 'x-recent-history-length' must be a positive integer", text);
         return false;
     }
     traits->history_length = v.integer < EXCHANGE_HISTORY_MAX ? (uint32_t)v.integer : EXCHANGE_HISTORY_MAX;

@@ -107,7 +107,6 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
         else if (same_queue(q, c, r)) life_renew(t, q->base.durable, &q->era, change, r);
         return;
     }
-    if (!queue_arguments_decode(c->arguments, &arguments, r)) return;
     int64_t limit = registry_limit(t, REGISTRY_VHOST_LIMIT, c->vhost, slice_str("max-queues"), (struct slice){0});
     if (limit >= 0 && v->queues.count >= (uint64_t)limit) {
         refuse(r, 406,
@@ -115,6 +114,7 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), (long long)limit);
         return;
     }
+    if (!queue_arguments_decode(c->arguments, &arguments, r)) return;
     struct queue_record wishes = {.vhost = v->name, .name = c->name, .arguments = c->arguments};
     struct replica_wish wish;
     bool founds;

@@ -121,6 +121,6 @@ void amqp_properties_replace_headers(struct buf *b, struct slice raw, struct sli
     struct amqp_properties p;
     CHECK(amqp_properties_decode(raw, &p) == 0);
     p.headers = headers;
-    p.flags = (uint16_t)((headers.size ? p.flags | AMQP_HAS_HEADERS : p.flags & ~AMQP_HAS_HEADERS) & ~without);
+    p.flags = (uint16_t)((headers.size ? p.flags | AMQP_HAS_HEADERS : p.flags) & ~without);
     amqp_properties_encode(b, &p);
 }

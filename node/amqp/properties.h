@@ -53,8 +53,8 @@ struct amqp_properties_brief {
 unsigned amqp_properties_brief(struct slice raw, struct amqp_properties_brief *p);
 
 /* The raw bytes again, with other headers in place of what was there (dead lettering, CC and BCC). An empty table
- * leaves the property out, as does each flag in `without` its own (dead lettering drops the expiration). `raw` must
- * have passed amqp_properties_decode() (CHECK). */
+ * stays one where there were headers; a property whose flag is in `without` goes (dead lettering drops the expiration).
+ * `raw` must have passed amqp_properties_decode() (CHECK). */
 void amqp_properties_replace_headers(struct buf *b, struct slice raw, struct slice headers, uint16_t without);
 
 #endif

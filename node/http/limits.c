@@ -55,6 +55,15 @@ static void put_limit(struct request *r, enum registry_kind kind, struct answer 
         answer_done(a, false);
 }
 
+/* As RabbitMQ: what is not set can be cleared too. */
+static void delete_limit(struct request *r, enum registry_kind kind, struct answer *a)
+{
+    json_t *before = item_get(r->http, limit_of(r, kind));
+    if (before) item_delete(r, limit_of(r, kind), a);
+    else answer_done(a, false);
+    json_decref(before);
+}
+
 void api_vhost_limits_list(struct request *r, struct answer *a)
 {
     struct slice vhost = r->captures[0];
@@ -68,7 +77,7 @@ void api_vhost_limit_put(struct request *r, struct answer *a)
 
 void api_vhost_limit_delete(struct request *r, struct answer *a)
 {
-    if (vhost_answer(r, r->captures[0], a)) item_delete(r, limit_of(r, REGISTRY_VHOST_LIMIT), a);
+    if (vhost_answer(r, r->captures[0], a)) delete_limit(r, REGISTRY_VHOST_LIMIT, a);
 }
 
 void api_user_limits_list(struct request *r, struct answer *a)
@@ -83,5 +92,5 @@ void api_user_limit_put(struct request *r, struct answer *a)
 
 void api_user_limit_delete(struct request *r, struct answer *a)
 {
-    if (user_answer(r, a)) item_delete(r, limit_of(r, REGISTRY_USER_LIMIT), a);
+    if (user_answer(r, a)) delete_limit(r, REGISTRY_USER_LIMIT, a);
 }

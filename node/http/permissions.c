@@ -126,10 +126,12 @@ void api_topic_permission_put(struct request *r, struct answer *a)
     if (!both_exist(r, a) || !body_requires(r, needed, a)) return;
     struct item_name name = {REGISTRY_TOPIC_PERMISSION, r->captures[0], r->captures[1],
                              slice_json(json_object_get(r->body, "exchange"))};
-    item_put(
-        r, name,
-        json_pack("{s:O, s:O}", "write", json_object_get(r->body, "write"), "read", json_object_get(r->body, "read")),
-        a);
+    /* As in RabbitMQ it is the user's permissions in the vhost that are new, or not, whatever the exchange. */
+    json_t *before = of_user(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), r->captures[1]);
+    json_t *value =
+        json_pack("{s:O, s:O}", "write", json_object_get(r->body, "write"), "read", json_object_get(r->body, "read"));
+    if (item_set(r, name, value, a)) answer_done(a, !json_array_size(before));
+    json_decref(before);
 }
 
 /* All of the user in the vhost, or those of one exchange. */

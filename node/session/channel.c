@@ -74,9 +74,11 @@ void channel_send_empty(struct channel *ch, unsigned number)
     channel_send(ch, &m);
 }
 
-/* False: the connection failed. */
+/* False: the connection failed. As in RabbitMQ no method is named then. */
 static bool may_open_another(struct session *s)
 {
+    uint16_t class_id = s->class_id, method_id = s->method_id;
+    s->class_id = s->method_id = 0;
     const struct backend *backend = s->backend;
     struct slice user = buf_slice(&s->user);
     int64_t limit = auth_user_limit(backend->auth(backend->self), user, "max-channels");
@@ -88,8 +90,11 @@ static bool may_open_another(struct session *s)
                      (unsigned long long)of_node);
         return false;
     }
-    if (s->trusted || limit < 0 || backend->count(backend->self, BACKEND_CHANNELS_OF_USER, user) < (uint64_t)limit)
+    if (s->trusted || limit < 0 || backend->count(backend->self, BACKEND_CHANNELS_OF_USER, user) < (uint64_t)limit) {
+        s->class_id = class_id;
+        s->method_id = method_id;
         return true;
+    }
     session_fail(s, AMQP_NOT_ALLOWED,
                  "number of channels opened for user '%.*s' has reached the maximum allowed user limit of (%lld)",
                  SLICE_ARG(user), (long long)limit);

@@ -13,6 +13,7 @@ enum check {
     CHECK_TTL,      /* 0 .. QUEUE_TIME_MS_MAX */
     CHECK_EXPIRES,  /* the same, but not 0 */
     CHECK_DEAD_KEY, /* text, and there must be an exchange for it */
+    CHECK_INTEGER,
     CHECK_BOOL,
     CHECK_OVERFLOW,
     CHECK_STRATEGY,
@@ -55,8 +56,9 @@ static const struct rule queue_rules[] = {
 };
 
 static const struct rule consumer_rules[] = {
-    {"x-consumer-timeout", CHECK_TTL}, {"x-stream-offset", CHECK_MISSING}, {"x-stream-filter", CHECK_MISSING},
-    {"x-filter", CHECK_MISSING},       {"x-replay-from", CHECK_MISSING},   {"x-message-group", CHECK_MISSING},
+    {"x-priority", CHECK_INTEGER},     {"x-cancel-on-ha-failover", CHECK_BOOL}, {"x-stream-offset", CHECK_MISSING},
+    {"x-consumer-timeout", CHECK_TTL}, {"x-stream-filter", CHECK_MISSING},      {"x-filter", CHECK_MISSING},
+    {"x-replay-from", CHECK_MISSING},  {"x-message-group", CHECK_MISSING},
 };
 
 static void invalid(struct channel *ch, struct slice queue, const char *key, const char *why)
@@ -125,6 +127,8 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
         return check_integer(v, 1, QUEUE_TIME_MS_MAX, why);
     case CHECK_DEAD_KEY:
         return v->type == 'S' ? NULL : wrong_type(v, why);
+    case CHECK_INTEGER:
+        return check_integer(v, INT64_MIN, INT64_MAX, why);
     case CHECK_BOOL:
         return v->type == 't' ? NULL : wrong_type(v, why);
     case CHECK_OVERFLOW:
@@ -184,19 +188,13 @@ bool channel_queue_arguments_check(struct channel *ch, struct slice queue, struc
 bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments,
                                       struct consumer_arguments *out)
 {
-    struct amqp_value v;
     int64_t n;
     *out = (struct consumer_arguments){0};
     if (!arguments.size) return true;
     if (!check(ch, queue, arguments, consumer_rules, sizeof consumer_rules / sizeof consumer_rules[0])) return false;
     out->has_timeout = amqp_table_find_integer(arguments, "x-consumer-timeout", &n);
     if (out->has_timeout) out->timeout_ms = (uint64_t)n;
-    if (!amqp_table_find(arguments, "x-priority", &v)) return true;
-    char why[WHY_SIZE];
-    if (check_integer(&v, INT64_MIN, INT64_MAX, why)) {
-        invalid(ch, queue, "x-priority", why);
-        return false;
-    }
-    out->priority = v.integer < INT32_MIN ? INT32_MIN : v.integer > INT32_MAX ? INT32_MAX : (int32_t)v.integer;
+    if (amqp_table_find_integer(arguments, "x-priority", &n))
+        out->priority = n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : (int32_t)n;
     return true;
 }

@@ -122,14 +122,24 @@ static uint32_t group_for(struct channel *ch, struct slice name, struct slice ar
     return wants_local_leader(t, &q) ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
 }
 
-/* Of the whole cluster, as this shard knows it. */
+/* In the cluster and in the vhost, as this shard knows them. */
 static bool has_room(struct channel *ch, struct slice name)
 {
     const struct session *s = ch->session;
+    struct topology *t = s->backend->topology(s->backend->self);
     uint64_t most = s->settings->cluster_queue_max;
-    if (!most || topology_queue_count(s->backend->topology(s->backend->self)) < most) return true;
-    channel_fail(ch, AMQP_PRECONDITION_FAILED, "cannot declare queue '%.*s': queue limit in cluster (%llu) is reached",
-                 SLICE_ARG(name), (unsigned long long)most);
+    if (most && topology_queue_count(t) >= most) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED,
+                     "cannot declare queue '%.*s': queue limit in cluster (%llu) is reached", SLICE_ARG(name),
+                     (unsigned long long)most);
+        return false;
+    }
+    struct topology_command plain = {
+        .type = TOPOLOGY_QUEUE_DECLARE, .vhost = buf_slice(&s->vhost), .name = name, .group = 1};
+    struct topology_result result;
+    topology_examine(t, &plain, &result);
+    if (!result.reply_code || !s->backend->topology_is_fresh(s->backend->self)) return true;
+    channel_fail_text(ch, result.reply_code, slice_str(result.text));
     return false;
 }
 
@@ -154,8 +164,8 @@ static void declare(struct channel *ch, const struct amqp_method *m, struct slic
     struct session *s = ch->session;
     const struct queue_record *q = look_up(ch, name);
     if (!q &&
-        (!channel_queue_arguments_check(ch, name, arguments) ||
-         !channel_may_dead_letter(ch, m, "queue", name, arguments, "x-dead-letter-exchange") || !has_room(ch, name)))
+        (!has_room(ch, name) || !channel_may_dead_letter(ch, m, "queue", name, arguments, "x-dead-letter-exchange") ||
+         !channel_queue_arguments_check(ch, name, arguments)))
         return;
     struct topology_command c = {
         .type = TOPOLOGY_QUEUE_DECLARE,

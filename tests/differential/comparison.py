@@ -7,12 +7,14 @@ import threading
 
 import differences
 from amqp import ChannelClosed, Closed, Connection, TimedOut
-from conversation import EXCHANGES, QUEUES
+from menu import EXCHANGES, HASH, HISTORY, QUEUES
 from player import Broken, Player
 from transcript import Names, outcome, streams_that_differ
 
 QUICK, SLOW = 0.03, 0.25     # seconds of silence that end a step: at first, and before a difference is believed
 SHRINK_TRIES = 60
+
+Broker = collections.namedtuple("Broker", "name amqp http")     # addresses: (host, port)
 
 
 class Comparison:
@@ -33,8 +35,8 @@ class Comparison:
 
     def play(self, steps, quiet):
         namespace = f"diff{next(self.numbers)}."
-        one = Player(self.rabbitmq, "rabbitmq", namespace, quiet)
-        other = Player(self.warren, "warren", namespace, quiet)
+        one = Player(self.rabbitmq, namespace, quiet)
+        other = Player(self.warren, namespace, quiet)
         names = Names(namespace), Names(namespace)
         used = collections.Counter()
         try:
@@ -54,8 +56,8 @@ class Comparison:
         finally:
             one.close()
             other.close()
-            for address in (self.rabbitmq, self.warren):
-                remove(address, namespace)
+            for broker in (self.rabbitmq, self.warren):
+                remove(broker.amqp, namespace)
 
 
 def play_step(player, step, goal):
@@ -70,7 +72,7 @@ def remove(address, namespace):
     try:
         connection = Connection(*address, name="differential clean-up")
         try:
-            names = [("queue", name) for name in QUEUES] + [("exchange", name) for name in EXCHANGES]
+            names = [("queue", name) for name in QUEUES] + [("exchange", name) for name in [*EXCHANGES, HASH, HISTORY]]
             for channel, (kind, name) in enumerate(names, 1):
                 try:
                     connection.open_channel(channel)

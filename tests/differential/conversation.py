@@ -5,6 +5,11 @@ Each has a theme, which weighs what it does, so that every corner is deep in som
 
 import random
 
+from menu import (CONSUMER_ARGUMENTS, COPIES, EXCHANGE_ARGUMENTS, EXCHANGES, EXPIRATIONS, GOOD_ARGUMENTS, HASH, HASH_ARGUMENTS,
+                  HASH_TYPES, HEADERS, HISTORY, HISTORY_ARGUMENTS, KEYS, MATCHES, NO_TYPES, PATTERNS, QUEUE_ARGUMENTS, QUEUES,
+                  SYSTEM_EXCHANGES, TYPES, WEIGHTS, WRONG)
+from rights import QUOTAS, RIGHTS_AND_VERBS, Rights
+
 THEMES = {
     "topology": {"exchange": 8, "queue": 8, "bind": 6, "unbind": 3, "delete": 5, "publish": 2, "get": 1, "purge": 1},
     "routing": {"exchange": 4, "queue": 2, "bind": 9, "unbind": 2, "publish": 12, "get": 3, "delete": 1},
@@ -14,43 +19,14 @@ THEMES = {
     "confirms": {"queue": 3, "publish": 12, "bind": 2, "confirm": 3, "consume": 2, "settle": 4, "get": 2, "delete": 1},
     "transactions": {"tx": 10, "publish": 9, "get": 4, "consume": 2, "settle": 6, "queue": 2, "channel": 1, "bind": 1},
     "errors": {"error": 8, "publish": 4, "queue": 2, "exchange": 1, "consume": 2, "get": 1, "settle": 2, "frames": 3},
+    "arguments": {"exchange": 8, "queue": 10, "bind": 6, "consume": 5, "publish": 6, "delete": 4, "get": 1, "cancel": 1},
+    "types": {"exchange": 8, "bind": 6, "unbind": 2, "publish": 12, "get": 3, "delete": 2, "queue": 1},
+    "rights": RIGHTS_AND_VERBS, "quotas": QUOTAS,
 }
 STEPS = range(12, 31)
-QUEUES = ["~q1", "~q2", "~q3"]
-EXCHANGES = ["~x1", "~x2", "~x3"]
-SYSTEM_EXCHANGES = ["", "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"]
-KEYS = ["a", "a.b", "a.b.c", "", "b", "a..b"]
-PATTERNS = ["#", "*", "a.#", "*.b", "a.*.c", "#.c", "a.b", "*.#.b", ""]
-TYPES = ["direct", "fanout", "topic", "headers"]
-
-# Argument: values, the good ones more often. The text is as the wire scripts write it.
-QUEUE_ARGUMENTS = {
-    "x-message-ttl": ["0", "60000", "60000", "-1", '"soon"', "s:500", "1.5", "315360000001"],
-    "x-expires": ["60000", "0", "-5", "true"],
-    "x-max-length": ["0", "1", "2", "3", "-1", '"x"'],
-    "x-max-length-bytes": ["0", "5", "20", "-1"],
-    "x-overflow": ['"drop-head"', '"reject-publish"', '"reject-publish"', '"drop-tail"', "5"],
-    "x-dead-letter-exchange": ['""', '"~x1"', '"~none"', '"~x3"', "5"],
-    "x-dead-letter-routing-key": ['"~q2"', '"~q3"', '"a.b"', "7"],
-    "x-max-priority": ["1", "3", "5", "255", "256", "-1", '"x"'],
-    "x-single-active-consumer": ["true", "false", '"yes"'],
-    "x-queue-mode": ['"lazy"', '"default"', '"eager"'],
-    "x-queue-type": ['"classic"'],
-    "x-something": ["1", '"two"', "true", "[1 2]"],
-}
-# A good queue of one kind each, for themes that want queues that work.
-GOOD_ARGUMENTS = [
-    "", "", "", 'x-max-length=2', 'x-max-length=3 x-overflow="reject-publish"', 'x-max-length=1 x-dead-letter-exchange="" '
-    'x-dead-letter-routing-key="~q3"', 'x-dead-letter-exchange="~x1"', 'x-dead-letter-exchange="" x-dead-letter-routing-key="~q2"',
-    'x-max-length-bytes=6', 'x-max-priority=3', 'x-max-priority=5', 'x-message-ttl=0 x-dead-letter-exchange="" '
-    'x-dead-letter-routing-key="~q3"', 'x-message-ttl=60000', 'x-single-active-consumer=true', 'x-message-ttl=0',
-]
-HEADERS = ["k=1", 'k="1"', "k=2", "k=1 l=true", 'l=false m="x"', "", 'k=none', 'k=1.0', 'x-k=1', "k=l:1", "k=s:1"]
-PRIORITIES = ["1", "5", "-1", '"x"']
-COPIES = ['CC=["~q1" "~q2"]', 'BCC=["~q3"]', "CC=5"]
 
 
-class Writer:
+class Writer(Rights):
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.theme = self.random.choice(sorted(THEMES))
@@ -81,6 +57,8 @@ class Writer:
 
     def exchange(self):
         """Of its own. Conversations run side by side: what came to a predeclared exchange would reach the queues of others."""
+        if self.theme == "types" and self.chance(60):
+            return self.pick([HISTORY, HASH])
         return "" if self.chance(4) else "~none" if self.chance(4) else self.pick(EXCHANGES)
 
     def source(self):
@@ -103,10 +81,16 @@ class Writer:
     def prologue(self):
         if self.theme in ("topology",):
             return
+        if self.theme in ("rights", "quotas"):
+            getattr(self, "prologue_of_" + self.theme)()
+            return
         for name in QUEUES if self.theme != "errors" else QUEUES[:2]:
             arguments = self.pick(GOOD_ARGUMENTS)
             self.send(f'queue.declare queue="{name}" arguments={{{arguments}}}' + self.bits(durable=50), ("A", 1))
-        if self.theme in ("routing", "limits"):
+        if self.theme == "types":
+            self.send(f'exchange.declare exchange="{HISTORY}" type="x-recent-history"{self.arguments(HISTORY_ARGUMENTS, 70)}', ("A", 1))
+            self.send(f'exchange.declare exchange="{HASH}" type="{self.pick(HASH_TYPES)}"{self.arguments(HASH_ARGUMENTS, 50)}', ("A", 1))
+        if self.theme in ("routing", "limits", "types"):
             for name in EXCHANGES:
                 kind = self.pick(TYPES)
                 alternate = f' arguments={{alternate-exchange="{self.pick(EXCHANGES)}"}}' if self.chance(20) else ""
@@ -116,21 +100,31 @@ class Writer:
         if self.theme == "transactions":
             self.send("tx.select", ("A", 1))
 
+    def arguments(self, menu, percent):
+        """Some of the menu's, now and then with a value of a wrong type."""
+        chosen = self.random.sample(sorted(menu), self.pick([1, 1, min(2, len(menu))])) if self.chance(percent) else []
+        wrong = 40 if self.theme == "arguments" else 5
+        if "hash-header" in menu:  # RabbitMQ's plugin falls over, and does not get up
+            wrong, chosen = 0, chosen[:1]
+        return " arguments={" + " ".join(f"{name}={self.pick(WRONG if self.chance(wrong) else menu[name])}" for name in chosen) + "}"
+
     def do_exchange(self):
-        kind = self.pick(TYPES) if self.chance(93) else self.pick(["x-nowhere", "x-none"])
-        arguments = ""
-        if self.chance(25):
-            arguments = " arguments={" + self.pick(['alternate-exchange="~x2"', 'alternate-exchange="~none"', "alternate-exchange=5",
-                                                    "anything=1", 'alternate-exchange="~x3"']) + "}"
-        name = self.pick(["amq.direct", "amq.mine", "", "amq.topic"]) if self.chance(10) else self.pick(EXCHANGES)
-        self.send(f'exchange.declare exchange="{name}" type="{kind}"{arguments}'
+        name, kind, menu = self.pick(EXCHANGES), self.pick(TYPES), EXCHANGE_ARGUMENTS
+        if self.chance(10):
+            name = self.pick(["amq.direct", "amq.mine", "", "amq.topic"])
+        elif self.theme in ("types", "arguments") and self.chance(50):
+            name, kind, menu = self.pick([(HISTORY, "x-recent-history", HISTORY_ARGUMENTS), (HASH, self.pick(HASH_TYPES), HASH_ARGUMENTS)])
+        if self.chance(7):
+            kind = self.pick(NO_TYPES + TYPES)
+        self.send(f'exchange.declare exchange="{name}" type="{kind}"{self.arguments(menu, 80 if self.theme == "arguments" else 25)}'
                   + self.bits(passive=12, durable=35, auto_delete=20, internal=12, nowait=6))
 
     def do_queue(self):
         arguments = ""
-        if self.theme == "topology" or self.chance(15):
+        if self.theme in ("topology", "arguments") or self.chance(15):
             chosen = self.random.sample(sorted(QUEUE_ARGUMENTS), self.pick([0, 0, 1, 1, 2, 3]))
-            arguments = " ".join(f"{name}={self.pick(QUEUE_ARGUMENTS[name])}" for name in chosen)
+            wrong = 35 if self.theme == "arguments" else 5
+            arguments = " ".join(f"{name}={self.pick(WRONG if self.chance(wrong) else QUEUE_ARGUMENTS[name])}" for name in chosen)
         elif self.chance(70):
             arguments = self.pick(GOOD_ARGUMENTS)
         name = "amq.mine" if self.chance(2) else "" if self.chance(5) else self.pick(QUEUES)
@@ -140,17 +134,19 @@ class Writer:
     def do_bind(self):
         arguments = ""
         if self.chance(35):
-            match = self.pick(["", 'x-match="all" ', 'x-match="any" ', 'x-match="all-with-x" ', 'x-match="any-with-x" ', 'x-match="some" '])
-            arguments = f" arguments={{{match}{self.pick(HEADERS)}}}"
-        key = self.pick(PATTERNS + KEYS)
-        if self.chance(20):
-            self.send(f'exchange.bind destination="{self.exchange()}" source="{self.source()}" routing-key="{key}"{arguments}')
+            arguments = f" arguments={{{self.pick(MATCHES)}{self.pick(HEADERS)}}}"
+        key, source = self.pick(PATTERNS + KEYS), self.source()
+        if source == HASH:  # which of several queues a message goes to is each broker's own secret
+            self.send(f'queue.bind queue="~q1" exchange="{source}" routing-key="{self.pick(WEIGHTS)}"{arguments}')
+        elif self.chance(20) and source != HISTORY:
+            self.send(f'exchange.bind destination="{self.exchange()}" source="{source}" routing-key="{key}"{arguments}'
+                      + self.bits(nowait=5))
         else:
-            self.send(f'queue.bind queue="{self.queue()}" exchange="{self.source()}" routing-key="{key}"{arguments}'
+            self.send(f'queue.bind queue="{self.queue()}" exchange="{source}" routing-key="{key}"{arguments}'
                       + self.bits(nowait=5))
 
     def do_unbind(self):
-        key = self.pick(PATTERNS + KEYS)
+        key = self.pick(PATTERNS + KEYS + WEIGHTS)
         if self.chance(25):
             self.send(f'exchange.unbind destination="{self.exchange()}" source="{self.source()}" routing-key="{key}"')
         else:
@@ -177,8 +173,10 @@ class Writer:
         if self.chance(25):
             properties += f" .priority={self.pick([0, 1, 2, 3, 4, 9, 255])}"
         if self.chance(12):
-            properties += f' .expiration="{self.pick(["60000", "60000", "315360000000", "abc", "-1", "", "1.5", "315360000001"])}"'
-        if self.chance(10):
+            properties += f' .expiration="{self.pick(EXPIRATIONS)}"'
+        if self.theme in ("rights", "types") and self.chance(10):
+            properties += self.pick([' .user-id="~ann"', ' .user-id="~bob"', ' .message-id="k"'])
+        elif self.chance(10):
             properties += self.pick([' .user-id="guest"', ' .user-id="mallory"', ' .content-type="text/plain"', ' .message-id="m"',
                                      ' .reply-to="~q1"', ' .timestamp=1700000000', ' .correlation-id="c" .type="t" .app-id="a"'])
         body = f"m{self.bodies}" if self.chance(90) else "" if self.chance(30) else f"m{self.bodies}" + "x" * self.pick([3, 10, 300])
@@ -202,7 +200,7 @@ class Writer:
 
     def do_consume(self):
         tag = self.pick(["c1", "c2", "c3"]) if self.chance(90) else ""
-        arguments = f" arguments={{x-priority={self.pick(PRIORITIES)}}}" if self.chance(15) else ""
+        arguments = self.arguments(CONSUMER_ARGUMENTS, 70 if self.theme == "arguments" else 15)
         self.send(f'basic.consume queue="{self.queue()}" consumer-tag="{tag}"{arguments}'
                   + self.bits(no_ack=25, exclusive=8, nowait=4, no_local=5))
 

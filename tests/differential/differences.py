@@ -4,7 +4,10 @@ A rule gets the two outcomes of a step, stream by stream, and gives them back wi
 rules end the comparison of a conversation: what comes after such a step has another past.
 """
 
+import re
+
 RULES = []
+RIGHT = re.compile(r"\b(configure|write|read) access to")
 LABELS = ("x-queue-mode", "x-queue-type", "x-queue-version")
 
 
@@ -44,8 +47,20 @@ def words_instead_of_a_crash(step, rabbit, warren):
     """A method or a table that RabbitMQ's reader does not know makes it fall over: the client sees the end. Warren says why."""
     for stream, said in rabbit.items():
         heard = warren.get(stream)
+        if said == [["http", {"status": 500}]] and heard and 400 <= heard[0][1]["status"] < 500:
+            warren[stream] = said
         if said == [["eof", {}]] and heard and heard[0][0] == "connection.close" and heard[0][1]["reply_code"] >= 500:
             warren[stream] = said
+
+
+@rule
+def a_crash_of_rabbitmq(step, rabbit, warren):
+    """INTERNAL_ERROR is how RabbitMQ says that one of its processes has fallen over. Warren refuses in words, or does what was asked."""
+    for stream, said in rabbit.items():
+        if stream.endswith(" replies") and said[0][0] == "connection.close" and said[0][1]["reply_code"] == 541:
+            warren.clear()
+            warren.update(rabbit)
+            return
 
 
 @rule
@@ -66,6 +81,15 @@ def labels_may_change(step, rabbit, warren):
                 warren[stream] = said
 
 
+@rule
+def which_right_is_missing(step, rabbit, warren):
+    """Since 3.11 RabbitMQ says which right it was; the one here is older."""
+    for stream, heard in warren.items():
+        for _, fields in heard if stream.endswith(" replies") else ():
+            if isinstance(fields, dict) and fields.get("reply_text", "").startswith("ACCESS_REFUSED - "):
+                fields["reply_text"] = RIGHT.sub("access to", fields["reply_text"])
+
+
 def headers_of(message):
     return message["properties"].get("headers") or {}
 
@@ -82,4 +106,4 @@ def equalised(step, rabbit, warren):
 
 
 # After these the two brokers hold different things: the rest of such a conversation is not compared.
-ENDING = {"labels_may_change", "content_that_a_client_cannot_send"}
+ENDING = {"labels_may_change", "a_crash_of_rabbitmq", "content_that_a_client_cannot_send"}

@@ -37,10 +37,11 @@ PLAIN = {"exchange.declare", "exchange.bind", "exchange.unbind", "queue.bind", "
 
 
 class Player:
-    def __init__(self, address, broker, namespace, quiet):
+    def __init__(self, broker, namespace, quiet):
         """`quiet`: seconds without a word after which a step counts as answered."""
         self.namespace, self.quiet = namespace, quiet
-        self.script = Script(address, broker, REPLY_LIMIT)
+        self.script = Script(broker.amqp, broker.name, REPLY_LIMIT, broker.http)
+        self.openings = {}                                    # connection: how it was opened, to be opened so again
         self.channels = collections.defaultdict(set)          # connection: open channels
         self.deliveries = collections.defaultdict(list)       # (connection, channel): lists of tags, one per step
         self.confirming = {}                                  # (connection, channel): numbers not confirmed yet
@@ -49,6 +50,7 @@ class Player:
 
     def close(self):
         self.script.finish()
+        self.script.management.clean()
 
     # One step
 
@@ -61,6 +63,9 @@ class Player:
         statement = parse_line(0, text)
         self.lines.append(text)
         connection = statement.connection
+        if statement.verb == "http":
+            status, _ = self.script.management.ask(*statement.words)
+            return events + [Event("", 0, "http", {"status": status})]
         if statement.verb == "wait":
             time.sleep(statement.words[0])
             return self.collect(lambda seen: True, goal)
@@ -98,10 +103,12 @@ class Player:
     def prepare(self, statement):
         connection = statement.connection
         events = []
-        if statement.verb == "wait":
+        if statement.verb in ("wait", "http"):
             return events
+        if statement.verb == "open":
+            self.openings[connection] = statement.text
         if connection not in self.script.peers:
-            text = self.concrete(f"{connection}: open") if statement.verb != "open" else statement.text
+            text = self.openings.get(connection, f"{connection}: open")
             try:
                 self.script.run([parse_line(0, text)])
             except (Mismatch, OSError) as error:
@@ -114,8 +121,11 @@ class Player:
             text = f"{connection}: channel {channel}"
             try:
                 self.script.run([parse_line(0, text)])
-            except Mismatch as error:
+            except Mismatch as error:  # the next step opens another connection
                 events.append(Event(connection, channel, "failed", {"why": str(error)}))
+                self.script.peers.pop(connection).drop()
+                self.forget(connection)
+                raise Broken(events) from error
             self.lines.append(text)
             self.channels[connection].add(channel)
         return events
