@@ -15,6 +15,7 @@
 #include "node/auth/defaults.h"
 #include "node/http/http.h"
 #include "node/shard/discovery.h"
+#include "node/shard/aside.h"
 #include "node/shard/force.h"
 #include "node/shard/logging.h"
 #include "node/shard/resources.h"
@@ -24,6 +25,7 @@
 #include "router/pattern.h"
 
 enum { EXIT_USAGE = 64, EXIT_SOFTWARE = 70, EXIT_CONFIG = 78 }; /* sysexits.h */
+enum { BEGIN_ANEW = -1 /* serve() and run(): somebody has asked for a reset */ };
 enum { STOP_ANSWER_MS = 100 /* the request that asked for the stop gets its answer */ };
 
 static const char help[] =
@@ -290,23 +292,6 @@ static int read_secret(struct node_settings *s, const struct config *c, struct e
     return code;
 }
 
-/* The old data stays beside data_dir, for who wants to look at it. */
-static int move_data_aside(const struct config *c, struct err *err)
-{
-    char aside[CONFIG_TEXT_MAX + 32];
-    for (unsigned n = 1; n < 1000; n++) {
-        snprintf(aside, sizeof aside, "%s.aside-%u", c->data_dir, n);
-        if (access(aside, F_OK) == 0) continue;
-        if (rename(c->data_dir, aside) == 0) {
-            fprintf(stderr, "warrend: the data that was in %s is now in %s\n", c->data_dir, aside);
-            return 0;
-        }
-        if (errno == ENOENT) return 0;
-        return (int)err_set_errno(err, errno, "move %s to %s", c->data_dir, aside);
-    }
-    return (int)err_set(err, ERR_EXISTS, "%s.aside-1 to -999 are there already: remove some", c->data_dir);
-}
-
 static void raise_file_limit(void)
 {
     struct rlimit limit;
@@ -436,6 +421,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     if (http) http_close(http);
     if (runner) runner_close(runner);
     node_stop(node);
+    if (!code && node_wants_reset_any(node)) code = BEGIN_ANEW;
     node_close(node);
     logger_printf(settings->logger, LOG_INFO, -1, "node stopped");
     return code;
@@ -554,8 +540,9 @@ static int run(const struct options *o, struct node_settings *settings, const st
         code = serve(settings, listeners, security, definitions, c, &err);
         if (*c->pid_file) unlink(c->pid_file);
     }
-    if (code) fprintf(stderr, "warrend: %s\n", err.text);
-    return code ? EXIT_SOFTWARE : 0;
+    if (code == BEGIN_ANEW) code = data_move_aside(c->data_dir, &err) ? EXIT_SOFTWARE : BEGIN_ANEW;
+    if (code && code != BEGIN_ANEW) fprintf(stderr, "warrend: %s\n", err.text);
+    return code && code != BEGIN_ANEW ? EXIT_SOFTWARE : code;
 }
 
 static void tell(const char *text)
@@ -567,7 +554,7 @@ static void tell(const char *text)
 static int begin(struct options *o)
 {
     struct err err;
-    int code = o->reset ? move_data_aside(&o->config, &err) : 0;
+    int code = o->reset ? data_move_aside(o->config.data_dir, &err) : 0;
     if (!code) code = discovery_run(&o->config, tell, &err);
     if (code) fprintf(stderr, "warrend: %s\n", err.text);
     return code ? EXIT_SOFTWARE : 0;
@@ -601,5 +588,8 @@ int main(int argc, char **argv)
     mem_free((void *)settings.default_tags);
     mem_free((void *)settings.local_users);
     mem_free(o);
-    return code;
+    if (code != BEGIN_ANEW) return code;
+    execv("/proc/self/exe", argv); /* the same process for a service manager */
+    fprintf(stderr, "warrend: begin anew: %s\n", strerror(errno));
+    return EXIT_SOFTWARE;
 }

@@ -166,12 +166,6 @@ def refused(name, usage, about, instead, words=(0, None), switches=None, section
     return run
 
 
-refused("reset", "", "Returns a node to its virgin state",
-        "let the node leave (warrenctl leave_cluster), stop it, then "
-        "start it with --reset: its data is moved aside and it begins anew. docs/operate.md tells how", (0, 0))
-refused("force_reset", "", "Returns a node to its virgin state without asking the cluster",
-        "see reset: a node cannot leave a "
-        "cluster that does not know of it", (0, 0))
 refused("force_boot", "", "Starts a node although its peers are not there",
         "not needed, a node always starts, and serves as soon "
         "as a majority is up. A majority that is lost for good: docs/operate.md, 'A lost majority'", (0, 0))

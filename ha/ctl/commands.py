@@ -10,15 +10,15 @@ import importlib
 FAMILIES = {
     "help": "autocomplete help version",
     "nodes": "await_online_nodes await_startup ping status wait",
-    "service": "resume_listeners shutdown start_app stop stop_app suspend_listeners",
+    "service": "force_reset reset resume_listeners shutdown start_app stop stop_app suspend_listeners",
     "limits": (
         "activate_free_disk_space_monitoring deactivate_free_disk_space_monitoring set_disk_free_limit "
         "set_vm_memory_high_watermark"),
     "logs": "consume_event_stream log_location log_tail log_tail_stream rotate_logs set_log_level",
     "cluster": (
-        "change_cluster_node_type cluster_status force_boot force_reset force_standalone_khepri_boot "
+        "change_cluster_node_type cluster_status force_boot force_standalone_khepri_boot "
         "forget_cluster_node "
-        "join_cluster leave_cluster rename_cluster_node reset set_cluster_name update_cluster_nodes"),
+        "join_cluster leave_cluster rename_cluster_node set_cluster_name update_cluster_nodes"),
     "users": (
         "add_user authenticate_user change_password clear_password clear_user_limits delete_user hash_password "
         "list_user_limits list_users set_user_limits set_user_tags"),

@@ -6,7 +6,7 @@ import time
 
 from . import facts
 from .api import path_of
-from .cluster import number_of
+from .cluster import members_of, number_of
 from .commands import CTL, UPGRADE, command
 from .formatters import Message
 from .listing import pages
@@ -144,7 +144,8 @@ def own_connections(call):
 def stop_app(call):
     number = number_of(call, call.node)
     call.api.post("/api/this-node/listeners/suspend")
-    call.api.post(path_of("cluster", "members", number, "drain"))
+    if len(members_of(call) or []) > 1:     # the only one cannot give its leadership to anybody
+        call.api.post(path_of("cluster", "members", number, "drain"))
 
     def question():
         led = sum(group["leader"] == number for group in call.api.get("/api/cluster/groups"))
@@ -164,7 +165,8 @@ def stop_app(call):
          examples=[("start_app -n warren@b", "a node whose process has ended is started by its service manager")])
 def start_app(call):
     call.api.post("/api/this-node/listeners/resume")
-    call.api.post(path_of("cluster", "members", number_of(call, call.node), "revive"))
+    if len(members_of(call) or []) > 1:
+        call.api.post(path_of("cluster", "members", number_of(call, call.node), "revive"))
     call.wait(call.is_ready, Progress("waiting for the node", call.quiet))
 
 
@@ -184,3 +186,28 @@ def suspend_listeners(call):
                              "The node will now accept client connections")
 def resume_listeners(call):
     call.api.post("/api/this-node/listeners/resume")
+
+
+# Beginning anew
+
+RUNNING = ("this command requires the 'rabbit' app to be stopped on the target node. Stop it with 'rabbitmqctl "
+           "stop_app'.")
+
+
+def resetting(name, banner, about):
+    @command(name, "", about, "Cluster", default_timeout=START_TIMEOUT,
+             banner=lambda call: f"{banner} node {call.node_or_url()} ...",
+             details=[("the data", "is not deleted: it is moved to DATA_DIR.aside-1, -2 and so on")],
+             examples=[("stop_app; reset; start_app", "a node that is alone begins anew, as its configuration says. One of "
+                        "several leaves for good instead: leave_cluster")])
+    def run(call):
+        try:
+            call.api.post("/api/this-node/reset")
+        except Refused as refused:
+            raise Failure(RUNNING if "stop_app" in refused.text else refused.text) from None
+        call.wait(call.is_ready, Progress("waiting for the new node", call.quiet))
+    return run
+
+
+resetting("reset", "Resetting", "Returns a node that is a cluster of its own to its virgin state")
+resetting("force_reset", "Forcefully resetting", "The same as reset")

@@ -172,10 +172,11 @@ void api_member_forget(struct request *r, struct answer *a)
         return;
     }
     uint32_t stuck = request_flag(r, "force") ? 0 : stuck_groups(r, l.node);
-    snprintf(reason, sizeof reason,
-             "%u groups of queues with a replica on this node have no majority without it: start it, or another one that "
-             "is down; forgetting it (?force=true) may lose them for good",
-             stuck);
+    snprintf(
+        reason, sizeof reason,
+        "%u groups of queues with a replica on this node have no majority without it: start it, or another one that "
+        "is down; forgetting it (?force=true) may lose them for good",
+        stuck);
     if (stuck) answer_error(a, 409, "conflict", reason);
     else set_state(r, l.node, MEMBER_GONE, a);
 }

@@ -250,7 +250,7 @@ request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_a
     api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
     api_deprecated_features_used, api_effective_config, api_rabbitmqadmin;
 request_handler api_log_get, api_log_levels_get, api_log_levels_put, api_log_rotate, api_limits_get, api_limits_put,
-    api_listeners_act, api_stop, api_exchange_route;
+    api_listeners_act, api_stop, api_node_reset, api_exchange_route;
 request_handler page_index_get, page_file_get;
 
 /* Sums over one node; of queues, those of the groups that it leads: so nodes add up to the cluster. */

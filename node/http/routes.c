@@ -171,6 +171,7 @@ static const struct route_entry table[] = {
      PUT = api_limits_put},
     {"/api/this-node/listeners/{}", TAG_ADMINISTRATOR, POST = api_listeners_act},
     {"/api/this-node/stop", TAG_ADMINISTRATOR, POST = api_stop},
+    {"/api/this-node/reset", TAG_ADMINISTRATOR, POST = api_node_reset},
     {"/api/config/effective", TAG_ADMINISTRATOR, GET = api_effective_config},
     {"/api/rebalance/queues", TAG_ADMINISTRATOR, POST = api_rebalance},
     {"/api/reset", TAG_ADMINISTRATOR, DELETE = api_reset},

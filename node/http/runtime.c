@@ -186,3 +186,23 @@ void api_stop(struct request *r, struct answer *a)
     answer_empty(a, 202);
     kill(getpid(), SIGTERM); /* the main thread stops the node when this answer is out */
 }
+
+/* Only a node that is alone: the number of one that leaves others is never used again, so it needs a new configuration.
+ */
+void api_node_reset(struct request *r, struct answer *a)
+{
+    struct node *n = r->http->params.node;
+    if (members_count(r->http) > 1) {
+        answer_error(
+            a, 409, "conflict",
+            "this node is a member of a cluster: let it leave (warrenctl leave_cluster), then start it with --reset "
+            "and a new node.id");
+    } else if (!node_suspended_any(n)) {
+        answer_error(a, 409, "conflict", "the node serves clients: stop_app first");
+    } else {
+        audit(r, "reset");
+        node_want_reset(n);
+        answer_empty(a, 202);
+        kill(getpid(), SIGTERM);
+    }
+}

@@ -28,6 +28,7 @@ struct node {
     atomic_bool serving; /* its copy of the topology is one that others wait for */
     atomic_bool removed;
     atomic_bool suspended; /* on purpose: the listeners are closed, the node runs */
+    atomic_bool reset_wanted;
     atomic_ullong limits[NODE_LIMIT_COUNT];
     uint64_t started_ms;
 };
@@ -240,6 +241,16 @@ int node_resume(struct node *n, struct err *err)
 bool node_suspended_any(const struct node *n)
 {
     return atomic_load(&((struct node *)n)->suspended);
+}
+
+void node_want_reset(struct node *n)
+{
+    atomic_store(&n->reset_wanted, true);
+}
+
+bool node_wants_reset_any(const struct node *n)
+{
+    return atomic_load(&((struct node *)n)->reset_wanted);
 }
 
 uint64_t node_limit_any(const struct node *n, enum node_limit which)

@@ -396,7 +396,7 @@ def test_plugins_and_rest():
         tools.ctl("enable_feature_flag", "all")
         tools.ctl("enable_feature_flag", "nonsense", code=64)
         check_equal(tools.ctl("eval", "node().").strip(), cluster.nodes[0].name, "eval")
-        for words in (("reset",), ("force_reset",), ("exec", "1"), ("force_boot",), ("join_cluster", "rabbit@nowhere")):
+        for words in (("reset",), ("exec", "1"), ("force_boot",), ("join_cluster", "rabbit@nowhere")):
             check(len(tools.ctl(*words, code=69)) > 40, f"{words} does not say what to do instead")
         tools.run("rabbitmq-streams", "stream_status", "x", code=69)
         tools.ctl("set_cluster_name", "mine")

@@ -206,3 +206,39 @@ def test_message_sizes():
         rows = tools.rows("message_size_stats", name="rabbitmq-diagnostics")
         check_equal([(row["Count"], row["Percentage"]) for row in rows[:3]], [(3, "50.00"), (0, "0.00"), (3, "50.00")], "counts")
         check_equal(rows[2]["Message Size"], "between 1KB and 10KB", "the third row")
+
+
+def test_reset_of_a_node_that_is_alone():
+    """stop_app, reset, start_app: the node begins anew in the same process, its old data stays aside; members refuse"""
+    with kit.cluster(1, settings=SETTINGS) as cluster:
+        tools, node = Tools(cluster), cluster.nodes[0]
+        tools.ctl("add_vhost", "shop")
+        with kit.connected(node) as connection:
+            kit.declare(connection, "old")
+            kit.publish(connection, "old", kit.numbered(5))
+        check("Stop it with 'rabbitmqctl stop_app'" in tools.ctl("reset", code=69), "a node that serves was reset")
+        pid = node.process.pid()
+        tools.ctl("stop_app")
+        check("Resetting node" in tools.ctl("reset"), "the banner")
+        tools.ctl("start_app")
+        check_equal(node.process.pid(), pid, "the process")
+        check_equal([row["name"] for row in tools.rows("list_vhosts")], ["/"], "vhosts after the reset")
+        check_equal(tools.rows("list_queues"), [], "queues after the reset")
+        check((node.dir / "data.aside-1" / "identity").exists(), "the old data is gone")
+        with kit.connected(node) as connection:
+            kit.declare(connection, "new")
+            kit.publish(connection, "new", [b"one"])
+        kit.terminate(node)
+        node.start()
+        cluster.wait_ready(30)
+        check_equal([row["name"] for row in tools.rows("list_queues")], ["new"], "queues after another start")
+
+
+def test_a_member_is_not_reset():
+    """reset of one of several says what to do instead"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        tools = Tools(cluster)
+        cluster.wait_settled(60)
+        tools.ctl("-n", cluster.nodes[2].name, "stop_app")
+        check("leave_cluster" in tools.ctl("-n", cluster.nodes[2].name, "reset", code=69), "reset of a member")
+        tools.ctl("-n", cluster.nodes[2].name, "start_app")
