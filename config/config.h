@@ -138,7 +138,7 @@ struct config {
     double disk_free_relative, memory_relative; /* of the machine's memory; disk: 0: disk_free_limit counts */
     int64_t wal_file_size, wal_size, wal_cache_size, checkpoint_log_bytes;
     int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
-    int64_t consumer_timeout_ms;
+    int64_t consumer_timeout_ms, consumer_disconnected_timeout_ms;
     char default_queue_type[CONFIG_TEXT_MAX];
     int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */
     bool tcp_nodelay, tcp_keepalive, tcp_linger;

@@ -230,6 +230,8 @@ const struct key keys[] = {
      "How long a publish or a question may wait for a majority before it is refused."},
     {"consumer_timeout", KEY_INTEGER, AT(consumer_timeout_ms), "0", 0, INT64_C(4294967295),
      "Milliseconds a consumer may hold a message unacked before it is cancelled; 0: as long as it likes."},
+    {"consumer_disconnected_timeout", KEY_INTEGER, AT(consumer_disconnected_timeout_ms), "0", 0, INT64_C(4294967295),
+     "Milliseconds out of reach after which a node's consumers give back what they hold; 0: cluster.node_timeout_ms."},
     {"default_queue_type", KEY_TEXT, AT(default_queue_type), "", 0, 0,
      "The label of queues that name no x-queue-type, in vhosts that name none; the queues are the same.",
      .choices = "classic|quorum", .example = "quorum"},
@@ -289,7 +291,8 @@ const struct key keys[] = {
      "Other users that may log in from loopback addresses only: loopback_users.NAME = true.",
      .example = "loopback_users.NAME = true"},
     {"node_tags.", KEY_PAIRS, AT(node_tags), "", 0, 0,
-     "What this node is called by: node_tags.az = one. Shown, and used by member-placement-tag, which spreads replicas.",
+     "What this node is called by: node_tags.az = one. Shown, and used by member-placement-tag, which spreads "
+     "replicas.",
      .example = "node_tags.NAME = one"},
     {"default_user_tags.", KEY_PAIRS, AT(default_tags_more), "", 0, 0,
      "Other tags of the default user: default_user_tags.NAME = true.", .example = "default_user_tags.NAME = true"},
@@ -302,7 +305,8 @@ const struct key keys[] = {
      "keys of policies with _ for -.",
      .example = "default_policies.operator.NAME.max_length = 100000"},
     {"default_limits.vhosts.", KEY_PAIRS, AT(default_limits), "", 0, 0,
-     "Limits of each new vhost that fits: default_limits.vhosts.NAME.pattern, max_connections and max_queues; the first "
+     "Limits of each new vhost that fits: default_limits.vhosts.NAME.pattern, max_connections and max_queues; the "
+     "first "
      "NAME that fits counts.",
      .example = "default_limits.vhosts.NAME.max_queues = 1000"},
     {"password_hashing_module", KEY_TEXT, AT(password_hashing_module), "rabbit_password_hashing_sha256", 0, 0,

@@ -41,7 +41,6 @@ static const struct {
     /* limits */
     {"session_max_per_connection", "AMQP 1.0 is not spoken"},
     {"link_max_per_session", "AMQP 1.0 is not spoken"},
-    {"consumer_disconnected_timeout", "cluster.node_timeout_ms says when a silent node's consumers go"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */
     {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},

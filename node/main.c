@@ -247,6 +247,7 @@ static void fill_settings(struct node_settings *s, const struct config *c)
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,
         .heartbeat_ms = (uint32_t)c->heartbeat_ms,
         .node_timeout_ms = (uint32_t)c->cluster_node_timeout_ms,
+        .disconnected_timeout_ms = (uint64_t)c->consumer_disconnected_timeout_ms,
         .disk_free_limit = resources_disk_limit(c),
         .memory_limit = resources_memory_limit(c),
         .memory_total = resources_memory_total(c),

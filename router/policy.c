@@ -217,6 +217,7 @@ bool policy_queue_arguments(const struct topology *t, const struct queue_record 
     at_most(&m, "max-length-bytes", &a->max_length_bytes);
     at_most(&m, "delivery-limit", &a->delivery_limit);
     at_most(&m, "consumer-timeout", &a->consumer_timeout_ms);
+    at_most(&m, "consumer-disconnected-timeout", &a->disconnected_timeout_ms);
     at_most(&m, "delayed-retry-min", &a->delayed_retry_min_ms);
     at_most(&m, "delayed-retry-max", &a->delayed_retry_max_ms);
     if (!has(queue, "x-overflow")) a->overflow = number_of(word(&m, "overflow"), queue_overflow_names, a->overflow);

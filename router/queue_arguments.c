@@ -59,7 +59,8 @@ static bool retry_of(struct slice t, struct queue_arguments *a, struct topology_
     return choice(t, "x-delayed-retry-type", queue_retry_names, &a->delayed_retry, result) &&
            limit(t, "x-delayed-retry-min", QUEUE_TIME_MS_MAX, &a->delayed_retry_min_ms, result) &&
            limit(t, "x-delayed-retry-max", QUEUE_TIME_MS_MAX, &a->delayed_retry_max_ms, result) &&
-           limit(t, "x-consumer-timeout", QUEUE_TIME_MS_MAX, &a->consumer_timeout_ms, result);
+           limit(t, "x-consumer-timeout", QUEUE_TIME_MS_MAX, &a->consumer_timeout_ms, result) &&
+           limit(t, "x-consumer-disconnected-timeout", QUEUE_TIME_MS_MAX, &a->disconnected_timeout_ms, result);
 }
 
 static bool window_of(struct slice t, struct queue_arguments *a, struct topology_result *result)

@@ -20,6 +20,7 @@ struct queue_arguments {
     int64_t delivery_limit;
     int64_t delayed_retry_min_ms, delayed_retry_max_ms;
     int64_t consumer_timeout_ms; /* 0: none */
+    int64_t disconnected_timeout_ms;
     bool deduplicates;
     int64_t window_size, window_ttl_ms; /* x-cache-size, x-cache-ttl of a queue that deduplicates */
     struct slice dead_letter_exchange;

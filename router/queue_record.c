@@ -68,6 +68,7 @@ static bool same_queue(const struct queue_entry *q, const struct topology_comman
                                        "x-delayed-retry-min",
                                        "x-delayed-retry-max",
                                        "x-consumer-timeout",
+                                       "x-consumer-disconnected-timeout",
                                        NULL};
     if (q->base.exclusive != c->exclusive) {
         locked(r, c->name, c->vhost);

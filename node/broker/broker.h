@@ -58,6 +58,7 @@ struct broker_params {
     const struct broker_io *io;
     const struct session_settings *session_settings;
     uint32_t node_timeout_ms;     /* a node silent for so long is declared down: its ports close */
+    uint64_t disconnected_timeout_ms; /* its consumers go earlier, of queues without a time of their own; 0: no */
     uint64_t question_timeout_ms; /* a question without an answer for so long gets 541 */
     const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL; NULL: none */
     bool open_to_all;             /* no users: for the simulator */

@@ -16,6 +16,18 @@ static bool is_down(struct broker *b, uint8_t node)
     return since && b->now_ms - since >= b->params.node_timeout_ms;
 }
 
+/* Out of reach, but not given up yet. */
+static void look_at_silent(struct host *h, uint8_t node, uint32_t epoch)
+{
+    struct broker *b = h->broker;
+    uint64_t timeout = b->params.disconnected_timeout_ms;
+    struct command_node_silent silent = {.node = node,
+                                         .epoch = epoch,
+                                         .silent_ms = b->now_ms - b->down_since_ms[node],
+                                         .timeout_ms = timeout ? timeout : UINT64_MAX};
+    if (queue_machine_loses(h->queues, &silent)) command_node_silent_encode(host_system_writer(h), &silent);
+}
+
 static void look_at_node(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max)
 {
     struct host *h = arg;
@@ -25,6 +37,8 @@ static void look_at_node(void *arg, uint8_t node, uint32_t epoch_min, uint32_t e
     if (is_down(b, node)) command_node_down_encode(host_system_writer(h), node, epoch_max);
     else if (alive && epoch_min < alive) /* its new ports may be here already */
         command_node_down_encode(host_system_writer(h), node, alive - 1);
+    else if (h->queues && b->down_since_ms[node] && !b->io->connected(b->io->self, node))
+        look_at_silent(h, node, epoch_max);
     else if (!alive && !b->down_since_ms[node])
         b->down_since_ms[node] = b->now_ms; /* never seen in this life: its time runs from now */
 }

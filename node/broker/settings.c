@@ -21,6 +21,7 @@ static void copy_settings(struct queue_settings *to, const struct queue_argument
         .delayed_retry_min_ms = from->delayed_retry_min_ms,
         .delayed_retry_max_ms = from->delayed_retry_max_ms,
         .consumer_timeout_ms = from->consumer_timeout_ms,
+        .disconnected_timeout_ms = from->disconnected_timeout_ms,
         .deduplicates = from->deduplicates,
         .window_size = from->window_size,
         .window_ttl_ms = from->window_ttl_ms,

@@ -326,6 +326,25 @@ bool command_history_decode(struct slice payload, struct command_history *c)
     return !r.failed && !reader_left(&r) && c->destination.size <= UINT8_MAX;
 }
 
+void command_node_silent_encode(struct chunk_writer *w, const struct command_node_silent *c)
+{
+    begin(w, 0, COMMAND_NODE_SILENT, 21);
+    buf_put_u8(&w->bytes, c->node);
+    buf_put_le32(&w->bytes, c->epoch);
+    buf_put_le64(&w->bytes, c->silent_ms);
+    buf_put_le64(&w->bytes, c->timeout_ms);
+}
+
+bool command_node_silent_decode(struct slice payload, struct command_node_silent *c)
+{
+    struct reader r = reader_of(payload);
+    c->node = reader_u8(&r);
+    c->epoch = reader_le32(&r);
+    c->silent_ms = reader_le64(&r);
+    c->timeout_ms = reader_le64(&r);
+    return !r.failed && !reader_left(&r);
+}
+
 void command_node_down_encode(struct chunk_writer *w, uint8_t node, uint32_t epoch)
 {
     begin(w, 0, COMMAND_NODE_DOWN, 5);

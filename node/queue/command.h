@@ -38,6 +38,7 @@ enum command_type {
     COMMAND_NODE_DOWN = 13,      /* all ports of a node with an epoch up to this one are closed, for ever */
     COMMAND_DEAD_LETTERED,       /* the targets of this dead letter have it: remove the message */
     COMMAND_HISTORY_FORGET = 16, /* the exchange is gone */
+    COMMAND_NODE_SILENT = 17,    /* a node is out of reach: some queues' consumers do not wait for its end */
     /* meta group (node/meta): payload is a router/topology_command */
     COMMAND_TOPOLOGY = 64, /* replied */
     COMMAND_NOTHING = 65,  /* a committed round trip ("refresh"); replied */
@@ -172,6 +173,7 @@ struct queue_settings {
     int64_t delayed_retry_min_ms; /* a message that came back for the n-th time waits n times as long ... */
     int64_t delayed_retry_max_ms; /* ... but no longer than this */
     int64_t consumer_timeout_ms;  /* 0: none; not set: the consumer's */
+    int64_t disconnected_timeout_ms; /* consumers of a node that is out of reach for so long go */
     bool deduplicates;            /* drops a message whose key one that it holds has ... */
     int64_t window_size;          /* ... or one of the last so many that it held ... */
     int64_t window_ttl_ms;        /* ... for so long */
@@ -190,6 +192,12 @@ struct command_history {
 struct command_node_down {
     uint8_t node;
     uint32_t epoch; /* ports of the node with an epoch <= this */
+};
+struct command_node_silent {
+    uint8_t node;
+    uint32_t epoch;      /* up to this one */
+    uint64_t silent_ms;  /* for so long */
+    uint64_t timeout_ms; /* of queues without their own; UINT64_MAX: none */
 };
 struct command_dead_lettered {
     uint64_t first; /* dead-letter numbers, see EFFECT_DEAD_LETTER */
@@ -237,6 +245,7 @@ bool command_get_decode(struct slice payload, uint64_t *queue, uint8_t *flags); 
 bool command_delete_decode(struct slice payload, struct command_delete *c);
 bool command_configure_decode(struct slice payload, struct command_configure *c);
 bool command_history_decode(struct slice payload, struct command_history *c);
+bool command_node_silent_decode(struct slice payload, struct command_node_silent *c);
 bool command_node_down_decode(struct slice payload, struct command_node_down *c);
 bool command_dead_lettered_decode(struct slice payload, struct command_dead_lettered *c);
 
@@ -270,6 +279,7 @@ void command_delete_encode(struct chunk_writer *w, uint64_t queue, uint8_t flags
 void command_configure_encode(struct chunk_writer *w, const struct command_configure *c);
 void command_empty_encode(struct chunk_writer *w, uint8_t type); /* close, receipt, nothing */
 void command_history_encode(struct chunk_writer *w, uint8_t type, const struct command_history *c);
+void command_node_silent_encode(struct chunk_writer *w, const struct command_node_silent *c);
 void command_node_down_encode(struct chunk_writer *w, uint8_t node, uint32_t epoch);
 void command_dead_lettered_encode(struct chunk_writer *w, uint64_t first, uint64_t last);
 void command_topology_encode(struct chunk_writer *w, struct slice topology_command);

@@ -246,6 +246,13 @@ void consumer_took(struct queue_machine *m, struct consumer *c); /* a delivery, 
 void consumers_watch(struct queue_machine *m, struct queue *q);  /* the timeouts may have changed */
 void consumers_time_out(struct queue_machine *m, struct queue *q, struct effects *effects);
 
+/* The consumer is cancelled; what it held goes back with this outcome, as if the client had settled it. */
+void consumer_give_up(struct queue_machine *m, struct consumer *c, uint64_t timeout_ms, uint8_t outcome,
+                      struct effects *effects);
+
+/* disconnected.c */
+void node_silent(struct queue_machine *m, const struct command_node_silent *s, struct effects *effects);
+
 /* expire.c */
 enum { EXPIRE_PAGES_MAX = 64 /* pages that one run of the timers looks through */ };
 void timer_restore(struct queue_machine *m, struct queue *q, uint64_t at_ms);

@@ -167,12 +167,16 @@ static void system_command(struct queue_machine *m, const struct command *comman
                            struct effects *effects)
 {
     struct command_node_down down;
+    struct command_node_silent silent;
     struct command_history history;
     (void)chunk;
     switch (command->type) {
     case COMMAND_NODE_DOWN:
         if (command_node_down_decode(command->payload, &down))
             port_table_node_down(&m->ports, down.node, down.epoch, effects);
+        return;
+    case COMMAND_NODE_SILENT:
+        if (command_node_silent_decode(command->payload, &silent)) node_silent(m, &silent, effects);
         return;
     case COMMAND_DEAD_LETTERED:
         dead_lettered(m, command, effects);

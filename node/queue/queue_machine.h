@@ -16,6 +16,7 @@ enum {
 };
 
 struct queue_machine;
+struct command_node_silent;
 
 struct queue_machine *queue_machine_create(uint32_t group, struct store *store);
 void queue_machine_destroy(struct queue_machine *m);
@@ -34,6 +35,9 @@ void queue_machine_dead_letters(struct queue_machine *m, uint64_t after, size_t 
 
 /* Repeats EFFECT_QUEUE_UNUSED for the queues that are still there (a new leader asks: the old one may have died with it). */
 void queue_machine_unused(struct queue_machine *m, struct effects *effects);
+
+/* COMMAND_NODE_SILENT would take something from the node. */
+bool queue_machine_loses(struct queue_machine *m, const struct command_node_silent *silent);
 
 /* Messages that exchanges keep back in this group until their delay is over. */
 uint64_t queue_machine_postponed(const struct queue_machine *m);

@@ -53,15 +53,16 @@ static uint64_t oldest(const struct consumer *c)
 }
 
 /* First it is gone, then what it held is there for others. */
-static void time_out(struct queue_machine *m, struct consumer *c, struct effects *effects)
+void consumer_give_up(struct queue_machine *m, struct consumer *c, uint64_t timeout_ms, uint8_t outcome,
+                      struct effects *effects)
 {
     struct consumer gone = *c;
     const struct unacked_item *item;
     uint64_t dseq = 0;
-    consumer_tell_cancelled(c, timeout_of(c), effects);
+    consumer_tell_cancelled(c, timeout_ms, effects);
     consumer_remove(m, c, effects);
     while ((item = unacked_next(gone.port, &dseq)))
-        if (holds(&gone, item)) settle_range(m, gone.port, dseq, dseq, SETTLE_REQUEUE, effects);
+        if (holds(&gone, item)) settle_range(m, gone.port, dseq, dseq, outcome, effects);
     stir(m, gone.queue);
     LIST_FOR(&gone.port->consumers, link) /* the port's own limit has room again */
     stir(m, LIST_ITEM(link, struct consumer, port_link)->queue);
@@ -75,7 +76,7 @@ void consumers_time_out(struct queue_machine *m, struct queue *q, struct effects
     {
         struct consumer *c = LIST_ITEM(link, struct consumer, queue_link);
         if (time_of(c) <= m->now_ms) c->oldest_ms = oldest(c);
-        if (time_of(c) <= m->now_ms) time_out(m, c, effects);
+        if (time_of(c) <= m->now_ms) consumer_give_up(m, c, timeout_of(c), SETTLE_REQUEUE, effects);
         else lower(m, q, time_of(c));
     }
 }

@@ -58,6 +58,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
         .io = &s->broker_io,
         .session_settings = &s->settings->session,
         .node_timeout_ms = s->settings->node_timeout_ms,
+        .disconnected_timeout_ms = s->settings->disconnected_timeout_ms,
         .local_users = s->settings->local_users,
         .question_timeout_ms = s->settings->session.publish_timeout_ms,
     };

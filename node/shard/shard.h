@@ -43,6 +43,7 @@ struct node_settings {
     const uint8_t *secret;
     size_t secret_size;
     uint32_t election_timeout_ms, heartbeat_ms, node_timeout_ms;
+    uint64_t disconnected_timeout_ms;       /* 0: consumers of a silent node go with it */
     uint64_t disk_free_limit, memory_limit; /* bytes, at the start (node_limit_any()); 0: no alarm */
     uint64_t memory_total;                  /* of the machine */
     uint64_t log_file_size, log_bytes_max, log_cache_size, checkpoint_log_bytes, transfer_rate;

@@ -1,5 +1,6 @@
 """What clients of the surviving nodes see when nodes die, stop, or lose their majority."""
 
+import signal
 import subprocess
 import time
 
@@ -54,6 +55,35 @@ def consumer_keeps_what_it_holds(settings):
         kit.check(consumer.poll(1) is None, "something came twice")
         kit.wait_for("the queue is empty", lambda: kit.queue_facts(home, queue)["messages"] == 0)
         consumer.close()
+
+
+def test_disconnected_consumer_gives_back():
+    """A node hangs: its consumers lose what they hold after the queue's time, before the node is given up, and go on elsewhere"""
+    with kit.cluster() as cluster:
+        home = cluster.nodes[0]
+        consumer = kit.connect(home)
+        for at in range(32):
+            queue = f"soon.{at}"
+            kit.declare(consumer, queue, arguments={"x-consumer-disconnected-timeout": 1500})
+            if cluster.leader(queue) is not home:
+                break
+        other = kit.connect(kit.others(cluster, home)[0])
+        kit.publish(consumer, queue, [b"m"])
+        consumer.call(1, "basic.consume", queue=queue, consumer_tag="c")
+        held = consumer.poll(5)
+        kit.check_equal(held.body, b"m", "delivered")
+        home.process.send(signal.SIGSTOP)
+        began = time.monotonic()
+        kit.wait_for("the message for others", lambda: kit.queue_facts(kit.others(cluster, home)[0], queue)["messages_ready"])
+        kit.check(1 < time.monotonic() - began < 8, "neither at once nor when the node is given up")
+        got = kit.get(other, queue)
+        kit.check_equal((got.body, got.fields["redelivered"]), (b"m", True), "what another consumer gets")
+        home.process.send(signal.SIGCONT)
+        event = consumer.poll(5)
+        kit.check_equal((event.name, event.fields["consumer_tag"]), ("basic.cancel", "c"), "what the consumer hears")
+        consumer.ack(1, held.fields["delivery_tag"])
+        kit.publish(consumer, queue, [b"next"])
+        kit.check_equal(kit.get(consumer, queue).body, b"next", "its connection goes on")
 
 
 def test_stream_is_exact_through_leader_changes():

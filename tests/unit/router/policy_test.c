@@ -117,6 +117,7 @@ static void arguments_and_policies_go_together(void **state)
         t, "p", "queues", 0, "q",
         "{\"max-length\":9,\"message-ttl\":50,\"expires\":77,\"delivery-limit\":0,\"overflow\":\"reject-publish\","
         "\"dead-letter-exchange\":\"theirs\",\"dead-letter-routing-key\":\"k\",\"consumer-timeout\":8,"
+        "\"consumer-disconnected-timeout\":12,"
         "\"delayed-retry-type\":\"failed\",\"delayed-retry-min\":2,\"delayed-retry-max\":3}");
     assert_true(policy_queue_arguments(t, &q, &a));
     assert_int_equal(a.max_length, 5);
@@ -128,6 +129,7 @@ static void arguments_and_policies_go_together(void **state)
     assert_true(slice_is(a.dead_letter_exchange, "mine"));
     assert_true(slice_is(a.dead_letter_routing_key, "k"));
     assert_int_equal(a.consumer_timeout_ms, 8);
+    assert_int_equal(a.disconnected_timeout_ms, 12);
     assert_int_equal(a.delayed_retry, 2);
     assert_int_equal(a.delayed_retry_min_ms, 2);
     assert_int_equal(a.delayed_retry_max_ms, 3);

@@ -171,6 +171,7 @@ static inline struct queue_settings plain_settings(void)
                                    .delayed_retry_min_ms = QUEUE_NO_LIMIT,
                                    .delayed_retry_max_ms = QUEUE_NO_LIMIT,
                                    .consumer_timeout_ms = QUEUE_NO_LIMIT,
+                                   .disconnected_timeout_ms = QUEUE_NO_LIMIT,
                                    .window_size = QUEUE_NO_LIMIT,
                                    .window_ttl_ms = QUEUE_NO_LIMIT};
 }
