@@ -394,6 +394,7 @@ void node_start(struct sim_node *n)
                                    .io = &n->broker_io,
                                    .session_settings = &n->w->session,
                                    .node_timeout_ms = 8000,
+                                   .disconnected_timeout_ms = n->w->options.seed % 2 ? 1500 : 0,
                                    .question_timeout_ms = n->w->session.publish_timeout_ms,
                                    .open_to_all = true,
                                    .drop_acks = n->w->options.bugs.drop_acks};
