@@ -348,17 +348,25 @@ struct machine queue_machine_as_machine(struct queue_machine *m)
     return (struct machine){&ops, m};
 }
 
-void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint64_t in_hand, struct effects *effects)
+static void tell_cancelled(const struct machine_port *port, struct effects *effects)
 {
-    if (!port_table_hello(&m->ports, id, known, effects)) return;
-    struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
-    const struct unacked_item *item;
-    for (uint32_t i = 0; port && i < port->cancelled_count; i++) {
-        struct effect *e = effects_add(effects, EFFECT_CANCELLED, id);
+    for (uint32_t i = 0; i < port->cancelled_count; i++) {
+        struct effect *e = effects_add(effects, EFFECT_CANCELLED, port->base.id);
         e->consumer = port->cancelled[i].consumer;
         e->a = port->cancelled[i].timeout_ms;
     }
-    while (port && in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
+}
+
+/* Cancelled consumers are told twice: before the last reply, which a client takes as proof that what it acked before is
+ * gone; and after it, for that reply may be the one that announces the consumer. */
+void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint64_t in_hand, struct effects *effects)
+{
+    struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
+    const struct unacked_item *item;
+    if (port) tell_cancelled(port, effects);
+    if (!port_table_hello(&m->ports, id, known, effects) || !port) return;
+    tell_cancelled(port, effects);
+    while (in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
         emit_delivery(m, port, in_hand, item, effects);
 }
 

@@ -5,6 +5,7 @@
 
 #include "node/amqp/frame.h"
 #include "node/amqp/method.h"
+#include "node/amqp/table.h"
 #include "tests/sim/sim.h"
 
 enum { WINDOW = 8, PREFETCH = 6, RETRY_MS = 40, HELD_MAX = 64, PADDING = 200, PROBE_EVERY_MS = 400, STUCK_MS = 30000 };
@@ -61,7 +62,7 @@ struct client *client_create(struct world *w, unsigned number)
     c->w = w;
     c->number = number;
     c->consumer = number >= SIM_PUBLISHERS;
-    c->queue = (number - SIM_PUBLISHERS) % SIM_QUEUES;
+    if (c->consumer) c->queue = w->consumer_queue[number - SIM_PUBLISHERS];
     return c;
 }
 
@@ -74,7 +75,7 @@ static void say(struct client *c, uint16_t channel, const struct amqp_method *m)
 
 static void release_everything(struct client *c)
 {
-    for (unsigned i = 0; i < c->held_count; i++) ledger_released(c->w->ledger, c->held[i].id, false);
+    for (unsigned i = 0; i < c->held_count; i++) ledger_released(c->w->ledger, c->held[i].id, c->queue, RELEASE_LOST);
     c->held_count = c->acked_count = c->proving = 0;
     c->probing = false;
     for (unsigned i = 0; i < WINDOW; i++)
@@ -135,12 +136,39 @@ static void queue_name(unsigned queue, char name[16])
 static void declare(struct client *c, unsigned queue, bool passive)
 {
     char name[16];
+    struct buf arguments = {0};
     queue_name(queue, name);
+    kind_put_arguments(c->w, queue, &arguments);
     struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
     m.queue_declare.queue = slice_str(name);
     m.queue_declare.durable = true;
     m.queue_declare.passive = passive;
+    m.queue_declare.arguments = buf_slice(&arguments);
     say(c, 1, &m);
+    buf_close(&arguments);
+}
+
+/* A publisher's: the exchange that delays, and its binding. */
+static void declare_exchange(struct client *c)
+{
+    struct buf arguments = {0};
+    struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DECLARE);
+    amqp_table_put_string(&arguments, "x-delayed-type", slice_str("direct"));
+    m.exchange_declare.exchange = slice_str(KIND_DELAYED_EXCHANGE);
+    m.exchange_declare.type = slice_str("x-delayed-message");
+    m.exchange_declare.durable = true;
+    m.exchange_declare.arguments = buf_slice(&arguments);
+    say(c, 1, &m);
+    buf_close(&arguments);
+    for (unsigned q = 0; q < c->w->queue_count; q++) {
+        char name[16];
+        if (c->w->kinds[q] != KIND_DELAYED) continue;
+        queue_name(q, name);
+        m = amqp_method_of(AMQP_QUEUE_BIND);
+        m.queue_bind.queue = m.queue_bind.routing_key = slice_str(name);
+        m.queue_bind.exchange = slice_str(KIND_DELAYED_EXCHANGE);
+        say(c, 1, &m);
+    }
 }
 
 static void publish(struct client *c, uint64_t id, unsigned queue)
@@ -150,19 +178,14 @@ static void publish(struct client *c, uint64_t id, unsigned queue)
     int size = snprintf(body, sizeof body, "%llu ", (unsigned long long)id);
     size += (int)random_below(&c->w->random, PADDING);
     struct amqp_method m = amqp_method_of(AMQP_BASIC_PUBLISH);
-    m.basic_publish.routing_key = slice_str(name);
-    m.basic_publish.mandatory = true;
+    struct buf properties = {0};
+    kind_publish(c->w, queue, id, name, &m, &properties);
     say(c, 1, &m);
-    static const uint8_t no_properties[2];
-    amqp_header_put(&c->input, 1, (uint64_t)size, slice_of(no_properties, 2));
+    amqp_header_put(&c->input, 1, (uint64_t)size, buf_slice(&properties));
+    buf_close(&properties);
     amqp_body_put(&c->input, 1, slice_of(body, (size_t)size), 0);
     c->open[++c->next_tag % WINDOW] = id;
     c->open_count++;
-}
-
-static unsigned queue_of(uint64_t id)
-{
-    return (unsigned)(id % SIM_QUEUES);
 }
 
 static void publish_some(struct client *c)
@@ -172,14 +195,27 @@ static void publish_some(struct client *c)
             uint64_t id = c->again[0];
             memmove(c->again, c->again + 1, --c->again_count * sizeof c->again[0]);
             ledger_republish(c->w->ledger, id);
-            publish(c, id, queue_of(id));
+            publish(c, id, kind_queue_of(c->w, id));
             continue;
         }
         if (c->finishing || !random_percent(&c->w->random, 12)) return;
         uint64_t id = ledger_count(c->w->ledger) + 1;
-        CHECK(ledger_publish(c->w->ledger, queue_of(id), c->number) == id);
-        publish(c, id, queue_of(id));
+        CHECK(ledger_publish(c->w->ledger, kind_queue_of(c->w, id), c->number) == id);
+        publish(c, id, kind_queue_of(c->w, id));
     }
+}
+
+static void settle(struct client *c, struct held h)
+{
+    bool rejects = kind_rejects(c->w, c->queue, h.id);
+    bool requeues = random_percent(&c->w->random, 10) && !c->finishing;
+    enum release how = requeues ? RELEASE_REQUEUED : rejects ? RELEASE_REJECTED : RELEASE_ACKED;
+    struct amqp_method m = amqp_method_of(how == RELEASE_ACKED ? AMQP_BASIC_ACK : AMQP_BASIC_NACK);
+    if (how == RELEASE_ACKED) m.basic_ack.delivery_tag = h.tag;
+    else m.basic_nack = (struct amqp_basic_nack){.delivery_tag = h.tag, .requeue = requeues};
+    if (!requeues && c->acked_count < 256) c->acked[c->acked_count++] = h.id;
+    say(c, 1, &m);
+    ledger_released(c->w->ledger, h.id, c->queue, how);
 }
 
 static void settle_some(struct client *c)
@@ -190,16 +226,7 @@ static void settle_some(struct client *c)
             i++;
             continue;
         }
-        bool ack = !random_percent(&c->w->random, 10) || c->finishing;
-        struct amqp_method m = amqp_method_of(ack ? AMQP_BASIC_ACK : AMQP_BASIC_NACK);
-        if (ack) {
-            m.basic_ack.delivery_tag = h.tag;
-            if (c->acked_count < 256) c->acked[c->acked_count++] = h.id;
-        } else {
-            m.basic_nack = (struct amqp_basic_nack){.delivery_tag = h.tag, .requeue = true};
-        }
-        say(c, 1, &m);
-        ledger_released(c->w->ledger, h.id, ack);
+        settle(c, h);
         c->held[i] = c->held[--c->held_count];
     }
     if (c->probing || !c->acked_count || c->w->now_ms < c->probe_ms) return;
@@ -240,17 +267,18 @@ static void delivery_whole(struct client *c)
 static void declared(struct client *c)
 {
     if (c->stage == RUNNING) {
-        for (unsigned i = 0; i < c->proving; i++) ledger_ack_known(c->w->ledger, c->acked[i]);
+        for (unsigned i = 0; i < c->proving; i++) ledger_settled(c->w->ledger, c->acked[i], c->queue);
         memmove(c->acked, c->acked + c->proving, (c->acked_count - c->proving) * sizeof c->acked[0]);
         c->acked_count -= c->proving;
         c->proving = 0;
         c->probing = false;
         return;
     }
-    if (++c->declared < SIM_QUEUES) { /* a publisher declares what it publishes to */
+    if (++c->declared < c->w->queue_count) { /* a publisher declares what it publishes to */
         declare(c, c->declared, false);
         return;
     }
+    if (c->w->options.features && !c->consumer) declare_exchange(c);
     struct amqp_method m = amqp_method_of(c->consumer ? AMQP_BASIC_QOS : AMQP_CONFIRM_SELECT);
     if (c->consumer) m.basic_qos.prefetch_count = PREFETCH;
     say(c, 1, &m);
@@ -308,7 +336,7 @@ static bool hear(struct client *c, const struct amqp_method *m)
         c->stage = CHANNEL;
         return true;
     case AMQP_CHANNEL_OPEN_OK:
-        c->declared = c->consumer ? SIM_QUEUES - 1 : 0;
+        c->declared = c->consumer ? c->w->queue_count - 1 : 0;
         declare(c, c->consumer ? c->queue : 0, false);
         c->stage = DECLARING;
         return true;
@@ -320,6 +348,8 @@ static bool hear(struct client *c, const struct amqp_method *m)
         selected(c);
         return true;
     case AMQP_BASIC_CONSUME_OK:
+    case AMQP_EXCHANGE_DECLARE_OK:
+    case AMQP_QUEUE_BIND_OK:
         return true;
     case AMQP_BASIC_ACK:
         confirmed(c, m->basic_ack.delivery_tag, m->basic_ack.multiple, true);

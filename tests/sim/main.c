@@ -16,9 +16,12 @@ static const char help[] = "usage: warren-sim [OPTIONS]\n\n"
                            "  --settle MS      patience afterwards (default 40000)\n"
                            "  --calm           no faults\n"
                            "  --membership     five nodes; replicas come and go, too\n"
+                           "  --features       queues of all kinds, and policies that change\n"
                            "  --bug NAME       breaks the product on purpose; then it is a failure when no seed finds "
                            "it: confirm-before-sync, skip-sync, drop-acks,\n"
-                           "                   stale-completion, send-before-vote, repair-1 .. repair-10\n"
+                           "                   stale-completion, send-before-vote, repair-1 .. repair-10;\n"
+                           "                   with --features: ignore-KIND for dedup, delayed, priority, single,\n"
+                           "                   rejected, retry, timeout (priority and timeout: with --calm)\n"
                            "  -v               tells everything that happens\n\n"
                            "Exit code: 0 all promises kept (or the planted bug was found), 1 not, 2 usage.\n";
 
@@ -35,6 +38,8 @@ static bool plant(struct sim_bugs *bugs, const char *name)
     if (!strcmp(name, "drop-acks")) return bugs->drop_acks = true;
     if (!strcmp(name, "stale-completion")) return bugs->stale_completion = true;
     if (!strcmp(name, "send-before-vote")) return bugs->send_before_vote = true;
+    if (!strncmp(name, "ignore-", 7) && kind_of_word(name + 7) > KIND_PLAIN)
+        return (bugs->ignored_kind = (unsigned)kind_of_word(name + 7)) > 0;
     if (sscanf(name, "repair-%u", &bugs->repair_off) == 1) return bugs->repair_off >= 1 && bugs->repair_off <= 10;
     return false;
 }
@@ -81,9 +86,10 @@ static int run(const struct course *c)
             return 0;
         }
         if (!kept) {
-            printf("seed %llu: FAILED: %s\nrepeat it with: warren-sim --seeds %llu-%llu --run %llu%s -v\n",
+            printf("seed %llu: FAILED: %s\nrepeat it with: warren-sim --seeds %llu-%llu --run %llu%s%s%s -v\n",
                    (unsigned long long)seed, why, (unsigned long long)seed, (unsigned long long)seed,
-                   (unsigned long long)options.run_ms, options.membership ? " --membership" : "");
+                   (unsigned long long)options.run_ms, options.membership ? " --membership" : "",
+                   options.features ? " --features" : "", options.calm ? " --calm" : "");
             return 1;
         }
         printf("seed %llu: %s\n", (unsigned long long)seed, why);
@@ -95,15 +101,12 @@ static int run(const struct course *c)
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {{"seeds", required_argument, NULL, 's'},
-                                          {"forever", no_argument, NULL, 'f'},
-                                          {"run", required_argument, NULL, 'r'},
-                                          {"settle", required_argument, NULL, 't'},
-                                          {"calm", no_argument, NULL, 'c'},
-                                          {"bug", required_argument, NULL, 'b'},
-                                          {"membership", no_argument, NULL, 'm'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option names[] = {
+        {"seeds", required_argument, NULL, 's'}, {"forever", no_argument, NULL, 'f'},
+        {"run", required_argument, NULL, 'r'},   {"settle", required_argument, NULL, 't'},
+        {"calm", no_argument, NULL, 'c'},        {"bug", required_argument, NULL, 'b'},
+        {"membership", no_argument, NULL, 'm'},  {"features", no_argument, NULL, 'F'},
+        {"help", no_argument, NULL, 'h'},        {0}};
     struct course c = {.options = {.run_ms = 12000, .settle_ms = 40000}, .first = 1, .last = 20};
     unsigned long long first, last;
     int option;
@@ -129,6 +132,9 @@ int main(int argc, char **argv)
             break;
         case 'm':
             c.options.membership = true;
+            break;
+        case 'F':
+            c.options.features = true;
             break;
         case 'b':
             c.bug = optarg;

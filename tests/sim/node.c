@@ -450,7 +450,7 @@ void node_crash(struct sim_node *n)
     n->ghost = true;
     struct disk *after = disk_after_crash(n->disk, random_u64(&n->w->random));
     n->running = false;
-    for (unsigned i = 0; i < SIM_CLIENTS; i++)
+    for (unsigned i = 0; i < n->w->client_count; i++)
         if (n->w->clients[i]) client_node_gone(n->w->clients[i], n->id);
     tear_down(n);
     disk_destroy(n->disk);

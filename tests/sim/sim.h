@@ -21,10 +21,12 @@ enum {
     SIM_NODES_MAX = 5, /* with those that may come in */
     SIM_QUEUE_GROUPS = 3,
     SIM_GROUPS = SIM_QUEUE_GROUPS + 1,
-    SIM_QUEUES = 4,
+    SIM_QUEUES_MAX = 10,
     SIM_PUBLISHERS = 3,
-    SIM_CONSUMERS = 4,
-    SIM_CLIENTS = SIM_PUBLISHERS + SIM_CONSUMERS,
+    SIM_CONSUMERS_MAX = 12,
+    SIM_CLIENTS_MAX = SIM_PUBLISHERS + SIM_CONSUMERS_MAX,
+    SIM_PRIORITIES = 3,
+    SIM_POLICIES_MAX = 200,
     SIM_LINK_SILENCE_MS = 1000, /* a link that carries nothing for so long is given up */
 };
 
@@ -33,7 +35,8 @@ struct world;
 /* What may be broken on purpose. */
 struct sim_bugs {
     bool confirm_before_sync, skip_sync, drop_acks, stale_completion, send_before_vote;
-    unsigned repair_off; /* 1..10; 0: none */
+    unsigned repair_off;   /* 1..10; 0: none */
+    unsigned ignored_kind; /* what this kind of queue asks for is not heard; 0: none */
 };
 
 struct sim_options {
@@ -42,6 +45,7 @@ struct sim_options {
     uint64_t settle_ms; /* patience afterwards */
     bool calm;          /* no faults at all */
     bool membership;    /* replicas come and go, too */
+    bool features;      /* queues of all kinds, and policies that change */
     bool verbose;
     struct sim_bugs bugs;
 };
@@ -117,6 +121,45 @@ void node_up(struct sim_node *n, uint8_t peer);
 void node_down(struct sim_node *n, uint8_t peer, bool dead);
 void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blob);
 
+/* --- kinds.c: what is special about a queue, and what its clients do about it --- */
+enum sim_kind {
+    KIND_PLAIN,
+    KIND_DEDUP,    /* publishers repeat under a key: one copy */
+    KIND_DELAYED,  /* not before its time */
+    KIND_PRIORITY, /* the higher first; in order within one */
+    KIND_SINGLE,   /* one consumer at a time; who was replaced never comes back */
+    KIND_REJECTED, /* what is rejected comes to the queue of KIND_DEAD, once */
+    KIND_DEAD,
+    KIND_RETRY,   /* what is given back does not come again at once */
+    KIND_TIMEOUT, /* who holds a message for too long loses it */
+    KIND_COUNT,
+};
+enum {
+    KIND_RETRY_MIN_MS = 200,
+    KIND_TIMEOUT_MS = 1000,
+    KIND_SLACK_MS = 1500, /* a write may be slow: in a calm cluster everything that is due has happened after this */
+};
+#define KIND_DELAYED_EXCHANGE "late"
+void kinds_choose(struct world *w);
+int kind_of_word(const char *word); /* as in --bug ignore-WORD; -1: there is none */
+unsigned kind_queue_of(const struct world *w, uint64_t id);
+unsigned kind_priority_of(const struct world *w, unsigned queue, uint64_t id);
+uint64_t kind_delay_ms(const struct world *w, unsigned queue, uint64_t id);
+bool kind_rejects(const struct world *w, unsigned queue, uint64_t id);
+void kind_put_arguments(const struct world *w, unsigned queue, struct buf *table);
+/* Exchange, routing key and properties (appended) of a publish. `name` lives as long as the method. */
+struct amqp_method;
+void kind_publish(const struct world *w, unsigned queue, uint64_t id, const char *name, struct amqp_method *m,
+                  struct buf *properties);
+struct sim_policy {
+    struct world *w;
+    unsigned number;
+    uint64_t sent_ms, answered_ms;
+};
+/* Sets a policy now and then; at rest every node has the last one that was answered for. */
+void policies_change(struct world *w);
+void policies_compare(struct world *w);
+
 /* --- client.c --- */
 struct client;
 struct client *client_create(struct world *w, unsigned number);
@@ -136,9 +179,10 @@ void ledger_confirmed(struct ledger *l, uint64_t id);
 void ledger_nacked(struct ledger *l, uint64_t id);
 /* A message came to a consumer. `channel`: a number for the consumer's channel, never used again. */
 void ledger_delivered(struct ledger *l, uint64_t id, unsigned queue, uint64_t channel, bool redelivered);
-void ledger_released(struct ledger *l, uint64_t id,
-                     bool acked);                     /* acked or requeued by its consumer, or its channel broke */
-void ledger_ack_known(struct ledger *l, uint64_t id); /* the broker answered something that was asked after the ack */
+enum release { RELEASE_LOST /* the channel broke */, RELEASE_ACKED, RELEASE_REQUEUED, RELEASE_REJECTED };
+void ledger_released(struct ledger *l, uint64_t id, unsigned queue, enum release how);
+/* The broker answered something that was asked after the ack or the rejection. */
+void ledger_settled(struct ledger *l, uint64_t id, unsigned queue);
 bool ledger_complete(struct ledger *l, char *why, size_t size); /* every confirmed message came */
 uint64_t ledger_count(const struct ledger *l);
 uint64_t ledger_confirmed_count(const struct ledger *l);
@@ -171,7 +215,13 @@ struct world {
     uint8_t node_count;
     struct net_pair pairs[SIM_NODES_MAX * (SIM_NODES_MAX - 1) / 2];
     unsigned pair_count;
-    struct client *clients[SIM_CLIENTS];
+    struct client *clients[SIM_CLIENTS_MAX];
+    unsigned client_count;
+    uint8_t kinds[SIM_QUEUES_MAX]; /* enum sim_kind, by queue */
+    unsigned queue_count;
+    uint8_t consumer_queue[SIM_CONSUMERS_MAX];
+    struct sim_policy policies[SIM_POLICIES_MAX];
+    unsigned policy_count;
     struct ledger *ledger;
     struct agreement *agreement;
     struct placement placement;

@@ -187,14 +187,14 @@ static void tick(struct world *w)
     w->now_ms++;
     start_what_is_due(w);
     net_tick(w);
-    for (unsigned i = 0; i < SIM_CLIENTS && !w->failed; i++) client_tick(w->clients[i]);
+    for (unsigned i = 0; i < w->client_count && !w->failed; i++) client_tick(w->clients[i]);
     for (uint8_t node = 1; node <= w->node_count && !w->failed; node++) node_tick(w->nodes[node]);
     fleeting_tick(w);
 }
 
 static bool still(const struct world *w)
 {
-    for (unsigned i = 0; i < SIM_CLIENTS; i++)
+    for (unsigned i = 0; i < w->client_count; i++)
         if (!client_content(w->clients[i])) return false;
     for (uint8_t node = 1; node <= w->node_count; node++) {
         const struct sim_node *n = w->nodes[node];
@@ -222,7 +222,7 @@ static const char *what_moves(const struct world *w)
     static const char *const states[] = {"offline", "starting",  "tuning",    "opening",
                                          "channel", "declaring", "selecting", "running"};
     (void)states;
-    for (unsigned i = 0; i < SIM_CLIENTS; i++)
+    for (unsigned i = 0; i < w->client_count; i++)
         if (!client_content(w->clients[i]))
             return i < SIM_PUBLISHERS ? "a publisher waits for confirms" : "a consumer is not at rest";
     for (uint8_t node = 1; node <= w->node_count; node++)
@@ -250,7 +250,7 @@ static void tell_groups(struct world *w)
 static void settle(struct world *w)
 {
     heal(w);
-    for (unsigned i = 0; i < SIM_CLIENTS; i++) client_finish(w->clients[i]);
+    for (unsigned i = 0; i < w->client_count; i++) client_finish(w->clients[i]);
     uint64_t end = w->now_ms + w->options.settle_ms, still_since = 0;
     while (!w->failed && w->now_ms < end) {
         tick(w);
@@ -303,13 +303,14 @@ static void setup(struct world *w)
     w->ledger = ledger_create(w);
     w->agreement = agreement_create(w);
     net_open(w);
+    kinds_choose(w);
     for (uint8_t node = 1; node <= w->node_count; node++) w->nodes[node] = node_create(w, node);
-    for (unsigned i = 0; i < SIM_CLIENTS; i++) w->clients[i] = client_create(w, i);
+    for (unsigned i = 0; i < w->client_count; i++) w->clients[i] = client_create(w, i);
 }
 
 static void tear_down(struct world *w)
 {
-    for (unsigned i = 0; i < SIM_CLIENTS; i++) client_destroy(w->clients[i]);
+    for (unsigned i = 0; i < w->client_count; i++) client_destroy(w->clients[i]);
     for (uint8_t node = 1; node <= w->node_count; node++) node_destroy(w->nodes[node]);
     net_close(w);
     ledger_destroy(w->ledger);
@@ -325,11 +326,13 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
     while (!w->failed && w->now_ms < end) {
         fates(w);
         change_members(w);
+        policies_change(w);
         tick(w);
     }
     if (!w->failed) settle(w);
     if (!w->failed) compare_at_rest(w);
     fleeting_compare(w);
+    if (!w->failed) policies_compare(w);
     bool kept = !w->failed;
     snprintf(why, why_size, "%s", kept ? "" : w->why);
     if (kept)

@@ -235,7 +235,7 @@ static void a_new_leader_says_again_who_was_cancelled(void **state)
     for (int again = 0; again < 2; again++) {
         effects_clear(&b->effects);
         queue_machine_hello(b->queues, bench_port(1), true, 1, &b->effects);
-        hears(b, "1:ok 0 0; 1:cancelled c2 after 50; 1:cancelled c1");
+        hears(b, "1:cancelled c2 after 50; 1:cancelled c1; 1:ok 0 0; 1:cancelled c2 after 50; 1:cancelled c1");
         restart(b);
     }
 }
