@@ -25,9 +25,9 @@ static json_t *member_json(struct shard *s, uint8_t node)
         replicas += p->count && memchr(p->nodes, node, p->count);
         first += p->count && p->nodes[0] == node;
     }
-    return json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:i, s:i}", "id", node, "name",
+    return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:b, s:i, s:i}", "id", node, "name",
                      json_slice(slice_str(*m->name ? m->name : shard_node_name(s, node))), "address", m->address,
-                     "zone", m->zone, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
+                     "zone", m->zone, "tags", m->tags, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
                      replicas, "preferred_leader_of", first);
 }
 

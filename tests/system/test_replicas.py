@@ -79,9 +79,40 @@ def test_a_policy_raises_and_lowers_under_load():
         check_nothing_lost(node, load)
 
 
+def tag_nodes(cluster, values):
+    """Starts all nodes again, each with its own node_tags.az."""
+    kit.kill(*cluster.nodes)
+    for node, value in zip(cluster.nodes, values):
+        def write(node=node, plain=node.write_config, value=value):
+            plain()
+            with (node.dir / "warren.conf").open("a") as file:
+                file.write(f"node_tags.az = {value}\n")
+        node.write_config = write
+    kit.start(cluster, *cluster.nodes)
+
+
 @kit.limit(150)
-def test_replicas_are_pinned_and_spread():
-    """ha-mode nodes pins replicas; member-placement-tag puts them on nodes with different values of a tag"""
+def test_replicas_are_spread_over_values_of_a_tag():
+    """x-member-placement-tag, and the policy, put replicas on nodes with different values of node_tags; the overview shows those"""
+    with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
+        tag_nodes(cluster, ["one", "one", "one", "two", "three"])
+        node = cluster.node(1)
+        kit.check_equal(node.get_json("/api/overview")["node_tags"], {"az": "one"}, "tags of node 1")
+        kit.wait_for("tags are known", lambda: all(member["tags"].startswith("az=") for member in cluster.members()["members"]))
+        cluster.wait_settled(30)
+        with kit.connected(node) as connection:
+            for at in range(3):
+                declare_sized(connection, f"spread-{at}", x_member_placement_tag="az")
+                kit.check(set(members(node, f"spread-{at}")) > {4, 5}, f"spread-{at} is on {members(node, f'spread-{at}')}")
+            kit.declare(connection, "later")
+            set_policy(node, "tag", "^later$", {"member-placement-tag": "az"})
+            kit.wait_for("the policy has moved the queue", lambda: set(members(node, "later")) > {4, 5}
+                         and len(members(node, "later")) == 3, timeout=60)
+
+
+@kit.limit(150)
+def test_replicas_are_pinned():
+    """ha-mode nodes pins replicas, and another list of nodes moves them with what is in the queue"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
         cluster.wait_settled(30)
         node = cluster.node(1)
