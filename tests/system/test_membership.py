@@ -172,6 +172,34 @@ def test_a_taken_number_is_refused():
         cluster.wait_settled(60, wanted=[1, 3, 4])
 
 
+@kit.limit(90)
+def test_a_changed_address_is_learnt():
+    """A node comes back under another address: the others take it from the node itself, and one whose configuration has the old one serves with it"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        moved, first = cluster.node(3), cluster.node(1)
+        old = f"{moved.host}:{moved.link_port}"
+        kit.terminate(moved)
+        moved.link_port += 40
+        new = f"{moved.host}:{moved.link_port}"
+        kit.start(cluster, moved)
+        kit.wait_for("the new address is known", lambda: [member["address"] for member in cluster.members()["members"]
+                                                          if member["id"] == 3] == [new], timeout=30)
+        write = first.write_config
+
+        def with_old_address():
+            write()
+            file = first.dir / "warren.conf"
+            file.write_text(file.read_text().replace(new, old))
+        first.write_config = with_old_address
+        kit.kill(cluster.node(1), cluster.node(2))
+        first.start()  # its configuration names an address where nobody is
+        cluster.wait_ready(30, [1, 3])
+        with kit.connected(first) as connection:
+            kit.declare(connection, "q")
+            kit.publish(connection, "q", kit.numbered(5))
+
+
 @kit.limit(120)
 def test_a_lost_majority_is_recovered():
     """Two of three nodes are lost for good: the last one goes on by explicit command with all that it has, and grows again"""
