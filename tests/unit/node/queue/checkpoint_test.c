@@ -227,6 +227,50 @@ static void a_damaged_manifest_is_refused_and_leaves_nothing(void **state)
     counts(b, 1, 7, 3);
 }
 
+enum { LETTERS_QUEUE = 0x51525354 /* so that its id is found in a manifest */ };
+
+/* The number of the dead letter with this one: a manifest has it before the queue that it left. */
+static uint8_t *number_of_dead_letter(struct buf *manifest, uint64_t number)
+{
+    struct buf wanted = {0};
+    buf_put_le64(&wanted, number);
+    buf_put_le64(&wanted, LETTERS_QUEUE);
+    uint8_t *at = memmem(manifest->data, manifest->size, wanted.data, wanted.size);
+    buf_close(&wanted);
+    assert_non_null(at);
+    return at;
+}
+
+/* 0 is the number of what an exchange keeps back. */
+static void dead_letters_have_rising_numbers_from_1_on(void **state)
+{
+    struct bench *b = *state;
+    struct queue_settings s = plain_settings();
+    struct store_manifest m;
+    struct buf manifest = {0};
+    struct err err;
+    static const uint8_t wrong[][2] = {{0, 2}, {1, 1}, {2, 2}, {1, 0}, {1, 3}};
+    s.has_dead_letter_exchange = true;
+    s.dead_letter_exchange = slice_str("dlx");
+    s.max_length = 1;
+    configure(b, LETTERS_QUEUE, s);
+    publish_numbers(b, LETTERS_QUEUE, 0, 3);
+    checkpoint(b);
+    store_manifest(b->store, &m);
+    buf_put_slice(&manifest, m.machine);
+    uint8_t *first = number_of_dead_letter(&manifest, 1), *second = number_of_dead_letter(&manifest, 2);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        *first = wrong[i][0];
+        *second = wrong[i][1];
+        assert_int_equal(b->machine.ops->restore(b->machine.self, buf_slice(&manifest), &err), ERR_CORRUPT);
+    }
+    *first = 1;
+    *second = 2;
+    assert_int_equal(b->machine.ops->restore(b->machine.self, buf_slice(&manifest), &err), 0);
+    assert_int_equal(stat_of(b, LETTERS_QUEUE).dead_letters_pending, 2);
+    buf_close(&manifest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +284,7 @@ int main(void)
         BENCH_TEST(what_goes_while_a_checkpoint_is_written_is_gone),
         BENCH_TEST(what_is_dead_lettered_while_a_failing_checkpoint_is_written_stays_readable),
         BENCH_TEST(a_damaged_manifest_is_refused_and_leaves_nothing),
+        BENCH_TEST(dead_letters_have_rising_numbers_from_1_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
