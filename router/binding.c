@@ -129,7 +129,7 @@ void binding_declare(struct topology *t, const struct topology_command *c, bool 
     if (!find_ends(t, c, &e, r)) return;
     if (binding_find(e.vhost, c->source, c->name, c->to_exchange, c->routing_key, c->arguments)) return;
     if (e.source->kind == EXCHANGE_HEADERS && !headers_check(c->arguments, r)) return;
-    if (!choice_check_binding(e.source->kind, c->routing_key, r)) return;
+    if (!choice_check_binding(e.source->kind, c->to_exchange, c->routing_key, r)) return;
     r->created = true;
     if (change) binding_create(t, e.source, e.to_exchange, e.to_queue, c->routing_key, c->arguments);
 }

@@ -17,8 +17,18 @@ bool choice_check_exchange(int kind, struct slice arguments, struct topology_res
     return kind != EXCHANGE_CONSISTENT_HASH || hash_exchange_parse(arguments, &ignored, r);
 }
 
-bool choice_check_binding(int kind, struct slice routing_key, struct topology_result *r)
+/* RabbitMQ's rules: queues alone, and each is bound alike. */
+static bool local_random_check(bool to_exchange, struct slice routing_key, struct topology_result *r)
 {
+    if (routing_key.size)
+        refuse(r, 406, "PRECONDITION_FAILED - Non empty binding '%.*s' key not permitted", SLICE_FORMAT(routing_key));
+    else if (to_exchange) refuse(r, 406, "PRECONDITION_FAILED - Destination not found");
+    return !routing_key.size && !to_exchange;
+}
+
+bool choice_check_binding(int kind, bool to_exchange, struct slice routing_key, struct topology_result *r)
+{
+    if (kind == EXCHANGE_LOCAL_RANDOM) return local_random_check(to_exchange, routing_key, r);
     return kind != EXCHANGE_CONSISTENT_HASH || hash_exchange_weight(routing_key, r);
 }
 

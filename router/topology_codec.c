@@ -124,7 +124,7 @@ static bool restore_binding(struct topology *t, struct reader *r)
     if (!from || (!exchange && !queue) || binding_find(v, source, destination, to_exchange, key, arguments))
         return false;
     struct topology_result ignored;
-    if (!choice_check_binding(from->kind, key, &ignored)) return false;
+    if (!choice_check_binding(from->kind, to_exchange, key, &ignored)) return false;
     binding_create(t, from, exchange, queue, key, arguments);
     return true;
 }

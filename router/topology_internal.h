@@ -216,7 +216,7 @@ void topic_match(struct topic_index *index, struct slice key, void (*each)(void 
 
 /* choice.c. The checks are of a new exchange or binding; false: `r` says why. */
 bool choice_check_exchange(int kind, struct slice arguments, struct topology_result *r);
-bool choice_check_binding(int kind, struct slice routing_key, struct topology_result *r);
+bool choice_check_binding(int kind, bool to_exchange, struct slice routing_key, struct topology_result *r);
 struct choices *choice_open(const struct exchange_record *x); /* NULL: a kind that does not choose */
 void choice_close(struct choices *c);
 void choice_insert(struct choices *c, int kind, struct binding_record *b);
