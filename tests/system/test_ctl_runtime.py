@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import kit
+from http_api import Api
 from kit import check, check_equal
 from test_ctl import BIN, Tools, client
 
@@ -242,3 +243,38 @@ def test_a_member_is_not_reset():
         tools.ctl("-n", cluster.nodes[2].name, "stop_app")
         check("leave_cluster" in tools.ctl("-n", cluster.nodes[2].name, "reset", code=69), "reset of a member")
         tools.ctl("-n", cluster.nodes[2].name, "start_app")
+
+
+def test_rights_and_words_of_this_node():
+    """/api/this-node: looking needs monitoring, changing an administrator, the log too; wrong bodies are refused and change nothing"""
+    with kit.cluster(1, settings=SETTINGS) as cluster:
+        tools, node = Tools(cluster), cluster.nodes[0]
+        tools.ctl("add_user", "watcher", "of the watcher")
+        tools.ctl("set_user_tags", "watcher", "monitoring")
+        watcher, admin, nobody = Api(node, "watcher", "of the watcher"), Api(node), Api(node, "nobody", "x")
+        limits = admin.get("/this-node/limits")
+        for path in ("/this-node/limits", "/this-node/log/levels"):
+            check_equal(watcher("GET", path).status, 200, f"GET {path} as monitoring")
+            check_equal(nobody("GET", path).status, 401, f"GET {path} as nobody")
+        for method, path, body in (("GET", "/this-node/log", None), ("PUT", "/this-node/limits", {"disk_monitoring": False}),
+                                   ("PUT", "/this-node/log/levels", {"level": "none"}), ("POST", "/this-node/log/rotate", {}),
+                                   ("POST", "/this-node/listeners/suspend", {}), ("POST", "/this-node/stop", {}),
+                                   ("POST", "/this-node/reset", {})):
+            check_equal(watcher(method, path, body).status, 401, f"{method} {path} as monitoring")
+        for path, body in (("/this-node/limits", {}), ("/this-node/limits", {"disk_free_limit": 5}),
+                           ("/this-node/limits", {"disk_free_limit": {"absolute": -1}}),
+                           ("/this-node/limits", {"vm_memory_high_watermark": {"relative": 1.1}}),
+                           ("/this-node/limits", {"vm_memory_high_watermark": {"relative": "much"}}),
+                           ("/this-node/limits", {"disk_monitoring": "perhaps"}),
+                           ("/this-node/log/levels", {}), ("/this-node/log/levels", {"level": 3}),
+                           ("/this-node/log/levels", {"level": "loud"}),
+                           ("/this-node/log/levels", {"level": "info", "category": "none"})):
+            check_equal(admin("PUT", path, body).status, 400, f"PUT {path} {body}")
+        check_equal(admin("POST", "/this-node/listeners/close", {}).status, 404, "a verb that is none")
+        check_equal(admin("POST", "/this-node/stop", {"force": "perhaps"}).status, 400, "POST stop with a wrong body")
+        check_equal(admin.get("/this-node/limits"), limits, "the limits at the end")
+        check_equal(len(admin.get("/this-node/log?lines=3")["lines"]), 3, "lines")
+        last = admin.get("/this-node/log?lines=0")
+        check_equal(last["lines"], [], "no lines")
+        check_equal(admin.get(f"/this-node/log?after={last['last']}")["lines"], [], "lines after the last one")
+        check(can_connect(node), "nobody gets in")
