@@ -370,7 +370,7 @@ const struct key keys[] = {
      "Its name or address (also log.syslog.ip); or a socket of this machine, /dev/log."},
     {"log.syslog.port", KEY_INTEGER, AT(log.syslog_port), "514", 1, 65535, "The port of that server."},
     {"log.syslog.transport", KEY_TEXT, AT(log.syslog_transport), "udp", 0, 0,
-     "Only udp: a server that hangs must not hold up a broker.", .choices = "udp"},
+     "How lines get there; over tcp each has its length in front (RFC 6587). TLS is not there.", .choices = "udp|tcp"},
     {"log.syslog.protocol", KEY_TEXT, AT(log.syslog_protocol), "rfc3164", 0, 0, "Which of its two forms.",
      .choices = "rfc3164|rfc5424"},
     {"log.syslog.facility", KEY_TEXT, AT(log.syslog_facility), "daemon", 0, 0, "Who speaks, in syslog's words.",

@@ -132,7 +132,7 @@ static const struct {
     {"log.*.use_*", "lines have no colours"},
     {"log.console.color_esc_seqs.*", "lines have no colours"},
     {"log.syslog.multiline_mode", "an event is one line"},
-    {"log.syslog.ssl_options.*", "only udp is there"},
+    {"log.syslog.ssl_options.*", "TLS towards a syslog server is not there"},
     {"log.journald.fields", "the fields are fixed"},
     {"log.exchange*", "lines go to a file, standard error, syslog or the journal"},
     {"log.*.level", "no line is of this category"},

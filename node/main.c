@@ -344,6 +344,7 @@ static void wait_for_signal(struct node *node, sigset_t *signals, struct logger 
         if (number == SIGHUP) reload(logger, security);
         else security_reload(security, false, logger);
         if (http) http_reload(http, number == SIGHUP);
+        logger_flush(logger);
         if (alive_ms) service_alive(node);
     }
 }

@@ -149,6 +149,13 @@ int logger_rotate(struct logger *l, struct err *err)
     return on_file(l, log_file_rotate, err);
 }
 
+void logger_flush(struct logger *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->syslog) syslog_flush(l->syslog);
+    pthread_mutex_unlock(&l->lock);
+}
+
 const char *logger_file(const struct logger *l)
 {
     return l->file ? log_file_path(l->file) : NULL;

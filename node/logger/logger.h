@@ -48,6 +48,8 @@ void logger_line(struct logger *l, int level, int shard /* -1: the node */, cons
 void logger_printf(struct logger *l, int level, int shard, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+void logger_flush(struct logger *l); /* from time to time: what waits for a syslog server that was away */
+
 /* From now on, in all outputs; a category of -1: all. */
 void logger_set_level(struct logger *l, int category, int level);
 int logger_get_level(const struct logger *l, enum log_category category); /* of the output that shows most */

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "node/logger/stream.h"
 
 struct syslog {
-    int fd;
+    int fd;                    /* of datagrams; -1: there is a stream */
+    struct log_stream *stream; /* NULL: datagrams */
     struct syslog_settings settings;
     char *host, *identity, machine[256];
     struct buf text;
@@ -60,6 +62,13 @@ void syslog_format(const struct syslog_settings *s, const char *host, int pid, c
     else line_who(line, out);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static int connect_path(struct syslog *s, const char *path, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -79,8 +88,9 @@ static int connect_server(struct syslog *s, const char *host, int port, struct e
     snprintf(service, sizeof service, "%d", port);
     int code = getaddrinfo(host, service, &wanted, &found);
     if (code) return (int)err_set(err, ERR_INVALID, "log.syslog.host = %s: %s", host, gai_strerror(code));
-    s->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool good = s->fd >= 0 && !connect(s->fd, found->ai_addr, found->ai_addrlen);
+    if (s->settings.tcp) s->stream = log_stream_open(found->ai_addr, found->ai_addrlen, now_ms());
+    else s->fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool good = s->stream || (s->fd >= 0 && !connect(s->fd, found->ai_addr, found->ai_addrlen));
     if (!good) err_set_errno(err, errno, "log.syslog.host = %s, port %d", host, port);
     freeaddrinfo(found);
     return good ? 0 : (int)err->code;
@@ -106,14 +116,24 @@ void syslog_send(struct syslog *s, const struct log_line *line)
     struct err err;
     buf_clear(&s->text);
     syslog_format(&s->settings, s->machine, (int)getpid(), line, &s->text);
+    if (s->stream) {
+        log_stream_send(s->stream, buf_slice(&s->text), now_ms());
+        return;
+    }
     if (send(s->fd, s->text.data, s->text.size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return;
     if (s->host[0] != '/' || (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET)) return;
     close(s->fd); /* the daemon was restarted: its socket is another one */
     if (!connect_path(s, s->host, &err)) send(s->fd, s->text.data, s->text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+void syslog_flush(struct syslog *s)
+{
+    if (s->stream) log_stream_flush(s->stream, now_ms());
+}
+
 void syslog_close(struct syslog *s)
 {
+    if (s->stream) log_stream_close(s->stream);
     if (s->fd >= 0) close(s->fd);
     buf_close(&s->text);
     mem_free(s->host);

@@ -15,12 +15,13 @@ struct syslog_settings {
     int port;             /* of the server */
     const char *facility; /* RabbitMQ's words: daemon, local0 ... */
     const char *identity; /* the program's name in each line */
-    bool rfc5424, json;
+    bool tcp, rfc5424, json;
 };
 
 struct syslog;
 int syslog_open(struct syslog **s, const struct syslog_settings *settings, struct err *err);
 void syslog_send(struct syslog *s, const struct log_line *line);
+void syslog_flush(struct syslog *s); /* from time to time: what waits for a server that was away */
 void syslog_close(struct syslog *s);
 
 /* What one datagram has, appended; `host` is this machine's name. Pure. */

@@ -39,6 +39,7 @@ int logging_open(struct logger **l, const struct config *c, struct err *err)
                                                  .port = (int)log->syslog_port,
                                                  .facility = log->syslog_facility,
                                                  .identity = log->syslog_identity,
+                                                 .tcp = !strcmp(log->syslog_transport, "tcp"),
                                                  .rfc5424 = !strcmp(log->syslog_protocol, "rfc5424"),
                                                  .json = json(log->syslog_formatter)};
     s.journald = log->journald;

@@ -278,3 +278,20 @@ def test_rights_and_words_of_this_node():
         check_equal(last["lines"], [], "no lines")
         check_equal(admin.get(f"/this-node/log?after={last['last']}")["lines"], [], "lines after the last one")
         check(can_connect(node), "nobody gets in")
+
+
+def test_syslog_over_tcp():
+    """log.syslog.transport = tcp: a server that comes later gets what was said before, each message with its length"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+    settings = {**SETTINGS, "log.console": "true", "log.syslog": "true", "log.syslog.host": "127.0.0.1", "log.syslog.port": address[1],
+                "log.syslog.transport": "tcp", "log.syslog.formatter": "json"}
+    with kit.cluster(1, settings=settings), socket.create_server(address) as server:
+        server.settimeout(15)
+        connection, _ = server.accept()
+        with connection, connection.makefile("rb") as stream:
+            size = 0
+            while (digit := stream.read(1)) != b" ":
+                size = size * 10 + int(digit)
+            message = stream.read(size).decode()
+    check(message.startswith("<30>") and json.loads(message[message.index("{"):])["level"] == "info", f"heard {message!r}")
