@@ -19,7 +19,8 @@ enum {
     CHANNEL_LOOK = 3, /* and the two behind it: what is missing closes its channel */
     CHANNEL_BIND =
         8, /* the first of those that carry bindings: a broker works channel by channel, each with a commit */
-    BIND_CHANNELS = 16,
+    BIND_CHANNELS = 256,     /* while all of them are made; as many as there are bindings */
+    BIND_CHANNELS_KEPT = 16, /* for those that come and go later */
 };
 enum exchange_link_token {
     TOKEN_NONE,
@@ -48,11 +49,12 @@ struct exchange_link {
     struct federated federated;
     struct client_uri local;
     char *connection_name;
-    uint8_t step;           /* enum exchange_link_step */
-    bool there[3];          /* X, internal A, internal B */
-    unsigned looks;         /* still unanswered */
-    unsigned barriers;      /* the same, behind the bindings of each channel */
-    uint16_t bind_channels; /* 0: bindings go over CHANNEL_COMMANDS */
+    uint8_t step;               /* enum exchange_link_step */
+    bool there[3];              /* X, internal A, internal B */
+    unsigned looks;             /* still unanswered */
+    unsigned barriers;          /* the same, behind the bindings of each channel */
+    uint16_t bind_channels;     /* that are open */
+    uint16_t bind_channels_max; /* 0: bindings go over CHANNEL_COMMANDS */
     uint16_t next_bind_channel;
     bool fanout; /* the upstream does not know x-federation-upstream */
     bool again;  /* both suffixes were there: swap once more to be rid of stale bindings */

@@ -42,18 +42,36 @@ static void look(struct exchange_link *l, unsigned what, struct slice name)
     l->looks++;
 }
 
-static void open_bind_channels(struct exchange_link *l)
+/* They are opened when there is a binding for them. */
+static void count_bind_channels(struct exchange_link *l)
 {
-    bool room = client_channel_max(upstream_client(l)) >= CHANNEL_BIND + BIND_CHANNELS;
-    l->bind_channels = room && !upstream_is_single_channel(&l->federated.upstream) ? BIND_CHANNELS : 0;
-    for (uint16_t i = 0; i < l->bind_channels; i++)
-        client_channel_open(upstream_client(l), (uint16_t)(CHANNEL_BIND + i), TOKEN_NONE);
+    uint16_t max = client_channel_max(upstream_client(l));
+    uint16_t room = max > CHANNEL_BIND ? (uint16_t)(max - CHANNEL_BIND) : 0;
+    l->bind_channels = 0;
+    l->bind_channels_max = room < BIND_CHANNELS ? room : BIND_CHANNELS;
+    if (upstream_is_single_channel(&l->federated.upstream)) l->bind_channels_max = 0;
 }
 
 static uint16_t bind_channel(struct exchange_link *l)
 {
-    if (!l->bind_channels) return CHANNEL_COMMANDS;
-    return (uint16_t)(CHANNEL_BIND + l->next_bind_channel++ % l->bind_channels);
+    uint16_t max = l->bind_channels_max;
+    if (l->step == STEP_DONE && max > BIND_CHANNELS_KEPT) max = BIND_CHANNELS_KEPT;
+    if (!max) return CHANNEL_COMMANDS;
+    if (l->bind_channels == max) return (uint16_t)(CHANNEL_BIND + l->next_bind_channel++ % max);
+    client_channel_open(upstream_client(l), (uint16_t)(CHANNEL_BIND + l->bind_channels), TOKEN_NONE);
+    return (uint16_t)(CHANNEL_BIND + l->bind_channels++);
+}
+
+/* All bindings are there: none of them can be overtaken on another channel any more. */
+static void close_bind_channels(struct exchange_link *l)
+{
+    struct mirrored *b;
+    size_t at = 0;
+    while ((b = map_str_next(&l->bindings, &at, NULL)))
+        if (b->channel >= CHANNEL_BIND + BIND_CHANNELS_KEPT)
+            b->channel = (uint16_t)(CHANNEL_BIND + (b->channel - CHANNEL_BIND) % BIND_CHANNELS_KEPT);
+    for (; l->bind_channels > BIND_CHANNELS_KEPT; l->bind_channels--)
+        client_channel_close(upstream_client(l), (uint16_t)(CHANNEL_BIND + l->bind_channels - 1));
 }
 
 void exchange_link_setup_begin(struct exchange_link *l)
@@ -69,7 +87,7 @@ void exchange_link_setup_begin(struct exchange_link *l)
     l->looks = 0;
     l->again = false;
     client_channel_open(upstream_client(l), CHANNEL_COMMANDS, TOKEN_NONE);
-    open_bind_channels(l);
+    count_bind_channels(l);
     look(l, 0, federated_upstream_name(&l->federated));
     for (unsigned i = 0; i < 2; i++) {
         put_internal_name(&internal, l, i ? 'B' : 'A');
@@ -250,6 +268,7 @@ static void after_bind(struct exchange_link *l)
         return;
     }
     l->step = STEP_DONE;
+    close_bind_channels(l);
     bridge_ready(&l->bridge, BRIDGE_SOURCE);
 }
 

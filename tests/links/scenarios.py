@@ -152,6 +152,15 @@ def from_rabbitmq():
             cable.close()
 
 
+def from_rabbitmq_without_plugins():
+    """from a RabbitMQ that has no federation plugin, which refuses the exchange type with 503: a fanout does"""
+    with rabbit("plain", plugins="[rabbitmq_management].") as up:
+        with warren("warren") as down:
+            federate_exchange(up, down)
+            internal = [x["type"] for x in up.api().get("/exchanges/%2F") if x["name"].startswith("federation: ")]
+            kit.check_equal(internal, ["fanout"], "types of internal exchanges at the upstream")
+
+
 def to_rabbitmq():
     """from Warren to RabbitMQ, whose own plugins do the work: exchange federation, queue federation, a shovel"""
     with rabbit("rabbit") as down:
@@ -299,5 +308,5 @@ def many_bindings():
         print(f"    {took:.1f} s")
         bindings = north.api().get("/exchanges/%2F/fed.many/bindings/source")
         kit.check_equal(len(bindings), 10001, "bindings at the upstream")
-        kit.check(took < 60, f"it took {took:.1f} s; one after the other it would be 2000 s")
+        kit.check(took < 30, f"it took {took:.1f} s; one after the other it would be 2000 s")
         cable.close()

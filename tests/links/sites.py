@@ -99,8 +99,8 @@ class RabbitSite(Site):
     PLUGINS = "[rabbitmq_management,rabbitmq_shovel,rabbitmq_shovel_management,rabbitmq_federation," \
               "rabbitmq_federation_management]."
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, plugins=PLUGINS):
+        self.name, self.plugins = name, plugins
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="warren-links-rabbit-"))
         base_port = free_base_port()
         self.owner = types.SimpleNamespace(dir=self.dir, base_port=base_port, epmd_port=base_port + 9, nodes=[])
@@ -118,7 +118,7 @@ class RabbitSite(Site):
                  "management.tcp.ip = 127.0.0.1", f"management.tcp.port = {self.http_port}",
                  f"cluster_name = {self.name}", "log.file.level = warning"]
         (node.dir / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
-        (node.dir / "enabled_plugins").write_text(self.PLUGINS + "\n")
+        (node.dir / "enabled_plugins").write_text(self.plugins + "\n")
 
     def start(self):
         if not pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
@@ -163,8 +163,8 @@ def warren(name, nodes=1, settings=None):
 
 
 @contextlib.contextmanager
-def rabbit(name):
-    site = RabbitSite(name)
+def rabbit(name, **options):
+    site = RabbitSite(name, **options)
     try:
         site.start()
         yield site
