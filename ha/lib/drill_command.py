@@ -7,10 +7,12 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 
+import drill_random
 import sites_drill
 from cluster import DEFAULT_BINARY, Cluster, Problem, build_node
 from drill_faults import FAULTS, HOLD, Faults
@@ -28,6 +30,7 @@ Runs marked traffic through a cluster, breaks something, and reports what the cl
   ha/drill --fault kill-leader --rounds 20           a cluster of its own, taken down at the end
   ha/drill --fault pause-leader --dir .cluster       the cluster that ha/cluster up has started
   ha/drill --fault partition-leader                  as root: each node in a network namespace of its own
+  ha/drill --fault random --nodes 5 --rounds 20      Jepsen's queue workload; --seed N repeats the order of its faults
 
   kill-leader       kill -9 of the node that leads the first queue; it comes back after --hold seconds
   kill-all          kill -9 of every node at the same time, then a start of all
@@ -35,6 +38,7 @@ Runs marked traffic through a cluster, breaks something, and reports what the cl
   partition-leader  the leader cannot reach the other nodes for --hold seconds, but clients can reach it
   rolling-restart   every node in turn is stopped in good order and started again; a nack is a broken promise, too
   none              nothing: what the traffic itself costs
+  random            kills, pauses, halves, rings of overlapping majorities, nodes alone, by seed; see below
 
 Publishers wait for confirms and publish again what is unconfirmed when their connection breaks. Consumers ack everything, and
 prove from time to time that the broker knows their acks. Then the report:
@@ -49,6 +53,16 @@ prove from time to time that the broker knows their acks. Then the report:
   duplicated_redelivered       delivered again with the flag, after a consumer's connection broke
   duplicated_by_republishing   published twice because the first confirm did not arrive
   longest_pause_ms             longest wait for a confirm, and the same for publishers whose connection lived
+
+With --fault random five clients, each with one node, put and take one number at a time. Then all is healed and the queue drained:
+
+  lost                         put and confirmed, never taken                                     broken promise
+  unexpected                   taken, but never put                                               broken promise
+  duplicated_unflagged         taken again without the redelivered flag                           broken promise
+  recovered                    taken though the put was never answered
+  unknown, refused             puts without an answer, puts with a nack
+
+As root its nodes are in network namespaces; otherwise, or with --dir, there are kills and pauses only.
 
 Two sites (--sites 2): two clusters linked both ways by federation, marked traffic into both, every message due at both.
 
@@ -73,9 +87,10 @@ PROMISES = ("lost", "resurrected", "reordered", "duplicated_unflagged", "redeliv
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="ha/drill", description=DESCRIPTION,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fault", choices=FAULTS + sites_drill.FAULTS, help="default kill-leader, of two sites cut-slow-kill")
+    parser.add_argument("--fault", choices=(*FAULTS, "random") + sites_drill.FAULTS, help="default kill-leader, of two sites cut-slow-kill")
     parser.add_argument("--sites", type=int, choices=(1, 2), default=1, help="2: two clusters, linked both ways")
     parser.add_argument("--dedup", action="store_true", help="two sites: each message once per site")
+    parser.add_argument("--seed", type=int, help="of --fault random: the same faults in the same order")
     parser.add_argument("--rounds", type=int, default=3, help="how often the fault happens (default %(default)s)")
     parser.add_argument("--hold", type=float, help="seconds that the damage lasts (default: by fault)")
     parser.add_argument("--queues", type=int, default=4, help="queues, with a publisher and a consumer each (default %(default)s)")
@@ -89,7 +104,7 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", help="write the report there too; - prints it and nothing else")
     parser.add_argument("--keep", action="store_true", help="leave a cluster of its own running for a look")
     options = parser.parse_args()
-    faults = sites_drill.FAULTS if options.sites == 2 else FAULTS
+    faults = sites_drill.FAULTS if options.sites == 2 else (*FAULTS, "random")
     options.fault = options.fault or faults[0]
     if options.fault not in faults:
         parser.error(f"{options.fault} is not for {'two sites' if options.sites == 2 else 'one site'}: {', '.join(faults)}")
@@ -109,7 +124,7 @@ def own_cluster(options, say):
     settings = dict(pair.split("=", 1) for pair in options.set)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="warren-drill-"))
     namespaces = None
-    if options.fault == "partition-leader":
+    if options.fault == "partition-leader" or (options.fault == "random" and os.getuid() == 0 and can_part()):
         if os.getuid() != 0:
             raise Problem("partitions need network namespaces: run this as root")
         namespaces = Namespaces(options.nodes)
@@ -149,8 +164,15 @@ def running_cluster(options):
     yield cluster, None
 
 
+def can_part():
+    """Whether this machine gives network namespaces."""
+    return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
+
+
 def run_drill(cluster, namespaces, options, say):
     """The drill itself; gives the report."""
+    if options.fault == "random":
+        return drill_random.run(cluster, namespaces, options, say)
     addresses = [(node.host, node.amqp_port) for node in cluster.nodes] if options.direct else cluster.addresses()
     ledger = Ledger()
     queues = [f"drill.{os.getpid()}.{at + 1}" for at in range(options.queues)]
@@ -248,7 +270,8 @@ def main():
     if options.json == "-":
         print(json.dumps(result, indent=1))
     else:
-        (sites_drill.print_report if options.sites == 2 else print_report)(result)
+        shown = sites_drill if options.sites == 2 else drill_random if options.fault == "random" else None
+        (shown.print_report if shown else print_report)(result)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     return 1 if result["broken_promises"] else 0

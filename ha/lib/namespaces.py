@@ -62,12 +62,16 @@ class Namespaces:
 
     def isolate(self, number):
         """Cuts node `number` off from all other nodes, both ways; clients still reach it."""
-        mine = self.hosts[number - 1]
-        for other in self.hosts:
-            if other != mine:
-                for source, target in ((mine, other), (other, mine)):
-                    ip("-n", self.hub, "rule", "add", "from", source, "to", target, "blackhole")
-                    self.cuts.append((source, target))
+        for other in range(1, len(self.hosts) + 1):
+            if other != number:
+                self.cut(number, other)
+
+    def cut(self, one, other):
+        """Cuts two nodes off from each other, both ways."""
+        one, other = self.hosts[one - 1], self.hosts[other - 1]
+        for source, target in ((one, other), (other, one)):
+            ip("-n", self.hub, "rule", "add", "from", source, "to", target, "blackhole")
+            self.cuts.append((source, target))
 
     def heal(self):
         while self.cuts:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import drill_random
 import kit
 import places
 
@@ -52,3 +53,28 @@ def test_partition_leader():
 def test_kill_leader_with_shards():
     """ha/drill --fault kill-leader with shards = 3: nothing lost, duplicated or reordered"""
     drill("kill-leader", "--rounds", "1", "--set", "shards=3")
+
+
+@kit.limit(90)
+def test_random():
+    """ha/drill --fault random (Jepsen's queue workload) on five nodes: nothing lost, nothing unexpected"""
+    drill("random", "--nodes", "5", "--direct", "--rounds", "3", "--seed", "7")
+
+
+def test_random_books():
+    """The books of the random drill notice what is lost, unexpected, repeated without the flag"""
+    books = drill_random.Books()
+    for number in (books.next_number() for _ in range(4)):
+        if number < 4:
+            books.answered(number, confirmed=True)
+    books.take(1, False)
+    books.take(1, True)
+    books.take(2, False)
+    books.take(2, False)
+    books.take(4, False)
+    books.take(99, False)
+    report = books.report()
+    figures = {name: report[name] for name in ("lost", "unexpected", "duplicated_redelivered", "duplicated_unflagged", "recovered")}
+    kit.check_equal(figures, {"lost": 1, "unexpected": 1, "duplicated_redelivered": 1, "duplicated_unflagged": 1, "recovered": 1},
+                    "figures")
+    kit.check_equal(report["examples"], {"lost": [3], "unexpected": [99], "duplicated_unflagged": [2]}, "examples")
