@@ -13,7 +13,7 @@ struct walk {
     json_t *array;
 };
 
-static json_t *details_json(struct shard *s, const struct shard_connection_info *c, uint16_t number)
+json_t *channel_details(struct shard *s, const struct shard_connection_info *c, uint16_t number)
 {
     char name[160];
     json_t *o = json_object();
@@ -35,7 +35,7 @@ static json_t *details_json(struct shard *s, const struct shard_connection_info 
 static json_t *channel_json(struct shard *s, const struct shard_connection_info *c,
                             const struct session_channel_info *i)
 {
-    json_t *o = json_object(), *details = details_json(s, c, i->number), *connection = json_object();
+    json_t *o = json_object(), *details = channel_details(s, c, i->number), *connection = json_object();
     static const char *const shared[] = {"peer_host", "peer_port"};
     json_put(connection, "name", json_string(c->session.peer));
     for (size_t k = 0; k < sizeof shared / sizeof shared[0]; k++)
@@ -75,7 +75,7 @@ static json_t *consumer_json(struct shard *s, const struct shard_connection_info
     json_put(queue, "name", json_slice(q->name));
     json_put(queue, "vhost", json_slice(q->vhost));
     json_put(o, "queue", queue);
-    json_put(o, "channel_details", details_json(s, c, channel));
+    json_put(o, "channel_details", channel_details(s, c, channel));
     json_put(o, "consumer_tag", json_slice(i->tag));
     json_put(o, "ack_required", json_boolean(!i->no_ack));
     json_put(o, "exclusive", json_boolean(i->exclusive));
@@ -253,6 +253,16 @@ void api_channels_of_connection(struct request *r, struct answer *a)
     answer_list(r, keep(channels_seen(r), "connection_details", "name", r->captures[0]), "name", a);
 }
 
+/* The channel as rows name it; borrowed; NULL: none does. */
+static json_t *details_of(const json_t *channel, const json_t *flows)
+{
+    for (size_t i = 0; i < json_array_size(flows); i++) {
+        json_t *details = json_object_get(json_array_get(flows, i), "channel_details");
+        if (details && json_equal(json_object_get(details, "name"), json_object_get(channel, "name"))) return details;
+    }
+    return NULL;
+}
+
 void api_channel_get(struct request *r, struct answer *a)
 {
     json_t *found = keep(channels_seen(r), NULL, "name", r->captures[0]), *one = json_array_get(found, 0);
@@ -260,6 +270,10 @@ void api_channel_get(struct request *r, struct answer *a)
         answer_not_found(a);
     } else {
         json_t *consumers = consumers_everywhere(r);
+        json_t *flows = flows_everywhere(r), *self = details_of(one, flows);
+        json_put(one, "publishes", flows_of(flows, "channel_details", self, "exchange"));
+        json_put(one, "deliveries", flows_of(flows, "channel_details", self, "queue"));
+        json_decref(flows);
         json_put(one, "consumer_details", keep(consumers, "channel_details", "name", r->captures[0]));
         answer_json(a, columns_of(one, request_query(r, "columns")));
     }

@@ -1,5 +1,6 @@
 /* /api/exchanges */
 #include "node/http/conversation.h"
+#include "node/http/families.h"
 #include "router/policy.h"
 
 struct walk {
@@ -103,8 +104,13 @@ void api_exchange_get(struct request *r, struct answer *a)
     json_array_append(array, found);
     exchange_stats_put(r, array);
     json_decref(array);
-    json_put(found, "incoming", json_array());
-    json_put(found, "outgoing", json_array());
+    json_t *flows = flows_everywhere(r), *self = json_object();
+    json_object_set(self, "name", json_object_get(found, "name"));
+    json_object_set(self, "vhost", json_object_get(found, "vhost"));
+    json_put(found, "incoming", flows_of(flows, "exchange", self, "channel_details"));
+    json_put(found, "outgoing", flows_of(flows, "exchange", self, "queue"));
+    json_decref(self);
+    json_decref(flows);
     answer_json(a, columns_of(found, request_query(r, "columns")));
     json_decref(found);
 }

@@ -10,6 +10,15 @@ json_t *connections_here(struct http *h, const struct view *v);
 json_t *channels_here(struct http *h, const struct view *v);
 json_t *consumers_here(struct http *h);
 json_t *queues_here(struct http *h, const struct view *v); /* those whose group this node leads */
+/* Who gives messages to whom (flows.c): rows of two of channel_details, exchange, queue, and stats. Empty unless
+ * rates_mode is detailed. */
+json_t *flow_counts_here(struct http *h); /* key of the sampler -> row, without rates */
+json_t *flows_here(struct http *h, const struct view *v);
+json_t *flows_everywhere(struct request *r);
+/* Of those rows, what goes between `one`, a member `from` of the rows, and each `to`. New. */
+json_t *flows_of(json_t *flows, const char *from, const json_t *one, const char *to);
+struct shard_connection_info;
+json_t *channel_details(struct shard *s, const struct shard_connection_info *c, uint16_t number);
 void node_attempts_reset(struct http *h);
 /* {token: name, peer_host, peer_port} of those of these tokens (numbers with blanks between) that are here. */
 json_t *owners_here(struct http *h, struct slice tokens);
@@ -19,7 +28,7 @@ json_t *node_here(struct http *h, const struct view *v);           /* an object:
 json_t *exchange_counts_here(struct http *h);                      /* {vhost: {name: [in, out]}} */
 json_t *exchange_stats_here(struct http *h, const struct view *v); /* {vhost: {name: message_stats}} */
 json_t *replica_here(struct http *h, uint32_t group); /* of the group on this node: a list of one, or none */
-json_t *links_here(struct http *h); /* shovels and federation links that run on this node */
+json_t *links_here(struct http *h);                   /* shovels and federation links that run on this node */
 void link_restart_here(struct http *h, struct slice kind, struct slice vhost, struct slice name, struct slice upstream);
 bool connection_close_here(struct http *h, struct slice name, struct slice reason);
 

@@ -22,7 +22,7 @@ static struct look *add(struct looks *l, const char *format, ...) __attribute__(
 
 static struct look *add(struct looks *l, const char *format, ...)
 {
-    char key[600]; /* the longest: two names of an exchange */
+    char key[1024]; /* the longest: two names of an exchange, and a queue */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(key, sizeof key, format, arguments);
@@ -127,6 +127,20 @@ static void look_at_exchanges(struct http *h, struct looks *l)
     json_decref(sums);
 }
 
+static void look_at_flows(struct http *h, struct looks *l)
+{
+    json_t *rows = flow_counts_here(h), *row;
+    const char *key;
+    json_object_foreach(rows, key, row)
+    {
+        const json_t *counts = json_object_get(row, "stats");
+        struct look *look = add(l, "%s", key);
+        for (unsigned k = 0; k < STAT_MESSAGE_KINDS; k++)
+            look->stats.values[k] = (uint64_t)json_integer_value(json_object_get(counts, stat_names[k]));
+    }
+    json_decref(rows);
+}
+
 static void look_at_process(struct stats *node, const struct node_settings *settings)
 {
     struct rusage usage = {0};
@@ -178,6 +192,7 @@ void looks_take(struct looks *l, struct http *h)
     look_at_shards(h, &w);
     look_at_groups(h, &w);
     look_at_exchanges(h, l);
+    look_at_flows(h, l);
     look_at_process(&w.node, node_settings(h->params.node));
     move_vhosts(&w);
     add(l, "node")->stats = w.node;

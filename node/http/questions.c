@@ -29,6 +29,7 @@ json_t *question_answer(struct http *h, struct slice question)
         if (slice_is(rest, node_settings(h->params.node)->name)) node_attempts_reset(h);
         return json_true();
     }
+    if (slice_is(word, "flows")) return flows_here(h, &view);
     if (slice_is(word, "owners")) return owners_here(h, rest);
     if (slice_is(word, "definitions")) return boot_state(h);
     if (slice_is(word, "replica")) {

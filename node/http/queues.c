@@ -160,8 +160,13 @@ void api_queue_get(struct request *r, struct answer *a)
     found = json_array_get(array, 0);
     if (r->view.stats) {
         put_consumers(found, consumers_of_queue(r, r->captures[0], r->captures[1]));
-        json_put(found, "incoming", json_array());
-        json_put(found, "deliveries", json_array());
+        json_t *flows = flows_everywhere(r), *self = json_object();
+        json_object_set(self, "name", json_object_get(found, "name"));
+        json_object_set(self, "vhost", json_object_get(found, "vhost"));
+        json_put(found, "incoming", flows_of(flows, "queue", self, "exchange"));
+        json_put(found, "deliveries", flows_of(flows, "queue", self, "channel_details"));
+        json_decref(self);
+        json_decref(flows);
     }
     answer_json(a, columns_of(found, request_query(r, "columns")));
     json_decref(array);

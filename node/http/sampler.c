@@ -58,6 +58,7 @@ static const struct family {
     {"exchange ", KIND(STAT_PUBLISH_IN) | KIND(STAT_PUBLISH_OUT), false, false},
     {"connection ", KIND(STAT_RECV_OCT) | KIND(STAT_SEND_OCT), false, false},
     {"channel ", MESSAGES, false, false},
+    {"flow ", MESSAGES, false, false},
 };
 
 static const struct family *family_of(const char *key)

@@ -80,6 +80,18 @@ void stats_of_queue(struct stats *to, const struct queue_stat *from)
     to->values[STAT_UNACKED] += from->unacked;
 }
 
+void stats_of_channel_queue(struct stats *to, const struct session_queue_counts *from)
+{
+    to->values[STAT_DELIVER] += from->deliver;
+    to->values[STAT_DELIVER_NO_ACK] += from->deliver_no_ack;
+    to->values[STAT_GET] += from->get;
+    to->values[STAT_GET_NO_ACK] += from->get_no_ack;
+    to->values[STAT_GET_EMPTY] += from->get_empty;
+    to->values[STAT_REDELIVER] += from->redeliver;
+    to->values[STAT_ACK] += from->ack;
+    to->values[STAT_DELIVER_GET] += from->deliver + from->deliver_no_ack + from->get + from->get_no_ack;
+}
+
 json_t *rate_json(double rate)
 {
     json_t *o = json_object();
@@ -128,8 +140,9 @@ void json_sum(json_t *to, const json_t *from)
     {
         json_t *there = json_object_get(to, name);
         if (json_is_object(value)) {
-            if (!there) json_object_set_new(to, name, json_object());
-            json_sum(json_object_get(to, name), value);
+            json_t *sum = there ? json_deep_copy(there) : json_object(); /* it may be shared (sampler.c: no_rate) */
+            json_sum(sum, value);
+            json_object_set_new(to, name, sum);
         } else if (json_is_array(value)) {
             if (!there) json_object_set_new(to, name, json_array());
             sum_samples(json_object_get(to, name), value);

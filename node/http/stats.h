@@ -57,6 +57,8 @@ struct stats {
 void stats_of_session(struct stats *to, const struct session_stats *from); /* adds */
 void stats_of_queue(struct stats *to, const struct queue_stat *from);      /* adds */
 
+void stats_of_channel_queue(struct stats *to, const struct session_queue_counts *from);
+
 /* The counter under its name. */
 void json_put_stat(json_t *o, enum stat_kind kind, const struct stats *s);
 json_t *message_stats_json(const struct stats *s);

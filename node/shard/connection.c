@@ -95,8 +95,9 @@ static void on_closed(void *self)
     if (c->session) {
         struct session_info info;
         session_info(c->session, &info);
-        if (!c->hidden) session_stats_add(&c->shard->closed_stats, &info.stats);
-        if (!c->hidden) exchanges_keep(c->shard, c->session, info.vhost);
+        if (c->hidden) info.stats.channels_opened = info.stats.channels_closed = 0; /* what it did counts all the same */
+        session_stats_add(&c->shard->closed_stats, &info.stats);
+        exchanges_keep(c->shard, c->session, info.vhost);
         session_destroy(c->session);
         broker_connection_close(c->broker);
         if (!c->hidden) c->shard->connection_count--, c->shard->connections_closed++;

@@ -82,3 +82,46 @@ def test_retention_and_modes():
                          "messages_details" in queue), (4, False, False), "a queue without rates")
         kit.check_equal(api.get("/overview")["rates_mode"], "none", "overview")
         kit.check_equal(api.get("/nodes")[0]["rates_mode"], "none", "node")
+
+
+def test_detailed_rates():
+    """rates_mode detailed: which exchange a queue gets messages from and which channel takes them, over all nodes"""
+    with kit.cluster(settings={"management.rates_mode": "detailed"}) as cluster, \
+            kit.connected(cluster.nodes[0]) as publisher, kit.connected(cluster.nodes[1]) as consumer:
+        api = Api(cluster.nodes[2])
+        kit.declare(publisher, "q")
+        publisher.call(1, "queue.bind", queue="q", exchange="amq.fanout", routing_key="")
+        kit.publish(publisher, "", kit.numbered(20), exchange="amq.fanout")
+        kit.publish(consumer, "", kit.numbered(5), exchange="amq.fanout")  # from another node
+        consumer.call(1, "basic.consume", queue="q", consumer_tag="c", no_ack=True)
+        kit.wait_for("an empty queue", lambda: api.get("/queues/%2F/q")["messages"] == 0)
+        names = {c["connection_details"]["name"]: c["name"] for c in api.get("/channels")}
+        queue = api.get("/queues/%2F/q")
+        kit.check_equal([(i["exchange"], i["stats"]["publish"]) for i in queue["incoming"]],
+                        [({"name": "amq.fanout", "vhost": "/"}, 25)], "incoming")
+        taken, = queue["deliveries"]
+        kit.check_equal((taken["stats"]["deliver_no_ack"], taken["stats"]["deliver_get"], taken["channel_details"]["name"] in
+                         names.values()), (25, 25, True), "deliveries")
+        exchange = api.get("/exchanges/%2F/amq.fanout")
+        kit.check_equal(sorted(i["stats"]["publish"] for i in exchange["incoming"]), [5, 20], "incoming of the exchange")
+        kit.check_equal([(o["queue"]["name"], o["stats"]["publish"]) for o in exchange["outgoing"]], [("q", 25)], "outgoing")
+        channel = api.get("/channels/" + name(taken["channel_details"]["name"]))
+        kit.check_equal(([p["stats"]["publish"] for p in channel["publishes"]],
+                         [(d["queue"]["name"], d["stats"]["deliver_no_ack"]) for d in channel["deliveries"]]),
+                        ([5], [("q", 25)]), "of the consuming channel")
+
+        def rate():
+            kit.publish(publisher, "", kit.numbered(20), exchange="amq.fanout")
+            return api.get("/queues/%2F/q")["incoming"][0]["stats"].get("publish_details", {"rate": 0})["rate"] > 0
+        kit.wait_for("a rate of what comes in", rate, timeout=20)
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        api.put("/queues/%2F/q")
+        api.post("/exchanges/%2F/amq.default/publish", {"properties": {}, "routing_key": "q", "payload": "x",
+                                                        "payload_encoding": "string"})
+        queue = api.get("/queues/%2F/q")
+        kit.check_equal((queue["incoming"], queue["deliveries"]), ([], []), "in basic mode")
+        kit.wait_for("what came by HTTP", lambda: api.get("/overview")["message_stats"]["publish"] == 1)
+        kit.check_equal(api.get("/exchanges/%2F/amq.default")["message_stats"]["publish_in"], 1, "of the exchange")
+        churn = api.get("/overview")["churn_rates"]
+        kit.check_equal((churn["connection_created"], churn["channel_created"]), (0, 0), "connections of the API")
