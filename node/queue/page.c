@@ -32,20 +32,37 @@ static void free_page(struct page *p)
     mem_free(p);
 }
 
+/* Room for `more` places. True: they are new, and so empty. */
+static bool reserve_places(struct level *l, uint64_t more)
+{
+    size_t capacity = l->capacity ? l->capacity : 4;
+    if (l->page_count + more <= l->capacity) return false;
+    while (capacity < l->page_count + more) capacity *= 2;
+    struct page **bigger = mem_zalloc(capacity * sizeof(struct page *));
+    for (size_t i = 0; i < l->page_count; i++) bigger[i] = *at(l, i);
+    mem_free(l->pages);
+    l->pages = bigger;
+    l->capacity = capacity;
+    l->head = 0;
+    return true;
+}
+
 static void add_place(struct level *l, struct page *p)
 {
-    if (l->page_count == l->capacity) {
-        size_t capacity = l->capacity ? l->capacity * 2 : 4;
-        struct page **bigger = mem_alloc(capacity * sizeof(struct page *));
-        for (size_t i = 0; i < l->page_count; i++) bigger[i] = *at(l, i);
-        mem_free(l->pages);
-        l->pages = bigger;
-        l->capacity = capacity;
-        l->head = 0;
-    }
+    reserve_places(l, 1);
     if (!l->page_count) l->first_page = l->next / PAGE_SLOTS;
     l->page_count++;
     *at(l, l->page_count - 1) = p;
+}
+
+/* Places without a page up to this one: there may be millions of them behind one message that is held for long. */
+static void skip_to(struct level *l, uint64_t page)
+{
+    if (!l->page_count || l->first_page + l->page_count >= page) return;
+    uint64_t more = page - l->first_page - l->page_count;
+    bool empty = reserve_places(l, more);
+    for (uint64_t i = 0; i < more && !empty; i++) *at(l, l->page_count + i) = NULL;
+    l->page_count += more;
 }
 
 static void add_page(struct level *l)
@@ -393,14 +410,14 @@ uint32_t page_index_size(const struct page *p)
 struct page *level_restore_page(struct level *l, uint64_t page)
 {
     if (!l->page_count) l->next = page * PAGE_SLOTS; /* add_place() begins there */
-    while (l->page_count && l->first_page + l->page_count < page) add_place(l, NULL);
+    skip_to(l, page);
     add_page(l);
     return *at(l, l->page_count - 1);
 }
 
 void level_restore_end(struct level *l, uint64_t next)
 {
-    while (l->page_count && l->first_page + l->page_count < next / PAGE_SLOTS) add_place(l, NULL);
+    skip_to(l, next / PAGE_SLOTS);
     l->next = next;
     l->front = l->page_count ? l->first_page * PAGE_SLOTS : next;
     struct page *tail = level_page(l, next); /* it goes on where it stopped */
