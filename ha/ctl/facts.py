@@ -61,8 +61,25 @@ def maintenance_of(node, state=None):
     return "marked for maintenance" if node.get("being_drained") or state == "draining" else "not under maintenance"
 
 
+# RabbitMQ's names of what the node's own figures tell apart.
+MEMORY_PARTS = {"rabbitmq_memory_quorum_queue_erlang_process_bytes": "quorum_queue_procs",
+                "rabbitmq_memory_binary_heap_bytes": "binary", "rabbitmq_memory_other_system_bytes": "other_system",
+                "rabbitmq_memory_rss_bytes": "total"}
+
+
 def memory_of(call, name):
-    return (call.api.get(path_of("nodes", name, "memory")) or {}).get("memory") or {}
+    """What a node's memory is used for: queues, their contents, the rest."""
+    memory = (call.api.get(path_of("nodes", name, "memory")) or {}).get("memory") or {}
+    status, body = call.api.exchange("GET", "/metrics/memory-breakdown")
+    parts = {}
+    for line in body.decode().splitlines() if status == 200 else []:
+        part = MEMORY_PARTS.get(line.partition(" ")[0].partition("{")[0])
+        if part:
+            parts[part] = int(float(line.rpartition(" ")[2]))
+    if not parts:
+        return memory
+    rss = parts.pop("total", 0)
+    return {"strategy": "rss", "total": {"erlang": 0, "rss": rss, "allocated": rss}, **parts}
 
 
 def memory_rows(memory, total):
