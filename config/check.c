@@ -137,19 +137,34 @@ static int check_node_tags(const struct config_pair *tags, struct err *err)
             return (int)err_set(err, ERR_INVALID, "%s: the name of a tag has 1 to 63 bytes, and no =", tags[i].name);
         size += strlen(name) + strlen(tags[i].value) + 2;
     }
-    return size <= NODE_TAGS_MAX ? 0 : (int)err_set(err, ERR_INVALID, "node_tags.*: longer than %d bytes", NODE_TAGS_MAX);
+    return size <= NODE_TAGS_MAX ? 0
+                                 : (int)err_set(err, ERR_INVALID, "node_tags.*: longer than %d bytes", NODE_TAGS_MAX);
+}
+
+static void warn_of_backends(struct config *c, char (*list)[CONFIG_TEXT_MAX], const char *suffix)
+{
+    static const char *const known[] = {"internal", "http", "cache"};
+    static const char module[] = "rabbit_auth_backend_";
+    for (int i = 0; i < CONFIG_LIST_MAX; i++) {
+        const char *name = list[i];
+        bool is_known = !*name;
+        if (!strncmp(name, module, sizeof module - 1)) name += sizeof module - 1;
+        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) is_known |= !strcmp(name, known[k]);
+        if (!is_known)
+            config_warn(
+                c,
+                "auth_backends.%d%s = %s has no effect: internal, http and cache are there, users of another one "
+                "cannot log in",
+                i, suffix, name);
+    }
 }
 
 static int check_users(struct config *c, struct err *err)
 {
     if (*c->loopback_users_none) c->loopback_users_guest = false;
-    for (int i = 0; i < CONFIG_LIST_MAX; i++)
-        if (*c->auth_backends[i] && strcmp(c->auth_backends[i], "internal") &&
-            strcmp(c->auth_backends[i], "rabbit_auth_backend_internal"))
-            config_warn(c,
-                        "auth_backends.%d = %s has no effect: only the internal backend is there, users of another one "
-                        "cannot log in",
-                        i, c->auth_backends[i]);
+    warn_of_backends(c, c->auth_backends, "");
+    warn_of_backends(c, c->auth_backends_authn, ".authn");
+    warn_of_backends(c, c->auth_backends_authz, ".authz");
     int code = check_pairs(c->default_tags_more, err);
     if (!code) code = check_node_tags(c->node_tags, err);
     return code ? code : check_pairs(c->loopback_users_more, err);

@@ -160,7 +160,12 @@ struct config {
     char loopback_users_none[CONFIG_TEXT_MAX];
     struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
     struct config_pair node_tags[CONFIG_PAIRS_MAX];
-    char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX], auth_backends_authn[CONFIG_LIST_MAX][CONFIG_TEXT_MAX],
+        auth_backends_authz[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
+    char auth_cached_backend[CONFIG_TEXT_MAX], auth_http_method[CONFIG_TEXT_MAX], auth_http_verify[CONFIG_TEXT_MAX];
+    char auth_http_paths[4][CONFIG_TEXT_MAX]; /* user, vhost, resource, topic */
+    int64_t auth_http_timeout_ms, auth_http_connect_ms, auth_cache_ttl_ms;
+    struct config_tls auth_http_tls;
     struct config_pair cluster_tags[CONFIG_PAIRS_MAX]; /* cluster_tags.NAME: shown by the API */
     char motd_file[CONFIG_TEXT_MAX];
     char product_name[CONFIG_TEXT_MAX], product_version[CONFIG_TEXT_MAX];

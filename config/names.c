@@ -98,9 +98,8 @@ static const struct {
     {"ha_promote_*", "only a replica that has all confirmed messages can lead"},
     {"stream.*", "streams are not there"},
     /* rights */
-    {"auth_backends.*.auth*", "only the internal backend is there: users of another one cannot log in"},
-    {"auth_http.*", "only the internal backend is there: users of another one cannot log in"},
-    {"auth_cache.*", "rights are looked up in the node's own memory"},
+    {"auth_http.*", "OpenSSL's default is kept"},
+    {"auth_cache.*", "answers are kept in the node's own memory"},
     {"auth_oauth2.*", "only the internal backend is there: users of another one cannot log in"},
     {"auth_ldap.*", "only the internal backend is there: users of another one cannot log in"},
     {"anonymous_login_*", "nobody logs in without a name"},

@@ -14,6 +14,7 @@
 #include "node/shard/discovery.h"
 #include "node/shard/force.h"
 #include "node/shard/logging.h"
+#include "node/shard/outside.h"
 #include "node/shard/security.h"
 #include "node/shard/service.h"
 #include "node/start/options.h"
@@ -153,6 +154,8 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
     if (runner) runner_close(runner);
     node_stop(node);
     if (!code && node_wants_reset_any(node)) code = BEGIN_ANEW;
+    outside_close(settings->outside);
+    settings->outside = NULL;
     node_close(node);
     logger_printf(settings->logger, LOG_INFO, -1, "node stopped");
     return code;
@@ -207,6 +210,8 @@ static int prepare(struct node_settings *settings, struct node_listeners *listen
     wrong |= went_wrong(logging_open(&settings->logger, c, &err), c, &err);
     settings_listeners(listeners, c);
     wrong |= went_wrong(settings_read_defaults(settings, c, &err), c, &err);
+    struct outside *outside;
+    wrong |= went_wrong(outside_open(&outside, c, settings, &err), c, &err);
     wrong |= went_wrong(take_definitions(settings, c, definitions, &err), c, &err);
     wrong |= went_wrong(security_open(security, c, listeners, settings, &err), c, &err);
     return wrong ? EXIT_CONFIG : 0;
@@ -290,6 +295,7 @@ int main(int argc, char **argv)
     code = prepare(&settings, &listeners, &security, &definitions, &o->config);
     if (!code && o->check_only) puts("the configuration is sound");
     if (!code && !o->check_only) code = run(o, &settings, &listeners, &security, definitions);
+    outside_close(settings.outside);
     http_definitions_close(definitions);
     security_close(&security);
     if (settings.logger) logger_close(settings.logger);

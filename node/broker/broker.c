@@ -18,6 +18,8 @@ struct broker *broker_create(const struct broker_params *params)
     b->epoch = params->epoch;
     b->guesses = guess_create();
     b->auth = auth_create(params->topology, params->open_to_all);
+    b->outside = auth_outside_create();
+    list_init(&b->outside_waiting);
     b->leaders = mem_zalloc(params->group_count * sizeof *b->leaders);
     b->hosts = mem_zalloc(params->group_count * sizeof *b->hosts);
     b->ports_of_group = mem_zalloc(params->group_count * sizeof *b->ports_of_group);
@@ -42,6 +44,7 @@ void broker_destroy(struct broker *b)
     map_u64_close(&b->ports);
     membership_close(b);
     auth_destroy(b->auth);
+    auth_outside_destroy(b->outside);
     guess_destroy(b->guesses);
     census_close(&b->census);
     mem_free(b->ports_of_group);

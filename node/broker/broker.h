@@ -37,6 +37,7 @@ struct broker_io {
     void (*random_bytes)(void *self, void *bytes, size_t size);
     uint64_t (*clock_ms)(void *self); /* wall clock, for x-death's time */
     void (*seed)(void *self, struct buf *items); /* what a new cluster starts with (registry_seed_command()); NULL: nothing */
+    void (*ask)(void *self, uint64_t id, struct slice question); /* of an HTTP server; then broker_outside_answered() */
     void (*note)(void *self, int level, const char *line);
 };
 
@@ -116,6 +117,12 @@ void broker_change(struct broker *b, const struct topology_command *command, voi
 /* A name and a password, as a client would log in. */
 bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback);
 struct auth *broker_auth(struct broker *b);
+bool broker_may_come(const struct broker *b, struct slice user, bool loopback);
+/* An HTTP server's word, good for so long; and that the asker with this id may go on. */
+void broker_outside_learn(struct broker *b, const uint8_t key[AUTH_OUTSIDE_KEY_SIZE], enum auth_word word, struct slice tags,
+                          uint64_t keep_ms);
+void broker_outside_answered(struct broker *b, uint64_t id);
+enum auth_word broker_outside_find(const struct broker *b, struct slice question, struct slice *tags);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
 /* The port by which a channel talks to a group: what the group's consumers are known by. 0: none. */
 uint64_t broker_channel_port(const struct broker_connection *c, uint16_t channel, uint32_t group);

@@ -184,8 +184,13 @@ struct backend_channel {
     uint32_t limit;       /* basic.qos global */
     struct port **ports;  /* per group, NULL until used */
     struct question *question;
+    uint64_t outside_id; /* of what was asked of an HTTP server last (outside.c) */
+    struct list outside_link;
     struct list link;
 };
+
+enum auth_word backend_outside(void *self, struct slice question, struct slice *tags);
+void backend_ask(void *self, struct backend_channel *c, struct slice question);
 
 struct port *channel_port(struct backend_channel *c, uint32_t group);
 void connection_touched(struct broker_connection *c);
@@ -265,6 +270,9 @@ void census_node_down(struct broker *b, uint8_t node);
 struct broker {
     struct broker_params params;
     uint64_t logins[2]; /* refused, taken */
+    struct auth_outside *outside;
+    struct list outside_waiting; /* channels */
+    uint64_t outside_last;
     const struct broker_io *io;
     uint64_t now_ms;
     uint32_t epoch;

@@ -35,7 +35,7 @@ static struct topology *backend_topology(void *self)
     return broker_of(self)->params.topology;
 }
 
-static bool may_come_from_there(const struct broker *b, struct slice user, bool loopback)
+bool broker_may_come(const struct broker *b, struct slice user, bool loopback)
 {
     const char *const *local = b->params.local_users;
     while (!loopback && local && *local && !slice_is(user, *local)) local++;
@@ -44,15 +44,17 @@ static bool may_come_from_there(const struct broker *b, struct slice user, bool 
 
 bool broker_login(struct broker *b, struct slice user, struct slice password, bool loopback)
 {
-    return may_come_from_there(b, user, loopback) && auth_password_fits(b->auth, user, password);
+    return broker_may_come(b, user, loopback) && auth_password_fits(b->auth, user, password);
 }
 
 static bool backend_login(void *self, struct slice user, struct slice password, bool loopback)
 {
-    struct broker_connection *c = self;
-    bool fits = broker_login(c->broker, user, password, loopback);
-    if (!c->hidden) c->broker->logins[fits]++;
-    return fits;
+    return broker_login(broker_of(self), user, password, loopback);
+}
+
+static bool backend_may_come(void *self, struct slice user, bool loopback)
+{
+    return broker_may_come(broker_of(self), user, loopback);
 }
 
 static struct auth *backend_auth(void *self)
@@ -63,6 +65,7 @@ static struct auth *backend_auth(void *self)
 static uint32_t backend_logged_in(void *self, struct slice address, bool welcome)
 {
     struct broker *b = broker_of(self);
+    if (!((struct broker_connection *)self)->hidden) b->logins[welcome]++;
     if (!welcome) return guess_failed(b->guesses, address, b->now_ms);
     guess_right(b->guesses, address);
     return 0;
@@ -71,7 +74,7 @@ static uint32_t backend_logged_in(void *self, struct slice address, bool welcome
 static bool backend_admit(void *self, struct slice user, bool loopback)
 {
     struct broker *b = broker_of(self);
-    return auth_has_user(b->auth, user) && may_come_from_there(b, user, loopback);
+    return auth_has_user(b->auth, user) && broker_may_come(b, user, loopback);
 }
 
 static uint64_t backend_count(void *self, enum backend_census what, struct slice name)
@@ -115,6 +118,7 @@ static struct backend_channel *backend_channel_open(void *self, uint16_t number)
     c->connection = connection;
     c->number = number;
     c->ports = mem_zalloc(connection->broker->params.group_count * sizeof *c->ports);
+    list_init(&c->outside_link);
     list_append(&connection->channels, &c->link);
     if (number && connection->user.size) {
         census_add(connection->broker, BACKEND_CHANNELS_OF_USER, buf_slice(&connection->user), 1);
@@ -130,6 +134,7 @@ static void backend_channel_close(void *self, struct backend_channel *c)
     for (uint32_t group = 1; group < b->params.group_count; group++)
         if (c->ports[group]) port_close(c->ports[group]);
     list_remove(&c->link);
+    list_remove(&c->outside_link);
     if (c->number && c->connection->user.size) {
         census_add(b, BACKEND_CHANNELS_OF_USER, buf_slice(&c->connection->user), -1);
         count_here(c->connection, BACKEND_CHANNELS_OF_NODE, -1);
@@ -267,6 +272,9 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .topology = backend_topology,
         .login = backend_login,
         .admit = backend_admit,
+        .may_come = backend_may_come,
+        .outside = backend_outside,
+        .ask = backend_ask,
         .logged_in = backend_logged_in,
         .auth = backend_auth,
         .count = backend_count,

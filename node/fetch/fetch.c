@@ -1,6 +1,5 @@
 #include "node/fetch/fetch.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -202,21 +201,4 @@ int fetch_once(const struct fetch_request *request, struct buf *body, struct err
     job_destroy(j);
     curl_global_cleanup();
     return code;
-}
-
-static void put_escaped(struct buf *b, const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)text[i];
-        if (isalnum(byte) || strchr("-_.~", byte ? byte : ' ')) buf_put_u8(b, byte);
-        else buf_printf(b, "%%%02X", byte);
-    }
-}
-
-void fetch_put_field(struct buf *form, const char *name, struct slice value)
-{
-    if (form->size) buf_put_u8(form, '&');
-    put_escaped(form, name, strlen(name));
-    buf_put_u8(form, '=');
-    put_escaped(form, (const char *)value.data, value.size);
 }

@@ -45,7 +45,4 @@ void fetch_start(struct fetch *f, const struct fetch_request *request, fetch_don
 /* Any status but 200 is an error, too. */
 int fetch_once(const struct fetch_request *request, struct buf *body, struct err *err);
 
-/* name=value behind what is there, with & between and both escaped as forms want it. */
-void fetch_put_field(struct buf *form, const char *name, struct slice value);
-
 #endif

@@ -7,7 +7,7 @@
 #define WARREN_NODE_SESSION_BACKEND_H
 
 #include "node/amqp/marks.h"
-#include "node/auth/auth.h"
+#include "node/auth/outside.h"
 #include "node/queue/command.h"
 #include "router/route.h"
 #include "router/topology.h"
@@ -46,6 +46,12 @@ struct backend {
     bool (*login)(void *self, struct slice user, struct slice password, bool loopback);
     /* The same for a user whose certificate was verified: it must exist, and may come from there. */
     bool (*admit)(void *self, struct slice user, bool loopback);
+    /* May it come from there, whoever vouches for it? */
+    bool (*may_come)(void *self, struct slice user, bool loopback);
+    /* What an HTTP server has said to a question of node/auth/outside.h, if it was asked lately. `tags` may be NULL. */
+    enum auth_word (*outside)(void *self, struct slice question, struct slice *tags);
+    /* Answered when outside() knows. */
+    void (*ask)(void *self, struct backend_channel *c, struct slice question);
     /* How a login from this address went; returns for how long (ms) a no shall wait. */
     uint32_t (*logged_in)(void *self, struct slice address, bool welcome);
     /* This shard's; who may do what. */

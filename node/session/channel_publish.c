@@ -166,11 +166,9 @@ static bool check_properties(struct channel *ch, const struct amqp_properties_br
     return true;
 }
 
-/* The message waits for the topology; it is looked at again when that is up to date. False: it is, judge now. */
-static bool hold(struct channel *ch)
+/* The message waits, and is looked at again later: all of it is the channel's. */
+static void keep(struct channel *ch)
 {
-    const struct backend *backend = ch->session->backend;
-    if (ch->refreshed || backend->topology_is_fresh(backend->self)) return false;
     struct publishing *p = &ch->publishing;
     p->held = true;
     struct slice body = p->body;
@@ -180,6 +178,14 @@ static bool hold(struct channel *ch)
         p->body.size = 0;
         store(p, body, &p->body);
     }
+}
+
+/* The message waits for the topology; it is looked at again when that is up to date. False: it is, judge now. */
+static bool hold(struct channel *ch)
+{
+    const struct backend *backend = ch->session->backend;
+    if (ch->refreshed || backend->topology_is_fresh(backend->self)) return false;
+    keep(ch);
     CHECK(channel_question_refresh_first(ch, NULL));
     return true;
 }
@@ -190,7 +196,10 @@ static bool check_rights(struct channel *ch)
     const struct publishing *p = &ch->publishing;
     enum channel_publish_right right = channel_publish_allowed(ch, p->exchange, p->routing_key);
     if (right == PUBLISH_ALLOWED) return true;
-    if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, p->routing_key);
+    if (right == PUBLISH_UNKNOWN) {
+        keep(ch);
+        channel_ask_outside(ch, NULL);
+    } else if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, p->routing_key);
     return false;
 }
 

@@ -55,7 +55,7 @@ void session_reply(struct session *s, uint16_t number, const struct backend_repl
 static void after_refresh(struct channel *ch, const struct question *q)
 {
     struct amqp_method m;
-    ch->refreshed = true;
+    ch->refreshed = q->kind == QUESTION_REFRESH;
     if (ch->publishing.held) channel_publish_again(ch);
     else {
         CHECK(amqp_method_decode(buf_slice(&q->held), &m) == 0);
@@ -100,6 +100,7 @@ static void answered(struct channel *ch, const struct question *q, const struct 
     case QUESTION_TX_COMMIT:
         break;
     case QUESTION_REFRESH:
+    case QUESTION_OUTSIDE:
         after_refresh(ch, q);
         break;
     case QUESTION_QUEUE_DECLARE:

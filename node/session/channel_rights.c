@@ -9,10 +9,12 @@ static struct auth *auth_of(const struct channel *ch)
     return ch->session->backend->auth(ch->session->backend->self);
 }
 
-static bool may(struct channel *ch, enum auth_permission permission, struct slice name)
+static enum auth_word may(struct channel *ch, enum auth_permission permission, const char *kind, struct slice name)
 {
-    const struct session *s = ch->session;
-    return s->trusted || auth_may(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, name);
+    struct session *s = ch->session;
+    if (s->trusted) return AUTH_YES;
+    if (s->outside_rights) return session_outside_resource(s, permission, kind, name);
+    return auth_may(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, name) ? AUTH_YES : AUTH_NO;
 }
 
 static void refuse(struct channel *ch, enum auth_permission permission, const char *kind, struct slice name)
@@ -26,14 +28,16 @@ static void refuse(struct channel *ch, enum auth_permission permission, const ch
 bool channel_may(struct channel *ch, const struct amqp_method *m, enum auth_permission permission, const char *kind,
                  struct slice name)
 {
-    if (may(ch, permission, name)) return true;
-    if (!channel_question_refresh_first(ch, m)) refuse(ch, permission, kind, name);
+    enum auth_word word = may(ch, permission, kind, name);
+    if (word == AUTH_YES) return true;
+    if (word == AUTH_UNKNOWN) channel_ask_outside(ch, m);
+    else if (!channel_question_refresh_first(ch, m)) refuse(ch, permission, kind, name);
     return false;
 }
 
 void channel_may_go_on_reading(struct channel *ch, struct slice queue)
 {
-    if (!may(ch, AUTH_READ, queue)) refuse(ch, AUTH_READ, "queue", queue);
+    if (may(ch, AUTH_READ, "queue", queue) == AUTH_NO) refuse(ch, AUTH_READ, "queue", queue);
 }
 
 static bool is_topic(struct channel *ch, struct slice exchange)
@@ -44,11 +48,14 @@ static bool is_topic(struct channel *ch, struct slice exchange)
     return x && slice_is(x->type, "topic");
 }
 
-static bool topic_allows(struct channel *ch, enum auth_permission permission, struct slice exchange, struct slice key)
+static enum auth_word topic_allows(struct channel *ch, enum auth_permission permission, struct slice exchange,
+                                   struct slice key)
 {
-    const struct session *s = ch->session;
-    return s->trusted || !is_topic(ch, exchange) ||
-           auth_may_topic(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, exchange, key);
+    struct session *s = ch->session;
+    if (s->trusted || !is_topic(ch, exchange)) return AUTH_YES;
+    if (s->outside_rights) return session_outside_topic(s, permission, exchange, key);
+    bool yes = auth_may_topic(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), permission, exchange, key);
+    return yes ? AUTH_YES : AUTH_NO;
 }
 
 static void refuse_topic(struct channel *ch, enum auth_permission permission, struct slice exchange, struct slice key)
@@ -61,8 +68,10 @@ static void refuse_topic(struct channel *ch, enum auth_permission permission, st
 
 bool channel_may_bind_topic(struct channel *ch, const struct amqp_method *m, struct slice exchange, struct slice key)
 {
-    if (topic_allows(ch, AUTH_READ, exchange, key)) return true;
-    if (!channel_question_refresh_first(ch, m)) refuse_topic(ch, AUTH_READ, exchange, key);
+    enum auth_word word = topic_allows(ch, AUTH_READ, exchange, key);
+    if (word == AUTH_YES) return true;
+    if (word == AUTH_UNKNOWN) channel_ask_outside(ch, m);
+    else if (!channel_question_refresh_first(ch, m)) refuse_topic(ch, AUTH_READ, exchange, key);
     return false;
 }
 
@@ -78,20 +87,28 @@ bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, co
 
 enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key)
 {
-    const struct session *s = ch->session;
+    struct session *s = ch->session;
     struct write_right *known = &ch->write_right;
+    enum auth_word word;
     uint64_t version = registry_version(s->backend->topology(s->backend->self));
-    bool same = known->version == version && slice_equal(slice_of(known->exchange, known->size), exchange);
+    bool same = known->version == version && known->until_ms > s->now_ms &&
+                slice_equal(slice_of(known->exchange, known->size), exchange);
     if (!same) {
         known->version = 0;
-        if (!may(ch, AUTH_WRITE, exchange)) return PUBLISH_NOT_TO_EXCHANGE;
-        known->topics =
-            !s->trusted && auth_has_topics(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), exchange);
+        word = may(ch, AUTH_WRITE, "exchange", exchange);
+        if (word != AUTH_YES) return word == AUTH_UNKNOWN ? PUBLISH_UNKNOWN : PUBLISH_NOT_TO_EXCHANGE;
+        known->until_ms = s->outside_rights ? s->now_ms + SESSION_OUTSIDE_KEPT_MS : UINT64_MAX;
+        known->topics = s->outside_rights && s->settings->topics_outside;
+        if (!s->outside_rights)
+            known->topics =
+                !s->trusted && auth_has_topics(auth_of(ch), buf_slice(&s->user), buf_slice(&s->vhost), exchange);
         known->size = (uint8_t)exchange.size;
         if (exchange.size) memcpy(known->exchange, exchange.data, exchange.size);
         known->version = version;
     }
-    return !known->topics || topic_allows(ch, AUTH_WRITE, exchange, key) ? PUBLISH_ALLOWED : PUBLISH_NOT_TO_TOPIC;
+    word = known->topics ? topic_allows(ch, AUTH_WRITE, exchange, key) : AUTH_YES;
+    if (word == AUTH_UNKNOWN) return PUBLISH_UNKNOWN;
+    return word == AUTH_YES ? PUBLISH_ALLOWED : PUBLISH_NOT_TO_TOPIC;
 }
 
 void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,
@@ -103,6 +120,9 @@ void channel_publish_refuse(struct channel *ch, enum channel_publish_right right
 
 bool channel_may_claim_user(struct channel *ch, struct slice user_id)
 {
-    struct slice user = buf_slice(&ch->session->user);
-    return ch->session->trusted || slice_equal(user_id, user) || (auth_tags(auth_of(ch), user) & AUTH_TAG_IMPERSONATOR);
+    const struct session *s = ch->session;
+    struct slice user = buf_slice(&s->user);
+    if (s->trusted || slice_equal(user_id, user)) return true;
+    unsigned tags = s->outside_login ? auth_tag_bits(buf_slice(&s->outside_tags)) : auth_tags(auth_of(ch), user);
+    return tags & AUTH_TAG_IMPERSONATOR;
 }

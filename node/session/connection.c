@@ -43,6 +43,9 @@ void session_destroy(struct session *s)
     buf_close(&s->mechanism);
     buf_close(&s->client_properties);
     buf_close(&s->connection_name);
+    buf_close(&s->outside_tags);
+    if (s->ask.data) memset(s->ask.data, 0, s->ask.size); /* a password may be in it */
+    buf_close(&s->ask);
     mem_free(s->peer);
     session_tls_free(s->tls);
     mem_free(s);

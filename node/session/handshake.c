@@ -123,12 +123,21 @@ static bool is_within_limits(struct session *s, struct slice vhost)
     return false;
 }
 
+static enum auth_word may_enter(struct session *s, struct slice vhost)
+{
+    if (s->trusted) return AUTH_YES;
+    if (s->outside_rights) return session_outside_vhost(s, vhost);
+    return auth_may_enter(s->backend->auth(s->backend->self), buf_slice(&s->user), vhost) ? AUTH_YES : AUTH_NO;
+}
+
 static bool open_vhost(struct session *s, const struct amqp_connection_open *open)
 {
     const struct backend *backend = s->backend;
     struct slice vhost = open->virtual_host, user = buf_slice(&s->user);
     bool exists = topology_has_vhost(backend->topology(backend->self), vhost);
-    bool enters = exists && (s->trusted || auth_may_enter(backend->auth(backend->self), user, vhost));
+    enum auth_word word = may_enter(s, vhost);
+    if (exists && word == AUTH_UNKNOWN) return !session_ask_outside(s);
+    bool enters = exists && word == AUTH_YES;
     if (!enters && session_wait_for_news(s)) return false;
     if (!exists) {
         session_fail(s, AMQP_NOT_ALLOWED, "vhost %.*s not found", SLICE_ARG(vhost));

@@ -56,10 +56,12 @@ void session_login_refuse(struct session *s)
 }
 
 /* Whose certificate it is, was told when the session was made. */
-static bool login_external(struct session *s, struct slice *user)
+static enum auth_word login_external(struct session *s, const struct session_login_way *way, struct slice *user)
 {
     *user = s->tls->user;
-    return user->size && s->backend->admit(s->backend->self, *user, s->peer_is_loopback);
+    if (!user->size) return AUTH_NO;
+    if (way->outside_login) return session_outside_login(s, *user, NULL);
+    return s->backend->admit(s->backend->self, *user, s->peer_is_loopback) ? AUTH_YES : AUTH_NO;
 }
 
 /* The response of a mechanism that this node knows; a challenge takes only the name here. False: the connection failed.
@@ -83,14 +85,32 @@ static bool read_response(struct session *s, const struct amqp_connection_start_
     return false;
 }
 
-static bool logs_in(struct session *s, struct slice mechanism, struct slice *user, struct slice password)
+static enum auth_word try_way(struct session *s, const struct session_login_way *way, struct slice mechanism,
+                              struct slice *user, struct slice password)
 {
-    if (slice_is(mechanism, "EXTERNAL")) return login_external(s, user);
-    return s->trusted || s->backend->login(s->backend->self, *user, password, s->peer_is_loopback);
+    if (slice_is(mechanism, "EXTERNAL")) return login_external(s, way, user);
+    if (way->outside_login) return session_outside_login(s, *user, &password);
+    return s->backend->login(s->backend->self, *user, password, s->peer_is_loopback) ? AUTH_YES : AUTH_NO;
 }
 
-/* The host of "host:port -> ...". */
-static struct slice peer_address(const struct session *s)
+/* The first way that says yes counts. One that does not know yet is asked, before the next ones are. */
+static enum auth_word logs_in(struct session *s, struct slice mechanism, struct slice *user, struct slice password)
+{
+    static const struct session_login_way registry;
+    const struct session_login_way *ways = s->settings->way_count ? s->settings->ways : &registry;
+    size_t count = s->settings->way_count ? s->settings->way_count : 1;
+    if (s->trusted && !slice_is(mechanism, "EXTERNAL")) return AUTH_YES;
+    for (size_t i = 0; i < count; i++) {
+        enum auth_word word = try_way(s, &ways[i], mechanism, user, password);
+        if (word == AUTH_NO) continue;
+        s->outside_login = word == AUTH_YES && ways[i].outside_login;
+        s->outside_rights = word == AUTH_YES && ways[i].outside_rights;
+        return word;
+    }
+    return AUTH_NO;
+}
+
+struct slice session_peer_address(const struct session *s)
 {
     const char *end = strstr(s->peer, " -> ");
     size_t size = end ? (size_t)(end - s->peer) : strlen(s->peer);
@@ -110,7 +130,7 @@ static void send_challenge(struct session *s, struct slice user)
 
 static void finish(struct session *s, bool welcome)
 {
-    uint32_t delay_ms = s->backend->logged_in(s->backend->self, peer_address(s), welcome);
+    uint32_t delay_ms = s->backend->logged_in(s->backend->self, session_peer_address(s), welcome);
     if (!welcome) {
         buf_clear(&s->user);
         s->refuse_at_ms = s->now_ms + delay_ms;
@@ -132,7 +152,9 @@ bool session_login_start(struct session *s, const struct amqp_connection_start_o
     struct slice user = {0}, password = {0};
     bool known = !s->challenged && read_response(s, ok, &user, &password);
     bool challenge = known && slice_is(ok->mechanism, challenge_mechanism);
-    bool welcome = known && !challenge && logs_in(s, ok->mechanism, &user, password);
+    enum auth_word word = known && !challenge ? logs_in(s, ok->mechanism, &user, password) : AUTH_NO;
+    bool welcome = word == AUTH_YES;
+    if (word == AUTH_UNKNOWN) return !session_ask_outside(s);
     if (known && !challenge && !welcome && session_wait_for_news(s)) return false;
     if (s->challenged) {
         session_fail(s, AMQP_CHANNEL_ERROR, "unexpected method in connection state securing");
@@ -158,9 +180,10 @@ bool session_login_secure(struct session *s, struct slice response)
         return true;
     }
     struct slice user = buf_slice(&s->user), password = slice_of(response.data + size, response.size - size);
-    bool welcome = logs_in(s, buf_slice(&s->mechanism), &user, password);
-    if (!welcome && session_wait_for_news(s)) return false;
-    finish(s, welcome);
+    enum auth_word word = logs_in(s, buf_slice(&s->mechanism), &user, password);
+    if (word == AUTH_UNKNOWN) return !session_ask_outside(s);
+    if (word == AUTH_NO && session_wait_for_news(s)) return false;
+    finish(s, word == AUTH_YES);
     return true;
 }
 
@@ -183,7 +206,10 @@ static void look_at_consumers(struct channel *ch)
 bool session_login_again(struct session *s)
 {
     const struct backend *backend = s->backend;
-    if (!s->trusted && !auth_may_enter(backend->auth(backend->self), buf_slice(&s->user), buf_slice(&s->vhost))) {
+    bool no = s->outside_rights
+                  ? session_outside_vhost(s, buf_slice(&s->vhost)) == AUTH_NO
+                  : !auth_may_enter(backend->auth(backend->self), buf_slice(&s->user), buf_slice(&s->vhost));
+    if (!s->trusted && no) {
         session_fail(s, AMQP_NOT_ALLOWED, "New secret was refused by one of the backends");
         return true;
     }

@@ -21,7 +21,8 @@ void session_news(struct session *s)
 {
     s->backend->channel_close(s->backend->self, s->asker);
     s->asker = NULL;
-    s->has_news = true;
+    if (!s->asks_outside) s->has_news = true;
+    s->asks_outside = false;
     s->stalled = false; /* the frame is judged again, and for good */
 }
 
@@ -31,7 +32,7 @@ void session_registry_changed(struct session *s, uint64_t now_ms)
     char text[SESSION_TEXT_SIZE];
     if (s->phase != PHASE_RUNNING) return; /* who is not in yet is asked at the door */
     bool home = topology_has_vhost(backend->topology(backend->self), buf_slice(&s->vhost));
-    bool known = s->trusted || auth_has_user(backend->auth(backend->self), buf_slice(&s->user));
+    bool known = s->trusted || s->outside_login || auth_has_user(backend->auth(backend->self), buf_slice(&s->user));
     if (home && known) return;
     if (known) snprintf(text, sizeof text, "vhost '%.*s' is deleted", SLICE_ARG(s->vhost));
     else snprintf(text, sizeof text, "user '%.*s' is deleted", SLICE_ARG(s->user));

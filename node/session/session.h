@@ -12,6 +12,11 @@
 
 struct session;
 
+/* One way in, of auth_backends: who knows the password, and who knows what the user may do. */
+struct session_login_way {
+    bool outside_login, outside_rights; /* an HTTP server; else the registry */
+};
+
 struct session_settings {
     uint16_t channel_max;        /* 2047 */
     uint32_t frame_max;          /* 131072 */
@@ -24,6 +29,9 @@ struct session_settings {
     uint64_t cluster_queue_max, cluster_exchange_max; /* from so many on, none is declared; 0: no limit */
     uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
     uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
+    const struct session_login_way *ways; /* tried in their order; none: the registry alone */
+    size_t way_count;
+    bool topics_outside; /* the HTTP server is asked about routing keys, too */
     const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
     const char *default_queue_type; /* of a queue that names none, in a vhost that names none; NULL or "": none */
     const char *product;         /* "RabbitMQ" */

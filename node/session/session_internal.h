@@ -30,6 +30,7 @@ enum {
     SESSION_CONTENT_KEPT_MAX = 1 << 20,   /* bytes of a content buffer that a channel keeps for its next message */
     SESSION_IDLE_OUTPUT_MAX = 16 << 10,   /* bytes of output buffer that a silent connection keeps */
     SESSION_TEXT_SIZE = 1024,             /* of a reply text before it is cut to a short string */
+    SESSION_OUTSIDE_KEPT_MS = 1000,       /* how long a channel goes on publishing by an HTTP server's word */
     SETTLE_RUNS = 16,                     /* groups whose settlements are gathered side by side */
 };
 
@@ -126,6 +127,7 @@ struct route_memory {
 
 struct write_right {
     uint64_t version; /* registry_version() it is good for; 0: empty */
+    uint64_t until_ms; /* an HTTP server's word is not good for ever; UINT64_MAX: the registry's */
     bool topics;      /* the user has rules for routing keys there */
     uint8_t size;
     uint8_t exchange[AMQP_SHORTSTR_MAX];
@@ -171,6 +173,7 @@ struct consumer {
 enum question_kind {
     QUESTION_NONE,
     QUESTION_REFRESH,       /* then the held method or publish is run again */
+    QUESTION_OUTSIDE,       /* the same, when an HTTP server has said what it thinks */
     QUESTION_QUEUE_DECLARE, /* change or stat */
     QUESTION_QUEUE_DELETE,
     QUESTION_QUEUE_PURGE,
@@ -265,6 +268,10 @@ struct session {
     size_t channels_capacity;
     uint32_t channel_count;
     struct backend_channel *asker;    /* asks for news of the topology (news.c); NULL: not at it */
+    bool asks_outside;                /* it asks an HTTP server (outside.c) */
+    bool outside_login, outside_rights; /* struct session_login_way of the way that let the user in */
+    struct buf outside_tags;          /* the user's, with spaces between */
+    struct buf ask;                   /* the question that was looked up last */
     bool has_news;                    /* it did */
     struct backend_channel *farewell; /* deletes exclusive queues before close-ok; NULL: not at it */
     uint64_t farewell_queue;          /* the one that was asked for last */
@@ -323,6 +330,17 @@ void session_login_refuse(struct session *s); /* refuse_at_ms is reached */
 /* --- news.c --- */
 bool session_wait_for_news(struct session *s); /* true: the frame must wait; false: what the topology says now counts */
 void session_news(struct session *s);
+struct slice session_peer_address(const struct session *s); /* the host of "host:port -> ..." */
+
+/* outside.c: what an HTTP server says about the user; AUTH_UNKNOWN: then one of the last two asks it */
+enum auth_word session_outside_login(struct session *s, struct slice user, const struct slice *password);
+enum auth_word session_outside_vhost(struct session *s, struct slice vhost);
+enum auth_word session_outside_resource(struct session *s, enum auth_permission permission, const char *kind,
+                                        struct slice name);
+enum auth_word session_outside_topic(struct session *s, enum auth_permission permission, struct slice exchange,
+                                     struct slice key);
+bool session_ask_outside(struct session *s); /* true: the frame of channel 0 waits */
+void channel_ask_outside(struct channel *ch, const struct amqp_method *m); /* NULL: a held publish waits */
 
 /* --- farewell.c --- */
 void session_farewell_begin(struct session *s); /* the client sent connection.close */
@@ -355,7 +373,12 @@ bool channel_may_bind_topic(struct channel *ch, const struct amqp_method *m, str
 /* A declare that names another exchange by argument `key` reads from the one and writes to the other. */
 bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, const char *kind, struct slice name,
                              struct slice arguments, const char *key);
-enum channel_publish_right { PUBLISH_ALLOWED, PUBLISH_NOT_TO_EXCHANGE, PUBLISH_NOT_TO_TOPIC };
+enum channel_publish_right {
+    PUBLISH_ALLOWED,
+    PUBLISH_NOT_TO_EXCHANGE,
+    PUBLISH_NOT_TO_TOPIC,
+    PUBLISH_UNKNOWN /* channel_ask_outside() */
+};
 enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key);
 void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,
                             struct slice key);

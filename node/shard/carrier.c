@@ -1,4 +1,5 @@
 /* The carriers: rings between the shards of this node, links to other nodes. Implements broker_io and group_io. */
+#include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 
 #include <sys/random.h>
@@ -168,6 +169,11 @@ static void io_seed(void *self, struct buf *items)
     io_random_bytes(self, seed.salt, sizeof seed.salt);
     io_random_bytes(self, seed.cluster_id, sizeof seed.cluster_id);
     auth_seed_put(&seed, items);
+}
+
+static void io_ask(void *self, uint64_t id, struct slice question)
+{
+    outside_ask(self, id, question);
 }
 
 static void io_note(void *self, int level, const char *line)
@@ -342,6 +348,7 @@ void carrier_setup(struct shard *s)
         .random_bytes = io_random_bytes,
         .clock_ms = io_clock_ms,
         .seed = io_seed,
+        .ask = io_ask,
         .note = io_note,
     };
     s->group_io = (struct group_io){

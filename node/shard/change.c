@@ -4,6 +4,7 @@
 
 #include "base/reader.h"
 #include "node/auth/defaults.h"
+#include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 
 enum { CHANGE_PATIENCE_MS = 2000 /* beyond the time after which the broker itself gives up */ };
@@ -166,7 +167,7 @@ static void look(struct shard *s, void *arg)
     l->tags = l->fits ? auth_tags(broker_auth(s->broker), l->user) : 0;
 }
 
-bool node_authenticate(struct node *n, struct slice user, struct slice password, bool loopback, unsigned *tags)
+static bool registry_lets_in(struct node *n, struct slice user, struct slice password, bool loopback, unsigned *tags)
 {
     struct login l = {.user = user, .password = password, .loopback = loopback};
     shard_call_any(node_shard(n, 0), look, &l);
@@ -176,4 +177,15 @@ bool node_authenticate(struct node *n, struct slice user, struct slice password,
     }
     if (tags) *tags = l.tags;
     return l.fits;
+}
+
+bool node_authenticate(struct node *n, struct slice user, struct slice password, bool loopback, unsigned *tags)
+{
+    const struct session_settings *s = &node_settings(n)->session;
+    for (size_t i = 0; i < s->way_count; i++) {
+        bool fits = s->ways[i].outside_login ? outside_authenticate(n, user, password, loopback, tags)
+                                             : registry_lets_in(n, user, password, loopback, tags);
+        if (fits) return true;
+    }
+    return !s->way_count && registry_lets_in(n, user, password, loopback, tags);
 }

@@ -1,4 +1,5 @@
 /* A shard's life: opened by the main thread, run by its own, stopped in phases. */
+#include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ int shard_open(struct shard **out, struct node *node, const struct node_settings
     list_init(&s->connections);
     list_init(&s->dirty);
     list_init(&s->congested);
+    s->outside_answers = outside_answers_create();
     pthread_mutex_init(&s->calls_lock, NULL);
     pthread_cond_init(&s->calls_done, NULL);
     s->now_ms = uv_hrtime() / 1000000;
@@ -79,6 +81,7 @@ static void close_handles(struct shard *s)
     executor_uv_close(s->log_executor);
     executor_uv_close(s->store_executor);
     executor_uv_close(s->read_executor);
+    outside_answers_end(s->outside_answers);
     uv_close((uv_handle_t *)&s->wake, NULL);
     uv_close((uv_handle_t *)&s->check, NULL);
     uv_close((uv_handle_t *)&s->timer, NULL);
@@ -146,6 +149,7 @@ void shard_close(struct shard *s)
     mem_free(s->rings_in);
     mem_free(s->overflow);
     mem_free(s->posted);
+    outside_answers_destroy(s->outside_answers);
     pthread_mutex_destroy(&s->calls_lock);
     pthread_cond_destroy(&s->calls_done);
     mem_free(s);

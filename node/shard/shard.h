@@ -27,6 +27,8 @@ enum {
 };
 
 /* What all shards of a node share; constant while they run. */
+struct outside;
+
 struct node_settings {
     uint8_t node;
     const char *name;
@@ -55,6 +57,7 @@ struct node_settings {
     /* What a new cluster starts with; empty user: none. */
     const char *default_vhost, *user, *password, *default_tags;
     const char *default_permissions[AUTH_PERMISSION_COUNT];
+    struct outside *outside; /* users that an HTTP server knows; NULL: none */
     const struct auth_defaults *vhost_defaults; /* what each new vhost begins with */
     struct auth_password_rules password_rules;
     const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL */

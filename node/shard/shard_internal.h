@@ -87,6 +87,7 @@ struct shard {
     pthread_mutex_t calls_lock;
     pthread_cond_t calls_done;
     struct call *calls; /* guarded by calls_lock */
+    struct outside_answers *outside_answers;
 
     struct list connections;
     struct list dirty;                     /* connections with something to do at the end of the turn */

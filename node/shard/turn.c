@@ -5,6 +5,7 @@
  *
  * That is where batches come from: per turn at most one entry per group, one sync per shard, one write per connection.
  */
+#include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 
 enum {
@@ -97,6 +98,7 @@ static void turn(struct shard *s)
     s->now_ms = uv_hrtime() / 1000000;
     uint64_t clock = s->broker_io.clock_ms(s);
     carrier_take(s);
+    outside_take(s);
     timers(s);
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
         broker_turn(s->broker, s->now_ms);

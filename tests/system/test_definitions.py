@@ -14,6 +14,12 @@ import kit
 from http_api import Api
 
 
+def tls_context(pair):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*map(str, pair))
+    return context
+
+
 @contextlib.contextmanager
 def served(content, pair):
     """A server over TLS that has `content`, a dictionary that may change; gives its URL and a list of what was asked."""
@@ -32,9 +38,7 @@ def served(content, pair):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*map(str, pair))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = tls_context(pair).wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"https://127.0.0.1:{server.server_address[1]}/d.json", asked

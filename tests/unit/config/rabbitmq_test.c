@@ -156,7 +156,7 @@ static void a_key_without_effect_says_why(void **state)
     parse(c, "net_ticktime = 60\n"
              "num_acceptors.tcp = 10\n"
              "log.exchange.level = debug\n"
-             "auth_backends.2.authn = ldap\n"
+             "auth_ldap.port = 389\n"
              "deprecated_features.permit.global_qos = false\n");
     assert_int_equal(c->warning_count, 5);
     assert_string_equal(c->warnings[0], "file:1: net_ticktime has no effect: raft.heartbeat_ms and "
@@ -165,9 +165,11 @@ static void a_key_without_effect_says_why(void **state)
     parse(c, "ssl_options.certfiel = x\n"); /* a slip must not pass for such a key */
     assert_string_equal(c->warnings[5],
                         "file:1: unknown key ssl_options.certfiel (did you mean ssl_options.certfile?)");
-    parse(c, "auth_backends.1 = ldap\n");
+    parse(c, "auth_backends.1 = ldap\nauth_backends.2.authn = rabbit_auth_backend_http\nauth_backends.2.authz = oauth2\n");
     check(c);
+    assert_int_equal(c->warning_count, 8);
     assert_non_null(strstr(c->warnings[6], "auth_backends.1 = ldap has no effect"));
+    assert_non_null(strstr(c->warnings[7], "auth_backends.2.authz = oauth2 has no effect"));
 }
 
 static void a_name_in_both_tables_would_hide_a_key(void **state)
