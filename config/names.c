@@ -57,7 +57,6 @@ static const struct {
     {"collect_statistics_interval", "statistics are gathered when they are asked for"},
     {"background_gc_*", "there is no garbage to collect"},
     {"hipe_compile", "Warren is compiled"},
-    {"tracing", "there is no tracing"},
     {"queue_index_embed_msgs_below", "messages lie in the log and in segments"},
     {"msg_store_*", "messages lie in the log and in segments"},
     {"lazy_queue_explicit_gc_run_operation_threshold", "there is no garbage to collect"},

@@ -68,6 +68,8 @@ int64_t registry_limit(const struct topology *t, enum registry_kind kind, struct
  * default. */
 const char *vhost_default_queue_type(const struct topology *t, struct slice vhost);
 
+bool vhost_is_traced(const struct topology *t, struct slice vhost); /* rabbitmqctl trace_on */
+
 /* What the cluster is called: the global parameter cluster_name that somebody has set, or else as configured. Cut to the
  * space, and ends with a zero. */
 enum { REGISTRY_CLUSTER_NAME_SIZE = 256 };

@@ -291,6 +291,15 @@ const char *vhost_default_queue_type(const struct topology *t, struct slice vhos
     return found;
 }
 
+bool vhost_is_traced(const struct topology *t, struct slice vhost)
+{
+    const struct registry_item *item = registry_find(t, REGISTRY_VHOST, (struct slice){0}, vhost, (struct slice){0});
+    json_t *value = item ? json_of(item->value, NULL) : NULL;
+    bool is = json_is_true(json_object_get(value, "tracing"));
+    json_decref(value);
+    return is;
+}
+
 bool vhost_is_protected(const struct registry_item *vhost)
 {
     json_t *value = json_of(vhost->value, NULL);

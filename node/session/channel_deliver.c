@@ -55,6 +55,7 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     if (c->no_ack) ch->stats.deliver_no_ack++;
     else ch->stats.deliver++;
     if (counts) *(c->no_ack ? &counts->deliver_no_ack : &counts->deliver) += 1;
+    if (s->traced) channel_trace_delivery(ch, c->queue, d);
     record(ch, d, tag, c->no_ack, c->counts);
 }
 
@@ -85,6 +86,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     if (q->no_ack) ch->stats.get_no_ack++;
     else ch->stats.get++;
     if (counts) *(q->no_ack ? &counts->get_no_ack : &counts->get) += 1;
+    if (s->traced) channel_trace_delivery(ch, q->queue, d);
     record(ch, d, tag, q->no_ack, number);
 }
 

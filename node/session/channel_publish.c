@@ -307,6 +307,7 @@ void channel_publish_send(struct channel *ch, const struct outgoing *m)
     unsigned groups = 0;
     if (m->route->count || m->route->store_count)
         groups = s->backend->publish(s->backend->self, ch->backend, m->route, &m->publish, tag);
+    if (s->traced) channel_trace_publish(ch, m);
     if (route_goes_nowhere(m->route)) {
         struct session_exchange_counts *x = counts_exchange(&ch->counts, exchange);
         if (m->mandatory) send_return(ch, &m->publish.content);

@@ -154,5 +154,6 @@ static bool open_vhost(struct session *s, const struct amqp_connection_open *ope
     struct amqp_method m = amqp_method_of(AMQP_CONNECTION_OPEN_OK);
     session_handshake_send(s, &m);
     s->phase = PHASE_RUNNING;
+    session_look_at_tracing(s);
     return true;
 }

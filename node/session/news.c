@@ -31,6 +31,7 @@ void session_registry_changed(struct session *s, uint64_t now_ms)
     const struct backend *backend = s->backend;
     char text[SESSION_TEXT_SIZE];
     if (s->phase != PHASE_RUNNING) return; /* who is not in yet is asked at the door */
+    session_look_at_tracing(s);
     bool home = topology_has_vhost(backend->topology(backend->self), buf_slice(&s->vhost));
     bool known = s->trusted || s->outside_login || auth_has_user(backend->auth(backend->self), buf_slice(&s->user));
     if (home && known) return;

@@ -247,6 +247,7 @@ struct session {
     bool hears_blocked;
     const char *blocked; /* why publishes wait; NULL: they do not */
     bool blocked_told;   /* connection.blocked was sent */
+    bool traced;         /* the vhost wants copies of what is published and delivered (channel_trace.c) */
     bool failure_close;
     bool challenged; /* START: connection.secure was sent, and `user` is only claimed */
     uint16_t channel_max;
@@ -457,6 +458,12 @@ void channel_publish_again(struct channel *ch); /* after a refresh */
 void channel_publish_own(struct channel *ch);   /* copies what is borrowed from the input */
 void channel_publishing_close(struct channel *ch);
 void channel_publish_send(struct channel *ch, const struct outgoing *m); /* to its queues, or back to the client */
+
+/* --- channel_trace.c --- */
+void session_look_at_tracing(struct session *s); /* when the connection opens, and when the registry changed */
+/* In a vhost that is traced: */
+void channel_trace_publish(struct channel *ch, const struct outgoing *m);
+void channel_trace_delivery(struct channel *ch, uint64_t queue, const struct session_delivery *d);
 
 /* --- channel_publish_keys.c --- */
 /* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. */
