@@ -83,7 +83,7 @@ bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, co
            (channel_may(ch, m, AUTH_READ, kind, name) && channel_may(ch, m, AUTH_WRITE, "exchange", target));
 }
 
-/* --- publishing: the last yes is remembered --- */
+/* --- publishing: the last yes is remembered. Asking anew costs some 70 ns, so more than one would not pay. --- */
 
 enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key)
 {
