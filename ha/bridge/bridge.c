@@ -136,6 +136,7 @@ static void on_event(struct bridge *l, enum bridge_side side, const struct clien
     default:
         if (e->kind == CLIENT_EVENT_ANSWERED && e->token == TOKEN_LOOKED)
             bridge_looked(l, e->method->queue_declare_ok.message_count);
+        else if (side == BRIDGE_SOURCE && e->channel == BRIDGE_LOOK_CHANNEL) return; /* no look this time */
         else l->type->event(l, side, e);
     }
 }
@@ -160,7 +161,8 @@ void bridge_looked(struct bridge *l, uint64_t waiting)
 
 static bool looks(const struct bridge *l)
 {
-    return l->look_queue.size && bridge_may_forward(l);
+    return l->look_queue.size && bridge_may_forward(l) &&
+           client_channel_max(l->ends[BRIDGE_SOURCE].client) >= BRIDGE_LOOK_CHANNEL;
 }
 
 static void look(struct bridge *l)
@@ -173,7 +175,9 @@ static void look(struct bridge *l)
     struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
     m.queue_declare.queue = l->look_queue;
     m.queue_declare.passive = true;
-    client_send(l->ends[BRIDGE_SOURCE].client, BRIDGE_CHANNEL, &m, TOKEN_LOOKED);
+    struct client *source = l->ends[BRIDGE_SOURCE].client;
+    if (!client_channel_is_open(source, BRIDGE_LOOK_CHANNEL)) client_channel_open(source, BRIDGE_LOOK_CHANNEL, 0);
+    client_send(source, BRIDGE_LOOK_CHANNEL, &m, TOKEN_LOOKED);
     l->look_at_ms = l->now_ms + LAG_LOOK_MS;
 }
 

@@ -20,7 +20,11 @@
 
 enum bridge_side { BRIDGE_SOURCE, BRIDGE_DEST };
 enum { BRIDGE_SETUP_MS = 300000 /* from connecting until it runs; longer than that it is tried anew */ };
-enum { BRIDGE_SIDES = 2, BRIDGE_CHANNEL = 1 /* the one that messages travel on, at both ends */ };
+enum {
+    BRIDGE_SIDES = 2,
+    BRIDGE_CHANNEL = 1,      /* the one that messages travel on, at both ends */
+    BRIDGE_LOOK_CHANNEL = 7, /* for looks at the source's queue: RabbitMQ's consume-ok may come after a later answer */
+};
 enum bridge_state { BRIDGE_STARTING, BRIDGE_RUNNING, BRIDGE_FLOW, BRIDGE_WAITING, BRIDGE_FINISHED };
 
 struct bridge;

@@ -42,6 +42,7 @@ static const struct json_key keys[] = {
     {"add-forward-headers", JSON_KIND_BOOLEAN, false, AT(add_forward_headers)},
     {"dest-add-timestamp-header", JSON_KIND_BOOLEAN, false, AT(add_timestamp_header)},
     {"add-timestamp-header", JSON_KIND_BOOLEAN, false, AT(add_timestamp_header)},
+    {"dest-add-deduplication", JSON_KIND_BOOLEAN, false, AT(add_deduplication)},
     {"src-declarations", JSON_KIND_CHECKED},
     {"dest-declarations", JSON_KIND_CHECKED},
     {"ack-mode", JSON_KIND_ENUM, false, AT(ack_mode), ack_modes},

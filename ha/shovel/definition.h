@@ -15,7 +15,7 @@ struct shovel_definition {
     char *dest_queue, *dest_exchange, *dest_exchange_key;
     struct buf src_queue_args, src_consumer_args, dest_queue_args; /* field tables */
     bool src_predeclared, dest_predeclared, paused;
-    bool add_forward_headers, add_timestamp_header;
+    bool add_forward_headers, add_timestamp_header, add_deduplication;
     int64_t prefetch, reconnect_delay_s;
     int64_t rate;                                        /* messages a second; 0: no limit */
     int64_t delete_after_count, delete_after_duration_s; /* duration 0: none */

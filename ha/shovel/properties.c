@@ -117,23 +117,38 @@ static void mark(struct amqp_properties *p, const struct shovel_forward *f, stru
     p->headers = buf_slice(spare);
 }
 
+/* A source that is no Warren gives messages no identity: then the publisher's message-id has to do. */
+static void identify(struct amqp_properties *p, struct buf *spare)
+{
+    static const char key[] = "x-deduplication-header";
+    struct slice headers = p->flags & AMQP_HAS_HEADERS ? p->headers : (struct slice){NULL, 0};
+    struct amqp_value v;
+    if (!(p->flags & AMQP_HAS_MESSAGE_ID) || amqp_table_find(headers, key, &v)) return;
+    buf_put_slice(spare, headers);
+    amqp_table_put_string(spare, key, p->message_id);
+    p->flags |= AMQP_HAS_HEADERS;
+    p->headers = buf_slice(spare);
+}
+
 bool shovel_properties_put(struct buf *b, struct slice raw, const struct shovel_forward *f)
 {
     const struct shovel_definition *d = f->definition;
     bool marks = f->forward_info.size || d->add_timestamp_header;
-    if (!d->properties && !marks) {
+    if (!d->properties && !marks && !d->add_deduplication) {
         buf_put_slice(b, raw);
         return true;
     }
     struct amqp_properties p;
-    struct buf table = {0}, marked = {0};
+    struct buf table = {0}, marked = {0}, identified = {0};
     const char *name;
     json_t *value;
     if (amqp_properties_decode(raw, &p)) return false;
     json_object_foreach(d->properties, name, value) set_property(&p, find(name), value, &table);
+    if (d->add_deduplication) identify(&p, &identified);
     if (marks) mark(&p, f, &marked);
     amqp_properties_encode(b, &p);
     buf_close(&table);
     buf_close(&marked);
+    buf_close(&identified);
     return true;
 }

@@ -277,8 +277,13 @@ static void running(struct bridge *l)
     m.basic_consume.queue = s->definition.src_queue ? slice_str(s->definition.src_queue) : buf_slice(&s->source_queue);
     m.basic_consume.consumer_tag = slice_str(s->definition.src_consumer_name ? s->definition.src_consumer_name : "");
     m.basic_consume.no_ack = l->ack_mode == RELAY_NO_ACK;
-    m.basic_consume.arguments = buf_slice(&s->definition.src_consumer_args);
+    struct buf arguments = {0};
+    buf_put_slice(&arguments, buf_slice(&s->definition.src_consumer_args));
+    struct amqp_value yes = {.type = 't', .boolean = true};
+    if (s->definition.add_deduplication) amqp_table_put_value(&arguments, slice_str("x-message-identity"), &yes);
+    m.basic_consume.arguments = buf_slice(&arguments);
     send(s, BRIDGE_SOURCE, BRIDGE_CHANNEL, &m, TOKEN_NONE);
+    buf_close(&arguments);
     l->look_queue = m.basic_consume.queue;
 }
 

@@ -273,7 +273,8 @@ static void deliver(struct port *p, const struct effect *e)
     if (!p->channel) return;
     struct session *session = p->channel->connection->session;
     struct session_delivery delivery = {
-        .group = p->group, .consumer = e->consumer, .dseq = e->dseq, .redelivered = e->redelivered, .delivery_count = e->b, .ready_left = e->a};
+        .group = p->group, .consumer = e->consumer, .dseq = e->dseq, .redelivered = e->redelivered, .delivery_count = e->b, .ready_left = e->a,
+        .place = e->number};
     if (!content_decode(part_slice(e->content), &delivery.content)) {
         broker_note(p->broker, 0, "broker delivery_unreadable port=%llx queue=%llu", (unsigned long long)p->id, (unsigned long long)e->queue);
         return;

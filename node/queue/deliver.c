@@ -57,6 +57,7 @@ void emit_delivery(struct queue_machine *m, struct machine_port *port, uint64_t 
     if (!slot) return;
     struct effect *e = effects_add(effects, EFFECT_DELIVER, port->base.id);
     e->dseq = dseq;
+    e->number = dedup_place(item->level, item->number) + 1; /* it keeps that place when it comes again */
     e->consumer = item->consumer;
     e->queue = item->queue;
     e->redelivered = slot->redelivered;

@@ -51,7 +51,7 @@ struct effect {
     bool redelivered;
     uint32_t consumer;
     uint64_t port;
-    uint64_t number; /* command number, dead-letter number, or topology index */
+    uint64_t number; /* command number, dead-letter number, topology index; deliver: the message's place in its queue */
     uint64_t dseq;
     uint64_t queue;
     uint64_t a, b; /* reply: counts (ready, consumers) or topology results; deliver: a = ready messages left in the

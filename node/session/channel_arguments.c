@@ -58,7 +58,7 @@ static const struct rule queue_rules[] = {
 static const struct rule consumer_rules[] = {
     {"x-priority", CHECK_INTEGER},     {"x-cancel-on-ha-failover", CHECK_BOOL}, {"x-stream-offset", CHECK_MISSING},
     {"x-consumer-timeout", CHECK_TTL}, {"x-stream-filter", CHECK_MISSING},      {"x-filter", CHECK_MISSING},
-    {"x-replay-from", CHECK_MISSING},  {"x-message-group", CHECK_MISSING},
+    {"x-replay-from", CHECK_MISSING},  {"x-message-group", CHECK_MISSING},      {"x-message-identity", CHECK_BOOL},
 };
 
 static void invalid(struct channel *ch, struct slice queue, const char *key, const char *why)
@@ -194,6 +194,8 @@ bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, st
     if (!check(ch, queue, arguments, consumer_rules, sizeof consumer_rules / sizeof consumer_rules[0])) return false;
     out->has_timeout = amqp_table_find_integer(arguments, "x-consumer-timeout", &n);
     if (out->has_timeout) out->timeout_ms = (uint64_t)n;
+    struct amqp_value v;
+    out->identify = amqp_table_find(arguments, "x-message-identity", &v) && v.type == 't' && v.boolean;
     if (amqp_table_find_integer(arguments, "x-priority", &n))
         out->priority = n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : (int32_t)n;
     return true;

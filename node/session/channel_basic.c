@@ -84,6 +84,7 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
     c->group = group;
     c->no_ack = consume->no_ack;
     c->exclusive = consume->exclusive;
+    c->identify = arguments.identify;
     c->prefetch = ch->prefetch;
     if (consume->arguments.size)
         c->arguments = slice_of(mem_strndup((const char *)consume->arguments.data, consume->arguments.size),

@@ -4,24 +4,42 @@
 static void answer_get(struct channel *ch, const struct session_delivery *d);
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack, uint16_t counts);
 
-/* The properties of a message that comes again say how often it came before (x-delivery-count); what is stored stays as
- * the client sent it. `space` is closed by the caller. */
-static struct slice counted(const struct session_delivery *d, struct buf *space)
+/* What is added to the headers as a message goes out; what is stored stays as the client sent it. */
+struct additions {
+    uint64_t delivery_count; /* x-delivery-count: how often it came before; 0: nothing */
+    struct slice identity;   /* x-deduplication-header, if it has none; empty: nothing */
+};
+static const char count_key[] = "x-delivery-count", identity_key[] = "x-deduplication-header";
+
+/* `space` is closed by the caller. */
+static struct slice properties_with(struct slice properties, const struct additions *add, struct buf *space)
 {
-    static const char key[] = "x-delivery-count";
     struct amqp_properties_brief brief;
     struct buf headers = {0};
     struct slice name;
     struct amqp_value v;
-    if (amqp_properties_brief(d->content.properties, &brief)) return d->content.properties;
+    bool identified = !add->identity.size;
+    if (amqp_properties_brief(properties, &brief)) return properties;
     struct reader r = reader_of(brief.headers);
-    while (amqp_table_next(&r, &name, &v))
-        if (!slice_is(name, key)) amqp_table_put_value(&headers, name, &v);
-    v = (struct amqp_value){.type = 'l', .integer = (int64_t)d->delivery_count};
-    amqp_table_put_value(&headers, slice_str(key), &v);
-    amqp_properties_replace_headers(space, d->content.properties, buf_slice(&headers), 0);
+    while (amqp_table_next(&r, &name, &v)) {
+        identified |= slice_is(name, identity_key);
+        if (!add->delivery_count || !slice_is(name, count_key)) amqp_table_put_value(&headers, name, &v);
+    }
+    v = (struct amqp_value){.type = 'l', .integer = (int64_t)add->delivery_count};
+    if (add->delivery_count) amqp_table_put_value(&headers, slice_str(count_key), &v);
+    if (!identified) amqp_table_put_string(&headers, identity_key, add->identity);
+    amqp_properties_replace_headers(space, properties, buf_slice(&headers), 0);
     buf_close(&headers);
     return buf_slice(space);
+}
+
+/* The same whenever the message comes, and no other's in this cluster: queues' ids are not used again. */
+static struct slice identity_of(const struct session *s, const struct consumer *c, const struct session_delivery *d,
+                                char text[static NAME_SIZE_MAX])
+{
+    int size = snprintf(text, NAME_SIZE_MAX, "%s/%llx/%llx", s->settings->cluster_name ? s->settings->cluster_name : "",
+                        (unsigned long long)c->queue, (unsigned long long)d->place);
+    return slice_of(text, size < NAME_SIZE_MAX ? (size_t)size : NAME_SIZE_MAX - 1);
 }
 
 void session_deliver(struct session *s, uint16_t number, const struct session_delivery *d)
@@ -39,14 +57,18 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     }
     if (!c->announced) channel_consumer_announce(ch, c); /* a delivery says that the attach was carried out */
     uint64_t tag = ch->next_delivery_tag++;
+    char identity[NAME_SIZE_MAX];
     struct buf space = {0};
+    struct additions add = {.delivery_count = d->delivery_count};
+    if (c->identify) add.identity = identity_of(s, c, d, identity);
     struct amqp_delivery out = {
         .consumer_tag = channel_consumer_tag(c),
         .delivery_tag = tag,
         .redelivered = d->redelivered,
         .exchange = d->content.exchange,
         .routing_key = d->content.routing_key,
-        .properties = d->delivery_count ? counted(d, &space) : d->content.properties,
+        .properties = d->delivery_count || c->identify ? properties_with(d->content.properties, &add, &space)
+                                                       : d->content.properties,
         .body = d->content.body,
     };
     amqp_deliver_put(&s->output, number, s->frame_max, &out);
@@ -69,6 +91,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     }
     q->delivered = true;
     uint64_t tag = ch->next_delivery_tag++;
+    struct additions add = {.delivery_count = d->delivery_count};
     struct buf space = {0};
     struct amqp_delivery out = {
         .delivery_tag = tag,
@@ -76,7 +99,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
         .message_count = d->ready_left > UINT32_MAX ? UINT32_MAX : (uint32_t)d->ready_left,
         .exchange = d->content.exchange,
         .routing_key = d->content.routing_key,
-        .properties = d->delivery_count ? counted(d, &space) : d->content.properties,
+        .properties = d->delivery_count ? properties_with(d->content.properties, &add, &space) : d->content.properties,
         .body = d->content.body,
     };
     amqp_get_ok_put(&s->output, ch->number, s->frame_max, &out);

@@ -95,6 +95,7 @@ struct session_delivery {
     bool redelivered;
     uint64_t delivery_count; /* how often it came back from a client; above 0 it goes out as x-delivery-count */
     uint64_t ready_left; /* get-ok's message-count */
+    uint64_t place;      /* of the message in its queue: the same whenever it comes, no other's */
     struct content content;
 };
 void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);

@@ -161,6 +161,7 @@ struct consumer {
     uint64_t queue;
     bool no_ack;
     bool announced; /* consume-ok was sent, or must not be */
+    bool identify;  /* x-message-identity: messages without a key for deduplication get one */
     bool detaching; /* basic.cancel is on its way */
     bool exclusive;
     uint16_t prefetch;
@@ -445,6 +446,7 @@ struct consumer_arguments {
     int32_t priority;
     bool has_timeout;
     uint64_t timeout_ms;
+    bool identify;
 };
 bool channel_consumer_arguments_check(struct channel *ch, struct slice queue, struct slice arguments,
                                       struct consumer_arguments *out);

@@ -60,6 +60,7 @@ class Sink(threading.Thread):
         super().__init__(daemon=True)
         self.site, self.queue = site, queue
         self.counts, self.headers = collections.Counter(), {}
+        self.identities = collections.Counter()   # x-deduplication-header of what came for the first time
         self.ending = threading.Event()
         self.start()
 
@@ -83,7 +84,10 @@ class Sink(threading.Thread):
                     return
                 number = int(event.body)
                 self.counts[number] += 1
-                self.headers.setdefault(number, event.properties.get("headers") or {})
+                headers = event.properties.get("headers") or {}
+                self.headers.setdefault(number, headers)
+                if "x-deduplication-header" in headers and not event.fields["redelivered"]:
+                    self.identities[headers["x-deduplication-header"]] += 1
                 connection.ack(1, event.fields["delivery_tag"])
         finally:
             connection.abort()

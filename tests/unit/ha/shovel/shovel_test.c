@@ -303,6 +303,30 @@ static void the_rate_is_kept(void **state)
     close_scene(&s);
 }
 
+/* The key that the source gives a message goes along, and is the same when the message comes again. */
+static void messages_get_an_identity_for_a_destination_that_deduplicates(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"dest-add-deduplication\":true}");
+    two_pump(&s.two);
+    struct session_delivery d = {.group = 1,
+                                 .consumer = 1,
+                                 .dseq = 1,
+                                 .place = 77,
+                                 .content = {slice_str("x"), slice_str("k"), slice_of("\x10\0\2", 3), slice_str("a")}};
+    for (unsigned i = 0; i < 2; i++) {
+        two_forget(&s.two);
+        session_deliver(s.two.brokers[BRIDGE_SOURCE].session, 1, &d);
+        two_pump(&s.two);
+        const char *key = s.two.brokers[BRIDGE_DEST].published_key;
+        assert_non_null(strstr(key, "/4d")); /* the place, in hexadecimal */
+        d.dseq++;
+        d.redelivered = true;
+    }
+    close_scene(&s);
+}
+
 static void a_person_may_restart_it(void **state)
 {
     (void)state;
@@ -348,6 +372,7 @@ int main(void)
         cmocka_unit_test(queue_length_counts_across_a_failure),
         cmocka_unit_test(a_duration_ends_it_too),
         cmocka_unit_test(the_rate_is_kept),
+        cmocka_unit_test(messages_get_an_identity_for_a_destination_that_deduplicates),
         cmocka_unit_test(a_person_may_restart_it),
         cmocka_unit_test(reconnect_delay_zero_is_never_again),
     };

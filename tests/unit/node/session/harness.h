@@ -35,6 +35,7 @@ struct harness {
     uint64_t dseq;
     uint16_t asker;                   /* channel of the last question */
     struct route_target published_to; /* the first queue of the last publish */
+    char published_key[64]; /* that the last publish is known by where repeats are dropped */
     struct buf log;
     size_t log_read;
     struct buf input;
@@ -132,6 +133,9 @@ static inline unsigned fake_publish(void *self, struct backend_channel *c, const
     uint32_t last = 0;
     const struct content *content = &m->content;
     if (route->count) h->published_to = route->targets[0];
+    snprintf(h->published_key, sizeof h->published_key, "%.*s",
+             m->marks ? (int)amqp_mark_slice(&m->marks->key).size : 0,
+             m->marks ? (const char *)amqp_mark_slice(&m->marks->key).data : "");
     for (size_t i = 0; i < route->count; i++) {
         groups += route->targets[i].group != last;
         last = route->targets[i].group;
