@@ -43,7 +43,7 @@ def test_transient_ends_with_the_last_process():
 
 def test_transient_declared_again_stays():
     """After a restart of all, what a client declares again before the last node is back stays when it comes; the rest goes"""
-    with kit.cluster() as cluster:
+    with kit.cluster(settings={"shards": 2}) as cluster:
         with kit.connected(cluster.nodes[0]) as connection:
             declare_all(connection)
         kit.kill(*cluster.nodes)
