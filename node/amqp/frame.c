@@ -68,8 +68,11 @@ enum amqp_parse amqp_frame_parse(struct slice input, uint32_t frame_max, struct 
 
 enum amqp_parse amqp_protocol_header_parse(struct slice input)
 {
+    /* That of 0-9, which some clients send and then speak 0-9-1. */
+    static const uint8_t before[AMQP_PROTOCOL_HEADER_SIZE] = {'A', 'M', 'Q', 'P', 1, 1, 0, 9};
     size_t count = input.size < sizeof protocol_header ? input.size : sizeof protocol_header;
-    if (count && memcmp(input.data, protocol_header, count) != 0) return AMQP_PARSE_NOT_AMQP_0_9_1;
+    if (count && memcmp(input.data, protocol_header, count) != 0 && memcmp(input.data, before, count) != 0)
+        return AMQP_PARSE_NOT_AMQP_0_9_1;
     return count == sizeof protocol_header ? AMQP_PARSE_DONE : AMQP_PARSE_MORE;
 }
 

@@ -33,7 +33,8 @@ enum amqp_parse {
  * TOO_LARGE type, channel and the payload that is there are set; on BAD_END the whole frame is. */
 enum amqp_parse amqp_frame_parse(struct slice input, uint32_t frame_max, struct amqp_frame *frame);
 
-/* Looks at the eight bytes "AMQP" 0 0 9 1. A difference is seen at its first byte. MORE, DONE or NOT_AMQP_0_9_1. */
+/* Looks at the eight bytes "AMQP" 0 0 9 1, or 1 1 0 9 of the version before, which RabbitMQ takes for the same. A
+ * difference is seen at its first byte. MORE, DONE or NOT_AMQP_0_9_1. */
 enum amqp_parse amqp_protocol_header_parse(struct slice input);
 void amqp_protocol_header_put(struct buf *b);
 

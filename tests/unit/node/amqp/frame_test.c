@@ -47,7 +47,10 @@ static void a_foreign_protocol_header_is_seen_at_its_first_byte(void **state)
     assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP")), AMQP_PARSE_MORE);
     assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\0\0\x09\1")), AMQP_PARSE_DONE);
     assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\0\0\x09\1more")), AMQP_PARSE_DONE);
-    assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\1\1\0\x09")), AMQP_PARSE_NOT_AMQP_0_9_1);
+    assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\1\1\0\x09")), AMQP_PARSE_DONE);
+    assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\1\1\0")), AMQP_PARSE_MORE);
+    assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\1\1\0\x0a")), AMQP_PARSE_NOT_AMQP_0_9_1);
+    assert_int_equal(amqp_protocol_header_parse(BYTES("AMQP\1\1\x08\0")), AMQP_PARSE_NOT_AMQP_0_9_1);
     assert_int_equal(amqp_protocol_header_parse(BYTES("G")), AMQP_PARSE_NOT_AMQP_0_9_1);
     struct buf b = {0};
     amqp_protocol_header_put(&b);
