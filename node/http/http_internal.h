@@ -248,7 +248,7 @@ request_handler api_members_list, api_groups_list, api_member_drain, api_member_
     api_member_forget;
 request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
     api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
-    api_deprecated_features_used, api_effective_config, api_rabbitmqadmin;
+    api_deprecated_features_used, api_effective_config, api_cli_index, api_rabbitmqadmin;
 request_handler api_log_get, api_log_levels_get, api_log_levels_put, api_log_rotate, api_limits_get, api_limits_put,
     api_listeners_act, api_stop, api_node_reset, api_exchange_route;
 request_handler page_index_get, page_file_get;

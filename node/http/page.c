@@ -1,4 +1,4 @@
-/* GET / and /page/NAME. The page itself needs no credentials: it asks for them, and sends them with each call. */
+/* GET /, /page/NAME, and /cli/rabbitmqadmin. The page itself needs no credentials: it asks for them, and sends them with each call. */
 #include "node/http/page.h"
 
 #include "node/http/http_internal.h"
@@ -25,4 +25,16 @@ void page_index_get(struct request *r, struct answer *a)
 void page_file_get(struct request *r, struct answer *a)
 {
     answer_file(a, r->captures[0]);
+}
+
+void api_cli_index(struct request *r, struct answer *a)
+{
+    (void)r;
+    answer_file(a, slice_str("cli.html"));
+}
+
+void api_rabbitmqadmin(struct request *r, struct answer *a)
+{
+    (void)r;
+    answer_file(a, slice_str("rabbitmqadmin.py"));
 }

@@ -27,6 +27,9 @@ struct route_entry {
 static const struct route_entry table[] = {
     {"/", TAG_NONE, GET = page_index_get},
     {"/page/{}", TAG_NONE, GET = page_file_get},
+    {"/cli", TAG_NONE, GET = api_cli_index},
+    {"/cli/index.html", TAG_NONE, GET = api_cli_index},
+    {"/cli/rabbitmqadmin", TAG_NONE, GET = api_rabbitmqadmin},
     {"/health/{}", TAG_NONE, GET = api_health_get},
     {"/metrics", TAG_MONITORING, GET = api_metrics_get},
     {"/metrics/per-object", TAG_MONITORING, GET = api_metrics_per_object},

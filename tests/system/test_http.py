@@ -1,5 +1,7 @@
 """The management API: what RabbitMQ's tools read and write, with its status codes, names and refusals."""
 
+import http.client
+
 import amqp
 import kit
 from http_api import Admin, Api, name
@@ -134,24 +136,69 @@ def test_messages():
         kit.check_equal(api.get("/connections"), [], "connections that the API itself makes are not shown")
 
 
+def use_admin(admin):
+    admin("declare", "queue", "name=orders", "durable=true")
+    admin("declare", "exchange", "name=routes", "type=topic")
+    admin("declare", "binding", "source=routes", "destination=orders", "routing_key=a.#")
+    kit.check_equal(admin("publish", "exchange=routes", "routing_key=a.b", "payload=hello"), "Message published\n", "published")
+    got = admin.rows("get", "queue=orders", "ackmode=ack_requeue_true")
+    kit.check_equal(got[0]["payload"], "hello", "got")
+    kit.wait_for("the count", lambda: admin.rows("list", "queues", "name", "messages") == [{"name": "orders", "messages": 1}])
+    admin("purge", "queue", "name=orders")
+    kit.check_equal(len(admin.rows("list", "bindings")), 2, "bindings")
+    kit.check("orders" in admin("list", "queues"), "table of queues")
+    admin("delete", "exchange", "name=routes")
+    admin("delete", "queue", "name=orders")
+    kit.check_equal(admin.rows("list", "queues"), [], "queues")
+    admin("show", "overview")
+
+
 def test_rabbitmqadmin():
     """RabbitMQ's rabbitmqadmin, unchanged, declares, lists, publishes, gets, purges and deletes"""
     with kit.cluster() as cluster:
-        admin = Admin(cluster.nodes[1])
-        admin("declare", "queue", "name=orders", "durable=true")
-        admin("declare", "exchange", "name=routes", "type=topic")
-        admin("declare", "binding", "source=routes", "destination=orders", "routing_key=a.#")
-        kit.check_equal(admin("publish", "exchange=routes", "routing_key=a.b", "payload=hello"), "Message published\n", "published")
-        got = admin.rows("get", "queue=orders", "ackmode=ack_requeue_true")
-        kit.check_equal(got[0]["payload"], "hello", "got")
-        kit.wait_for("the count", lambda: admin.rows("list", "queues", "name", "messages") == [{"name": "orders", "messages": 1}])
-        admin("purge", "queue", "name=orders")
-        kit.check_equal(len(admin.rows("list", "bindings")), 2, "bindings")
-        kit.check("orders" in admin("list", "queues"), "table of queues")
-        admin("delete", "exchange", "name=routes")
-        admin("delete", "queue", "name=orders")
-        kit.check_equal(admin.rows("list", "queues"), [], "queues")
-        admin("show", "overview")
+        use_admin(Admin(cluster.nodes[1]))
+
+
+def test_rabbitmqadmin_of_a_node():
+    """What a node gives away at /cli/rabbitmqadmin does the same with the same words"""
+    with kit.cluster() as cluster:
+        node, script = cluster.nodes[1], cluster.dir / "rabbitmqadmin"
+        for path, part in (("/cli/", b"rabbitmqadmin"), ("/cli/rabbitmqadmin", b"#!/usr/bin/env python3")):
+            status, body = fetch(node, path)
+            kit.check(status == 200 and part in body, f"{path}: {status} {body[:100]!r}")
+        script.write_bytes(body)
+        admin = Admin(node, str(script))
+        use_admin(admin)
+        file = cluster.dir / "definitions.json"
+        admin("declare", "vhost", "name=shop")
+        admin("declare", "user", "name=ann", "password=secret", "tags=")
+        admin("declare", "permission", "vhost=shop", "user=ann", "configure=.*", "write=.*", "read=.*")
+        admin("declare", "policy", "name=short", "pattern=^q", 'definition={"max-length": 5}', "apply-to=queues")
+        admin("-V", "shop", "declare", "queue", "name=q1", "queue_type=quorum")
+        admin("export", str(file))
+        admin("delete", "vhost", "name=shop")
+        admin("delete", "user", "name=ann")
+        admin("delete", "policy", "name=short")
+        admin("import", str(file))
+        kit.check_equal(admin.rows("-V", "shop", "list", "queues", "name", "type"), [{"name": "q1", "type": "quorum"}], "imported")
+        kit.check("| q1 " in admin("list", "queues"), "table")
+        kit.check_equal(admin("-f", "tsv", "list", "queues", "name", "vhost"), "name\tvhost\nq1\tshop\n", "tsv")
+        for wrong in (("declare", "queue"), ("delete", "queue", "name=none"), ("list", "nothing"), ("declare", "queue", "name")):
+            try:
+                admin(*wrong)
+            except AssertionError:
+                continue
+            raise AssertionError(f"{wrong} went well")
+
+
+def fetch(node, path):
+    connection = http.client.HTTPConnection(node.host, node.http_port, timeout=20)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
 
 
 def test_connections():

@@ -331,3 +331,35 @@ def test_definitions_report_each_failure():
             kit.check(all(sum(f"{queue['name']}:" in line for line in told) == 1 for queue in wrong), told)
             reasons = api.post("/definitions", file, expect=400).json["reason"].splitlines()
             kit.check_equal(len(reasons), 30, f"reasons over HTTP: {reasons}")
+
+
+def test_federation_links():
+    """A federation link is shown by every node with its upstream, as running and as down, and restarted by its id"""
+    with kit.cluster(nodes=1) as up, kit.cluster() as down:
+        api, other = Api(down.nodes[0]), Api(down.nodes[2])
+        uri = f"amqp://{up.nodes[0].host}:{up.nodes[0].amqp_port}"
+        Api(up.nodes[0]).put("/exchanges/%2F/fed.x", {"type": "topic", "durable": True})
+        api.put("/exchanges/%2F/fed.x", {"type": "topic", "durable": True})
+        api.put("/parameters/federation-upstream/%2F/east", {"value": {"uri": uri, "reconnect-delay": 1}})
+        api.put("/policies/%2F/fed", {"pattern": "^fed\\.", "definition": {"federation-upstream-set": "all"}, "apply-to": "exchanges"})
+        for each in (api, other):
+            kit.wait_for("a running link", lambda each=each: [link["status"] for link in each.get("/federation-links")]
+                         == ["running"], timeout=20)
+        link, = other.get("/federation-links/%2F")
+        kit.check_equal([link[key] for key in ("upstream", "type", "exchange", "vhost", "status")],
+                        ["east", "exchange", "fed.x", "/", "running"], "facts of the link")
+        kit.check(link["uri"].startswith(uri), f"uri: {link['uri']}")
+        kit.check(link["id"] and link["node"] in [node.name for node in down.nodes] and "local_connection" in link, link)
+        kit.check_equal(api.get("/federation-links/state/down"), [], "links that are down")
+        api.put("/vhosts/empty")
+        kit.check_equal(api.get("/federation-links/empty"), [], "links of another vhost")
+        path = f"/federation-links/vhost/%2F/{name(link['id'])}/{name(link['node'])}/restart"
+        other.delete(path)
+        kit.wait_for("a restarted link", lambda: [each["status"] for each in api.get("/federation-links")] == ["running"], timeout=20)
+        other.delete(f"/federation-links/vhost/%2F/nothing/{name(link['node'])}/restart", expect=404)
+        kit.kill(up.nodes[0])
+        kit.wait_for("a link that is down", lambda: [each["upstream"] for each in api.get("/federation-links/state/down")]
+                     == ["east"], timeout=30)
+        kit.check_equal(other.get("/federation-links/%2F/state/down")[0]["id"], link["id"], "the same link")
+        api.delete("/parameters/federation-upstream/%2F/east")
+        kit.wait_for("no link", lambda: api.get("/federation-links") == [], timeout=20)
