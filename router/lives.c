@@ -7,6 +7,7 @@
 enum life_state topology_life(const struct topology *t, uint8_t node, uint32_t epoch)
 {
     const struct life *life = &t->lives[node < LIVES_MAX ? node : 0];
+    if (epoch < life->epoch) return LIFE_PAST;
     if (!epoch || life->epoch != epoch) return LIFE_UNKNOWN;
     return life->carries ? LIFE_CARRIER : LIFE_NEWCOMER;
 }

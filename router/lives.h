@@ -14,7 +14,7 @@
 #include "router/topology.h"
 
 enum { LIVES_MAX = 64 /* nodes 1 to 63 */ };
-enum life_state { LIFE_UNKNOWN, LIFE_NEWCOMER, LIFE_CARRIER };
+enum life_state { LIFE_UNKNOWN, LIFE_NEWCOMER, LIFE_CARRIER, LIFE_PAST /* the node has had a later one since */ };
 
 enum life_state topology_life(const struct topology *t, uint8_t node, uint32_t epoch);
 /* Calls `each` for every life, by node. */

@@ -27,7 +27,7 @@ void lives_tick(struct host *h)
     for (unsigned node = 1; node < BROKER_NODES_MAX; node++) {
         uint32_t epoch = epoch_of(b, (uint8_t)node);
         enum life_state state = topology_life(b->params.topology, (uint8_t)node, epoch);
-        if (!epoch) continue;
+        if (!epoch || state == LIFE_PAST) continue;
         if (state == LIFE_UNKNOWN) propose(h, (uint8_t)node, epoch);
         if (state == LIFE_CARRIER) carrier = (uint8_t)node;
         else newcomers = true;

@@ -159,6 +159,8 @@ static void old_news_and_strange_nodes_change_nothing(void **state)
     uint8_t strange[] = {0, LIVES_MAX, 255};
     seen(t, 1, 4);
     assert_int_equal(topology_life(t, 1, 5), LIFE_CARRIER);
+    assert_int_equal(topology_life(t, 1, 4), LIFE_PAST);
+    assert_int_equal(topology_life(t, 1, 6), LIFE_UNKNOWN);
     seen(t, 1, 0);
     for (size_t i = 0; i < sizeof strange; i++) {
         seen(t, strange[i], 9);

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include "router/lives.h"
 #include "tests/unit/node/session/harness.h"
 
 static void a_queue_is_declared_and_declared_again(void **state)
@@ -405,6 +406,26 @@ static void what_is_not_there_yet_is_refused_with_540(void **state)
     harness_close(&h);
 }
 
+/* While a node is waited for after a restart of all: what is transient is kept for those who declare it again. */
+static void a_transient_queue_is_declared_again_at_the_meta_group_once(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct topology_result result;
+    struct topology_command lives[] = {life_seen_command(1, 1), life_seen_command(2, 1), life_seen_command(1, 1),
+                                       life_seen_command(1, 2)};
+    harness_open(&h);
+    for (size_t i = 0; i < 3; i++) harness_apply(&h, &lives[i], &result);
+    say_declare(&h, 1, "q", false);
+    asked(&h, "change type=3 name=q flags=0");
+    harness_apply(&h, &lives[3], &result);
+    say_declare(&h, 1, "q", false);
+    asked(&h, "change type=3 name=q flags=0");
+    say_declare(&h, 1, "q", false);
+    asked(&h, "stat");
+    harness_close(&h);
+}
+
 static void exclusive_queues_go_before_close_ok(void **state)
 {
     (void)state;
@@ -459,6 +480,7 @@ int main(void)
         cmocka_unit_test(arguments_without_effect_are_taken),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(what_is_not_there_yet_is_refused_with_540),
+        cmocka_unit_test(a_transient_queue_is_declared_again_at_the_meta_group_once),
         cmocka_unit_test(exclusive_queues_go_before_close_ok),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
