@@ -414,14 +414,16 @@ static void a_transient_queue_is_declared_again_at_the_meta_group_once(void **st
     struct topology_result result;
     struct topology_command lives[] = {life_seen_command(1, 1), life_seen_command(2, 1), life_seen_command(1, 1),
                                        life_seen_command(1, 2)};
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    m.queue_declare.queue = slice_str("q");
     harness_open(&h);
     for (size_t i = 0; i < 3; i++) harness_apply(&h, &lives[i], &result);
-    say_declare(&h, 1, "q", false);
+    say(&h, 1, &m);
     asked(&h, "change type=3 name=q flags=0");
     harness_apply(&h, &lives[3], &result);
-    say_declare(&h, 1, "q", false);
+    say(&h, 1, &m);
     asked(&h, "change type=3 name=q flags=0");
-    say_declare(&h, 1, "q", false);
+    say(&h, 1, &m);
     asked(&h, "stat");
     harness_close(&h);
 }
