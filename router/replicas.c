@@ -106,7 +106,7 @@ static bool is_usual(const struct topology *t, const struct replica_wish *wish)
     if (wish->nodes || *wish->tag) return false;
     if (wish->count == REPLICAS_USUAL) return true;
     for (uint8_t node = 1; node < MEMBERS_MAX; node++) members += member_counts(topology_member(t, node));
-    if (!usual || !members) return true;
+    if (!usual || !members) return false; /* a new cluster that has not written down what is usual */
     return (wish->count < members ? wish->count : members) == (usual < members ? usual : members);
 }
 

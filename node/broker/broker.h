@@ -131,6 +131,7 @@ uint8_t broker_preferred_leader(const struct broker *b, uint32_t group);
 /* Replicas that have to move before all is where placement wants it; 0 also where that is not known (shard 0 of the
  * meta leader knows). */
 uint32_t broker_moves_open(const struct broker *b);
+bool broker_settled(const struct broker *b); /* the leader of the meta group knows: nothing moves, nor will */
 /* Replicas that a group should have, be there nodes for them or not; on the leader of the meta group, else 0. */
 uint32_t broker_wanted_replicas(const struct broker *b, uint32_t group);
 uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */

@@ -337,6 +337,7 @@ void wanted_forget(struct wanted *w); /* what was found may be old when it count
 void wanted_look(struct wanted *w, struct topology *t); /* often; takes a slice of the queues */
 /* The next group whose placement should change, and to what; `usual`: replicas of a group of which no more is wanted. */
 bool wanted_next_change(struct broker *b, struct wanted *w, uint32_t usual, uint32_t *group, struct placed *to);
+bool wanted_is_current(const struct wanted *w, const struct topology *t); /* every queue was looked at as it is now */
 uint32_t wanted_replicas(const struct wanted *w, uint32_t group); /* 0: not known yet */
 
 /* membership.c */

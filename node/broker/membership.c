@@ -33,6 +33,7 @@ struct membership {
     uint64_t next_ms, seed_ms, tell_ms, plan_ms;
     struct report *reports; /* by group; shard 0 */
     struct wanted *wanted;
+    bool settled;           /* nothing moves, and the plan wants nothing else */
     uint32_t moves_open;    /* groups that are not yet where they belong */
     uint32_t moves_running; /* of them, those whose new places can be filled */
 };
@@ -176,8 +177,12 @@ static void plan_placement(struct broker *b)
     struct membership *m = b->membership;
     uint32_t group;
     struct placed placed;
+    m->settled = false;
     if (b->now_ms < m->plan_ms) return;
-    if (!wanted_next_change(b, m->wanted, m->params->founding->replicas, &group, &placed)) return;
+    if (!wanted_next_change(b, m->wanted, m->params->founding->replicas, &group, &placed)) {
+        m->settled = !m->moves_open && wanted_is_current(m->wanted, b->params.topology);
+        return;
+    }
     bool birth = !topology_placed(b->params.topology, group)->count; /* moves nothing, and a declare waits for it */
     if (group && !birth && m->moves_running >= MEMBERSHIP_MOVES_MAX) return;
     struct topology_command c = members_place_command(group, &placed);
@@ -311,6 +316,12 @@ static bool is_waited_for(struct broker *b)
     return false;
 }
 
+static void not_in_control(struct membership *m)
+{
+    wanted_forget(m->wanted);
+    m->settled = false;
+}
+
 void membership_tick(struct broker *b)
 {
     struct membership *m = b->membership;
@@ -321,7 +332,7 @@ void membership_tick(struct broker *b)
     if (b->params.shard) return;
     if (b->hosts[0]) tell_self(b);
     if (b->hosts[0] && b->hosts[0]->leads) control(b);
-    else wanted_forget(m->wanted);
+    else not_in_control(m);
 }
 
 uint8_t broker_preferred_leader(const struct broker *b, uint32_t group)
@@ -339,6 +350,11 @@ uint8_t broker_preferred_leader(const struct broker *b, uint32_t group)
 uint32_t broker_wanted_replicas(const struct broker *b, uint32_t group)
 {
     return b->membership ? wanted_replicas(b->membership->wanted, group) : 0;
+}
+
+bool broker_settled(const struct broker *b)
+{
+    return b->membership && b->membership->settled;
 }
 
 uint32_t broker_moves_open(const struct broker *b)

@@ -60,11 +60,16 @@ static void begin_round(struct wanted *w, struct topology *t)
     memset(w->seen, 0, w->group_count * sizeof *w->seen);
 }
 
+bool wanted_is_current(const struct wanted *w, const struct topology *t)
+{
+    return w->done && !w->looking && w->done_index == topology_index(t);
+}
+
 void wanted_look(struct wanted *w, struct topology *t)
 {
     const struct queue_record *q = NULL;
     struct replica_wish wish;
-    if (!w->looking && w->done && w->done_index == topology_index(t)) return;
+    if (wanted_is_current(w, t)) return;
     if (!w->looking) begin_round(w, t);
     for (int i = 0; i < WANTED_SLICE && (q = topology_next_queue(t, &w->cursor)); i++) {
         if (q->group >= w->group_count) continue;

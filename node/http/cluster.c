@@ -41,9 +41,11 @@ static void look_at_members(struct shard *s, void *arg)
     }
     json_put(o, "members", members);
     json_put(o, "leader", json_integer(broker_leader(b, 0)));
+    bool knows = broker_leader(b, 0) == shard_settings(s)->node;
+    json_put(o, "settled", knows ? json_boolean(broker_settled(b)) : json_null());
     /* Only the leader of the meta group knows. */
     json_put(o, "moves_open",
-             broker_leader(b, 0) == shard_settings(s)->node ? json_integer(broker_moves_open(b)) : json_null());
+             knows ? json_integer(broker_moves_open(b)) : json_null());
 }
 
 void api_members_list(struct request *r, struct answer *a)

@@ -139,6 +139,8 @@ static void declare(struct client *c, unsigned queue, bool passive)
     struct buf arguments = {0};
     queue_name(queue, name);
     kind_put_arguments(c->w, queue, &arguments);
+    uint32_t replicas = controlled_replicas_wanted(c->w, queue);
+    if (replicas) amqp_table_put_integer(&arguments, "x-quorum-initial-group-size", replicas);
     struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
     m.queue_declare.queue = slice_str(name);
     m.queue_declare.durable = true;

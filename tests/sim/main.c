@@ -16,6 +16,7 @@ static const char help[] = "usage: warren-sim [OPTIONS]\n\n"
                            "  --settle MS      patience afterwards (default 40000)\n"
                            "  --calm           no faults\n"
                            "  --membership     five nodes; replicas come and go, too\n"
+                           "  --replicas       five nodes; queues want different numbers of replicas, operators order\n"
                            "  --features       queues of all kinds, and policies that change\n"
                            "  --bug NAME       breaks the product on purpose; then it is a failure when no seed finds "
                            "it: confirm-before-sync, skip-sync, drop-acks,\n"
@@ -88,7 +89,7 @@ static int run(const struct course *c)
         if (!kept) {
             printf("seed %llu: FAILED: %s\nrepeat it with: warren-sim --seeds %llu-%llu --run %llu%s%s%s -v\n",
                    (unsigned long long)seed, why, (unsigned long long)seed, (unsigned long long)seed,
-                   (unsigned long long)options.run_ms, options.membership ? " --membership" : "",
+                   (unsigned long long)options.run_ms, options.membership ? " --membership" : options.replicas ? " --replicas" : "",
                    options.features ? " --features" : "", options.calm ? " --calm" : "");
             return 1;
         }
@@ -106,7 +107,8 @@ int main(int argc, char **argv)
         {"run", required_argument, NULL, 'r'},   {"settle", required_argument, NULL, 't'},
         {"calm", no_argument, NULL, 'c'},        {"bug", required_argument, NULL, 'b'},
         {"membership", no_argument, NULL, 'm'},  {"features", no_argument, NULL, 'F'},
-        {"help", no_argument, NULL, 'h'},        {0}};
+        {"replicas", no_argument, NULL, 'R'},    {"help", no_argument, NULL, 'h'},
+        {0}};
     struct course c = {.options = {.run_ms = 12000, .settle_ms = 40000}, .first = 1, .last = 20};
     unsigned long long first, last;
     int option;
@@ -132,6 +134,9 @@ int main(int argc, char **argv)
             break;
         case 'm':
             c.options.membership = true;
+            break;
+        case 'R':
+            c.options.replicas = true;
             break;
         case 'F':
             c.options.features = true;

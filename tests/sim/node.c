@@ -1,6 +1,7 @@
 /* A node without libuv: what node/shard does, with our executors, disk, network and clock. */
 #include <stdio.h>
 
+#include "router/members.h"
 #include "tests/sim/sim.h"
 
 enum {
@@ -275,7 +276,8 @@ static bool start_group(struct sim_node *n, uint32_t id, struct err *err)
     if (bugs->repair_off) params.faults.repair_off[bugs->repair_off] = true;
     params.floor = n->replicas[id].floor;
     if (n->replicas[id].kind == REPLICA_FOUNDER)
-        params.member_count = placement_members(&n->w->placement, id, params.members);
+        params.member_count = n->replicas[id].founders ? replica_founders(&n->replicas[id], params.members)
+                                                       : placement_members(&n->w->placement, id, params.members);
     if (group_open(&g->group, &params, n->w->now_ms, err)) return false;
     broker_add_group(n->broker, g->group, g->store, g->queues, g->meta, &g->effects);
     return true;
@@ -319,17 +321,29 @@ static bool read_replicas(struct sim_node *n, struct err *err)
     return write_replicas(n);
 }
 
-static void open_replica(struct sim_node *n, uint32_t id)
+static void open_replica(struct sim_node *n, uint32_t id, uint64_t founders)
 {
     char directory[32];
     struct err err;
     if (log_durable(n->log) < n->groups[id].forget_lsn) return;
     group_directory(id, directory, sizeof directory);
     if (replica_remove_files(disk_fs(n->disk), directory, &err)) return;
-    n->replicas[id].kind = REPLICA_JOINED;
+    n->replicas[id].kind = founders ? REPLICA_FOUNDER : REPLICA_JOINED;
+    n->replicas[id].founders = founders;
     if (!write_replicas(n)) return;
     world_say(n->w, "node %u opens a replica of group %u", n->id, id);
     if (!start_group(n, id, &err)) world_fail(n->w, "node %u: group %u does not open: %s", n->id, id, err.text);
+}
+
+/* As replicas_found() of node/shard/replica.c. */
+static void found_spare(struct sim_node *n)
+{
+    if (n->founded_index == topology_index(n->topology)) return;
+    n->founded_index = topology_index(n->topology);
+    for (uint32_t id = SIM_QUEUE_GROUPS + 1; id < SIM_GROUPS; id++) {
+        uint64_t founders = topology_founders(n->topology, id);
+        if ((founders >> n->id & 1) && n->replicas[id].kind == REPLICA_NONE) open_replica(n, id, founders);
+    }
 }
 
 static void close_group(struct sim_group *g)
@@ -348,7 +362,7 @@ static void close_leaving(struct sim_node *n)
     for (uint32_t id = 0; id < SIM_GROUPS; id++) {
         struct sim_group *g = &n->groups[id];
         if (!g->leaving || !group_idle(g->group) || !store_idle(g->store)) continue;
-        n->replicas[id] = (struct replica){REPLICA_DROPPED, g->floor};
+        n->replicas[id] = (struct replica){REPLICA_DROPPED, g->floor, 0};
         if (!write_replicas(n)) return;
         world_say(n->w, "node %u drops its replica of group %u", n->id, id);
         n->w->dropped++;
@@ -385,7 +399,8 @@ void node_start(struct sim_node *n)
                              .failed = on_disk_failed,
                              .arg = n,
                              .skip_sync = n->w->options.bugs.skip_sync};
-    n->topology = topology_create(SIM_QUEUE_GROUPS);
+    n->topology = topology_create_with_spare(SIM_QUEUE_GROUPS, SIM_SPARE_GROUPS);
+    n->founded_index = 0;
     struct broker_params params = {.node = n->id,
                                    .epoch = n->epoch,
                                    .shard_count = 1,
@@ -398,6 +413,7 @@ void node_start(struct sim_node *n)
                                    .question_timeout_ms = n->w->session.publish_timeout_ms,
                                    .open_to_all = true,
                                    .drop_acks = n->w->options.bugs.drop_acks};
+    controlled_params(n, &params);
     n->broker = broker_create(&params);
     bool fine = log_open(&n->log, &log, &err) == 0;
     if (fine) log_on_durable(n->log, on_durable, n);
@@ -493,7 +509,7 @@ void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blo
     uint32_t group;
     memcpy(&group, blob->data, 4);
     if (!n->groups[group].group && group_message_opens(blob->data[4], slice_of(blob->data + 5, blob->size - 5)))
-        open_replica(n, group);
+        open_replica(n, group, 0);
     if (!n->groups[group].group) return;
     group_receive(n->groups[group].group, from, blob->data[4], blob, 5, blob->size - 5, n->w->now_ms);
 }
@@ -548,6 +564,7 @@ void node_tick(struct sim_node *n)
         if (!broker_has_work(n->broker)) break;
     }
     ask_places(n);
+    found_spare(n);
     close_leaving(n);
     log_flush(n->log);
 }

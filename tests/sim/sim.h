@@ -3,7 +3,7 @@
  *
  * Everything that happens follows from the seed: the same seed repeats a run exactly. world.c is the clock and the
  * fates, node.c a node without libuv, net.c the links, client.c AMQP clients, ledger.c what was promised and what came,
- * agreement.c the replicas' word. Thread: one. Lifetime: world_run() makes and destroys everything. */
+ * agreement.c the replicas' word, controlled.c the controller of membership at work. Thread: one. Lifetime: world_run() makes and destroys everything. */
 #ifndef WARREN_TESTS_SIM_SIM_H
 #define WARREN_TESTS_SIM_SIM_H
 
@@ -20,7 +20,8 @@ enum {
     SIM_NODES = 3,     /* that the cluster begins with */
     SIM_NODES_MAX = 5, /* with those that may come in */
     SIM_QUEUE_GROUPS = 3,
-    SIM_GROUPS = SIM_QUEUE_GROUPS + 1,
+    SIM_SPARE_GROUPS = 2, /* begin with --replicas only */
+    SIM_GROUPS = SIM_QUEUE_GROUPS + 1 + SIM_SPARE_GROUPS,
     SIM_QUEUES_MAX = 10,
     SIM_PUBLISHERS = 3,
     SIM_CONSUMERS_MAX = 12,
@@ -45,6 +46,7 @@ struct sim_options {
     uint64_t settle_ms; /* patience afterwards */
     bool calm;          /* no faults at all */
     bool membership;    /* replicas come and go, too */
+    bool replicas;      /* ... as the product's controller wants it: controlled.c */
     bool features;      /* queues of all kinds, and policies that change */
     bool verbose;
     struct sim_bugs bugs;
@@ -106,6 +108,9 @@ struct sim_node {
     struct log *log;
     struct topology *topology;
     struct broker *broker;
+    uint8_t data_id[16];
+    struct membership_params membership;
+    uint64_t founded_index; /* topology_index() when spare groups were last looked at */
     struct sim_group groups[SIM_GROUPS];
     struct broker_io broker_io;
     struct group_io group_io;
@@ -159,6 +164,14 @@ struct sim_policy {
 /* Sets a policy now and then; at rest every node has the last one that was answered for. */
 void policies_change(struct world *w);
 void policies_compare(struct world *w);
+
+/* --- controlled.c --- */
+void controlled_setup(struct world *w);
+void controlled_params(struct sim_node *n, struct broker_params *params);
+uint32_t controlled_replicas_wanted(const struct world *w, unsigned queue); /* 0: the usual number */
+void controlled_orders(struct world *w);
+bool controlled_at_rest(const struct world *w);
+void controlled_compare(struct world *w, uint32_t group, const struct group_status *leads);
 
 /* --- client.c --- */
 struct client;

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "router/members.h"
 #include "tests/sim/sim.h"
 
 enum {
@@ -158,7 +159,7 @@ static bool is_member(const struct group_status *s, uint8_t node)
 static void change_members(struct world *w)
 {
     if (!w->options.membership || w->now_ms < CALM_UNTIL_MS || random_below(&w->random, 60)) return;
-    uint32_t id = (uint32_t)random_below(&w->random, SIM_GROUPS);
+    uint32_t id = (uint32_t)random_below(&w->random, SIM_QUEUE_GROUPS + 1);
     struct group_status s;
     uint8_t leader = leader_of(w, id, &s), node = some_node(w);
     if (!leader) return;
@@ -194,6 +195,7 @@ static void tick(struct world *w)
 
 static bool still(const struct world *w)
 {
+    if (!controlled_at_rest(w)) return false;
     for (unsigned i = 0; i < w->client_count; i++)
         if (!client_content(w->clients[i])) return false;
     for (uint8_t node = 1; node <= w->node_count; node++) {
@@ -203,6 +205,7 @@ static bool still(const struct world *w)
             struct group_status status, leads;
             uint64_t cursor = 0;
             struct queue_stat stat;
+            if (!topology_group_is_there(n->topology, g)) continue;
             if (!leader_of(w, g, &leads)) return false;
             bool here = n->groups[g].group != NULL;
             if (here != is_member(&leads, node)) return false;
@@ -271,6 +274,7 @@ static void compare_at_rest(struct world *w)
     for (uint32_t g = 0; g < SIM_GROUPS && !w->failed; g++) {
         struct group_status a, b;
         uint8_t leader = leader_of(w, g, &a);
+        if (leader) controlled_compare(w, g, &a);
         for (uint8_t node = 1; node <= w->node_count && leader; node++) {
             if (!w->nodes[node]->groups[g].group) continue;
             group_status(w->nodes[node]->groups[g].group, &b);
@@ -287,9 +291,10 @@ static void setup(struct world *w)
 {
     w->random.state = w->options.seed * 0x9e3779b97f4a7c15u + 1;
     w->now_ms = 1000;
-    w->node_count = w->options.membership ? SIM_NODES_MAX : SIM_NODES;
+    w->node_count = w->options.membership || w->options.replicas ? SIM_NODES_MAX : SIM_NODES;
     w->placement = (struct placement){.node_count = SIM_NODES, .group_count = SIM_GROUPS, .replicas = SIM_NODES};
     for (uint8_t i = 0; i < SIM_NODES; i++) w->placement.nodes[i] = (uint8_t)(i + 1);
+    controlled_setup(w);
     w->session = (struct session_settings){.channel_max = 16,
                                            .frame_max = 4096,
                                            .handshake_timeout_ms = 10000,
@@ -326,6 +331,7 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
     while (!w->failed && w->now_ms < end) {
         fates(w);
         change_members(w);
+        controlled_orders(w);
         policies_change(w);
         tick(w);
     }
