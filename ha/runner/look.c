@@ -10,8 +10,19 @@
 struct around {
     struct runner *runner;
     uint64_t nodes;
+    uint32_t members;
     bool stopping;
 };
+
+static void see_replicas(struct runner *r, struct shard *s)
+{
+    for (uint32_t g = 0; g < r->settings->placement.group_count; g++) {
+        uint8_t nodes[GROUP_MEMBERS_MAX];
+        uint32_t count = shard_replicas(s, g, nodes);
+        r->replicas[g] = 0;
+        for (uint32_t i = 0; i < count; i++) r->replicas[g] |= 1ull << (nodes[i] & 63);
+    }
+}
 
 static void see_around(struct shard *s, void *arg)
 {
@@ -19,10 +30,11 @@ static void see_around(struct shard *s, void *arg)
     struct runner *r = a->runner;
     const struct topology *t = broker_topology(shard_broker(s));
     a->stopping = shard_stopping(s);
-    for (uint32_t i = 0; i < r->settings->placement.node_count; i++) {
-        uint8_t node = r->settings->placement.nodes[i];
-        if (shard_peer_connected(s, node)) a->nodes |= 1ull << node;
-    }
+    uint8_t members[64];
+    a->members = shard_members(s, members);
+    for (uint32_t i = 0; i < a->members; i++)
+        if (shard_peer_connected(s, members[i])) a->nodes |= 1ull << members[i];
+    see_replicas(r, s);
     if (registry_version(t) == r->registry_version && topology_version(t) == r->topology_version) return;
     r->registry_version = registry_version(t);
     r->topology_version = topology_version(t);
@@ -36,7 +48,7 @@ uint64_t look_around(struct runner *r)
 {
     struct around a = {.runner = r};
     shard_call_any(node_shard(r->node, 0), see_around, &a);
-    bool majority = (unsigned)__builtin_popcountll(a.nodes) > r->settings->placement.node_count / 2;
+    bool majority = (unsigned)__builtin_popcountll(a.nodes) > a.members / 2;
     return majority && !a.stopping ? a.nodes : 0;
 }
 

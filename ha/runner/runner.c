@@ -67,8 +67,7 @@ static uint64_t item_key(const struct plan_item *item)
 /* Federated queues are looked at where they are: their owner is one of the nodes with a replica. */
 static bool is_ours(const struct runner *r, const struct plan_item *item, uint64_t nodes)
 {
-    for (uint8_t node = 1; node < 64 && item->group; node++)
-        if (!placement_holds(&r->settings->placement, item->group, node)) nodes &= ~(1ull << node);
+    if (item->group && item->group < r->settings->placement.group_count) nodes &= r->replicas[item->group];
     return plan_owner(item, nodes) == r->settings->node;
 }
 
@@ -267,6 +266,7 @@ int runner_open(struct runner **out, struct node *node, const struct config *con
     }
     r->node = node;
     r->settings = node_settings(node);
+    r->replicas = mem_zalloc(r->settings->placement.group_count * sizeof *r->replicas);
     snprintf(r->cluster_name, sizeof r->cluster_name, "%s", config->cluster_name);
     r->thread = loop_thread_open();
     r->worker_host = (struct worker_host){.loop = loop_thread_loop(r->thread),
@@ -302,5 +302,6 @@ void runner_close(struct runner *r)
     buf_close(&r->status);
     mem_free(r->workers);
     mem_free(r->candidates);
+    mem_free(r->replicas);
     mem_free(r);
 }

@@ -25,6 +25,7 @@ struct runner {
     struct plan fixed;   /* static shovels */
     struct plan dynamic; /* of the versions below */
     uint64_t registry_version, topology_version;
+    uint64_t *replicas;  /* by group: the nodes that hold one, as bits */
     bool bindings_stale; /* exchange links are to be told their bindings */
     struct worker **workers;
     size_t worker_count, worker_capacity;

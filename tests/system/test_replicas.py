@@ -160,3 +160,31 @@ def test_orders_of_operators():
         load.stop()
         check_nothing_lost(node, load)
 
+
+
+@kit.limit(120)
+def test_links_follow_replicas():
+    """A federated queue with one replica, in a spare group, has its link where the replica is, also after it was moved to a node that joined"""
+    with kit.cluster(settings=SETTINGS) as cluster:
+        cluster.wait_settled(30)
+        node = cluster.node(1)
+        node.change("PUT", "/api/vhosts/up")
+        node.change("PUT", "/api/permissions/up/guest", body={"configure": ".*", "write": ".*", "read": ".*"})
+        node.change("PUT", "/api/parameters/federation-upstream/%2F/up", body={"value": {"uri": "amqp:///up", "queue": "source"}})
+        set_policy(node, "fed", "^sink$", {"federation-upstream": "up"})
+        with kit.connected(node, vhost="up") as upstream, kit.connected(node) as connection:
+            kit.declare(upstream, "source")
+            declare_sized(connection, "sink", x_quorum_initial_group_size=1)
+            kit.check_equal(len(members(node, "sink")), 1, "replicas of the federated queue")
+            for at in range(2):
+                kit.publish(upstream, "source", kit.numbered(10, f"round-{at}-"))
+                kit.check_equal(kit.bodies_of(kit.consume(connection, "sink", 10)), kit.numbered(10, f"round-{at}-"), "messages over the link")
+                if at == 0:
+                    cluster.add_node().start()
+                    cluster.wait_ready(60, [4])
+                    set_policy(node, "fed", "^sink$", {"federation-upstream": "up", "ha-mode": "nodes", "ha-params": ["warren@node4"]})
+                    node.change("POST", "/api/queues/quorum/%2F/sink/replicas/add", body={"node": "warren@node4"})
+                    for other in (1, 2, 3):
+                        if other in members(node, "sink"):
+                            node.change("DELETE", "/api/queues/quorum/%2F/sink/replicas/delete", body={"node": f"warren@node{other}"})
+                    kit.wait_for("the queue is on node 4", lambda: members(node, "sink") == [4], timeout=40)
