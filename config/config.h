@@ -103,7 +103,7 @@ struct config {
     char auth_mechanisms[CONFIG_LIST_MAX][CONFIG_TEXT_MAX]; /* none: the built-in ones */
     char proxy_protocol[CONFIG_TEXT_MAX], proxy_trusted[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char agent_tcp[CONFIG_TEXT_MAX];
-    char management_tcp[CONFIG_TEXT_MAX];
+    char management_tcp[CONFIG_TEXT_MAX], management_socket[CONFIG_TEXT_MAX];
     int64_t management_tcp_port; /* 0: see management_tcp */
     char management_tcp_ip[CONFIG_TEXT_MAX];
     int64_t management_ssl_port; /* 0: none */

@@ -123,6 +123,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                  c->prometheus_tcp_ip, (long long)c->prometheus_tcp_port);
     struct http_params http_params = {.node = node,
                                       .address = c->management_tcp,
+                                      .socket = c->management_socket,
                                       .tls_address = https,
                                       .metrics_address = prometheus,
                                       .metrics_per_object = c->prometheus_per_object,
@@ -136,7 +137,7 @@ static int serve(struct node_settings *settings, const struct node_listeners *li
                                       .config = c};
     if (c->management_ssl_port) http_params.tls = &c->management_ssl;
     http_params.tls_files = security->https;
-    if (*c->management_tcp || http_params.tls || *prometheus || definitions) code = http_open(&http, &http_params, err);
+    if (*c->management_tcp || *c->management_socket || http_params.tls || *prometheus || definitions) code = http_open(&http, &http_params, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);

@@ -24,7 +24,10 @@ def path_of(*parts):
 
 
 def split_url(url):
-    """(scheme, host, port) of a URL; anything behind the port is dropped."""
+    """(scheme, host, port) of a URL; anything behind the port is dropped. Of a socket of this machine: ("unix", path, 0)."""
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        return "unix", path[2:] if path.startswith("//") else path, 0
     scheme, found, rest = url.partition("://")
     if not found:
         scheme, rest = "http", url
@@ -48,6 +51,11 @@ class Api:
         self.username, self.password = username, password
         self.deadline = None    # a command that waits sets it: monotonic seconds
 
+    @property
+    def host(self):
+        """Where the node's other ports are."""
+        return "127.0.0.1" if self.connection.scheme == "unix" else self.connection.host
+
     def as_user(self, username, password):
         return Api(self.url, username, password, self.timeout, self.connection.ca_file, self.connection.verify)
 
@@ -58,8 +66,10 @@ class Api:
             timeout = min(timeout, self.deadline - time.monotonic())
             if timeout <= 0:
                 raise TimedOut()
-        secret = binascii.b2a_base64(f"{self.username}:{self.password}".encode(), newline=False).decode()
-        all_headers = {"Authorization": f"Basic {secret}", "Accept": "*/*", "User-Agent": "warrenctl"}
+        all_headers = {"Accept": "*/*", "User-Agent": "warrenctl"}
+        if self.username is not None:   # without a name: who may write to the node's socket
+            secret = binascii.b2a_base64(f"{self.username}:{self.password}".encode(), newline=False).decode()
+            all_headers["Authorization"] = f"Basic {secret}"
         data = None
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -81,6 +91,9 @@ class Api:
         except (ValueError, AttributeError):
             error = reason = None
         text = reason if isinstance(reason, str) else json.dumps(reason) if reason else error
+        if status == 401 and self.username is None:
+            return (f"{text or 'access refused'}: {self.url} is for root and the user that the node runs as; name another "
+                    "user with --username and --password")
         if status == 401:
             return (f"{text or 'access refused'}: the node at {self.url} does not let user '{self.username}' use this "
                     "tool. Name another one with --username and --password, or WARREN_USERNAME and WARREN_PASSWORD")

@@ -59,7 +59,7 @@ def ports_of(call):
         short = listener["node"].rpartition("@")[2] or listener["node"]
         address = listener["ip_address"]
         if address in WILDCARDS:
-            address = hosts.get(listener["node"]) or call.api.connection.host
+            address = hosts.get(listener["node"]) or call.api.host
         found.setdefault(short, {"host": address}).setdefault(listener["protocol"], listener["port"])
     lacking = [name for name, ports in found.items() if not {"amqp", "http"} <= ports.keys()]
     if lacking:

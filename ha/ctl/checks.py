@@ -148,7 +148,7 @@ def check_port_connectivity(call):
     failed = []
     for listener in found:
         try:
-            host = call.option("address") or address_of(listener, call.api.connection.host)
+            host = call.option("address") or address_of(listener, call.api.host)
             socket.create_connection((host, listener["port"]), timeout=CONNECT_TIMEOUT).close()
         except OSError:
             failed.append(listener)

@@ -163,7 +163,7 @@ def certificates(call):
     for listener in facts.listeners_of(call, call.node):
         if listener["protocol"] in ("amqp/ssl", "https"):
             from .checks import address_of
-            address = (address_of(listener, call.api.connection.host), listener["port"])
+            address = (address_of(listener, call.api.host), listener["port"])
             found.append(f"{facts.listener_line(listener)}\n{ssl.get_server_certificate(address)}")
     return Message("\n".join(found) or "no listener uses TLS")
 

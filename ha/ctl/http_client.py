@@ -13,7 +13,7 @@ CONNECT_TIMEOUT = 5.0      # seconds, at most the command's own limit
 
 
 class Connection:
-    """To one origin. Not for threads."""
+    """To one origin: http, https, or unix with a socket's path as host. Not for threads."""
 
     def __init__(self, scheme, host, port, ca_file=None, verify=True):
         self.scheme, self.host, self.port = scheme, host, port
@@ -40,6 +40,8 @@ class Connection:
             raise Unreachable(self.url(), str(error) or "the connection was closed") from None
 
     def url(self):
+        if self.scheme == "unix":
+            return f"unix:{self.host}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
@@ -50,7 +52,12 @@ class Connection:
 
     def _open(self, timeout):
         try:
-            self.socket = socket.create_connection((self.host, self.port), timeout=min(timeout, CONNECT_TIMEOUT))
+            if self.scheme == "unix":
+                self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.settimeout(min(timeout, CONNECT_TIMEOUT))
+                self.socket.connect(self.host)
+            else:
+                self.socket = socket.create_connection((self.host, self.port), timeout=min(timeout, CONNECT_TIMEOUT))
             if self.scheme == "https":
                 self.socket = self._secure(self.socket)
         except OSError as error:
@@ -67,7 +74,8 @@ class Connection:
     def _attempt(self, method, path, headers, body, timeout):
         if self.socket is None:
             self._open(timeout)
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}"]
+        host = "localhost" if self.scheme == "unix" else f"{self.host}:{self.port}"
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body is not None or method in ("PUT", "POST"):
             lines.append(f"Content-Length: {len(body or b'')}")

@@ -15,7 +15,7 @@ LETTERS = {"n": "node", "p": "vhost", "t": "timeout", "q": "quiet", "s": "silent
 # What the global switches mean, for the help: (switch, text).
 DESCRIPTIONS = [
     ("-n, --node <node>", "the node: a name of the cluster, a number of ha/cluster, or host:port"),
-    ("    --url <url>", "its management API, for example http://127.0.0.1:15672 (WARREN_URL)"),
+    ("    --url <url>", "its management API, http://127.0.0.1:15672 or unix:/run/warren/warren.sock (WARREN_URL)"),
     ("    --dir <directory>", "the cluster that ha/cluster has started there (WARREN_DIR, else .cluster)"),
     ("    --username, --password", "who asks (WARREN_USERNAME, WARREN_PASSWORD, else guest)"),
     ("    --ca-file <file>, --insecure", "for https: who signs for the node; or that nobody has to"),

@@ -2,7 +2,7 @@
 
 In this order: --url; -n as host:port; the cluster of ha/cluster (--dir, WARREN_DIR, ./.cluster) when -n names one of
 its nodes or nothing else is said; WARREN_URL; the node's own configuration (--config, WARREN_CONFIG,
-/etc/warren/warren.conf); and at last http://127.0.0.1:15672. A name that none of these knows is looked up among the
+/etc/warren/warren.conf), its management.socket if we may use it; and at last http://127.0.0.1:15672. A name that none of these knows is looked up among the
 listeners that the node found so far tells of.
 """
 
@@ -24,7 +24,7 @@ def connect(options, timeout):
     wanted = options.get("node")
     if options.get("url"):
         return _api(options, options["url"], timeout, {})
-    if wanted and (wanted.startswith(("http://", "https://")) or _is_address(wanted)):
+    if wanted and (wanted.startswith(("http://", "https://", "unix:")) or _is_address(wanted)):
         return _api(options, wanted, timeout, {})
     settings = read_settings(options)
     found, exact = of_directory(options, wanted)
@@ -54,6 +54,8 @@ def _api(options, url, timeout, settings):
     if password is None:
         password = os.environ.get("WARREN_PASSWORD")
     if user is None:
+        if url.startswith("unix:"):
+            return Api(url, None, None, timeout)
         user = settings.get("default_user") or "guest"
         if password is None and user == settings.get("default_user"):
             password = settings.get("default_pass")
@@ -119,6 +121,9 @@ def read_settings(options):
 
 
 def _url_of(settings):
+    socket = settings.get("management.socket")
+    if socket and os.access(socket, os.W_OK):
+        return f"unix:{socket}"
     for key, scheme in (("management.tcp", "http"), ("management.ssl", "https")):
         value = settings.get(key)
         port = settings.get(f"{key}.port")
@@ -137,6 +142,8 @@ def _look_up(options, api, wanted, timeout, settings):
     if overview.get("node") == wanted:
         return api
     scheme, host, _ = split_url(api.url)
+    if scheme == "unix":
+        scheme, host = "http", api.host
     for listener in overview.get("listeners", []):
         if listener.get("node") == wanted and str(listener.get("protocol", "")).startswith(scheme):
             address = listener.get("ip_address") or ""

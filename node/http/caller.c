@@ -4,11 +4,13 @@
 
 #include "base/mem.h"
 #include "node/http/items.h"
+#include "node/http/local.h"
 
-static bool is_local(struct MHD_Connection *connection)
+static bool is_local(const struct request *r)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *address = info ? info->client_addr : NULL;
+    if (r->local) return true;
     if (address && address->sa_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
     if (!address || address->sa_family != AF_INET6) return false;
@@ -19,8 +21,7 @@ static bool is_local(struct MHD_Connection *connection)
 /* Counts the attempt, too. */
 static bool check(const struct request *r, const char *user, const char *password, unsigned *has)
 {
-    bool fits =
-        node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r->connection), has);
+    bool fits = node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r), has);
     atomic_fetch_add(fits ? &r->http->logins_succeeded : &r->http->logins_failed, 1);
     return fits;
 }
@@ -29,6 +30,17 @@ bool caller_check(const struct request *r, const char *user, const char *passwor
 {
     unsigned has = 0;
     return check(r, user, password, &has) && has;
+}
+
+/* Root, or the user that the node runs as, with no other name. What it asks for is done as the node itself. */
+static bool login_of_machine(struct request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (!info || !local_is_ours(info->connect_fd)) return false;
+    r->caller = (struct caller){
+        .user = mem_strdup("local socket"), .password = mem_strdup(""), .tags = 1u << TAG_ADMINISTRATOR};
+    r->trusted = true;
+    return true;
 }
 
 bool caller_login(struct request *r)
@@ -41,6 +53,7 @@ bool caller_login(struct request *r)
                 {AUTH_TAG_MONITORING, TAG_MONITORING},
                 {AUTH_TAG_ADMINISTRATOR, TAG_ADMINISTRATOR}};
     char *password = NULL;
+    if (r->local && !request_header(r, "Authorization")) return login_of_machine(r);
     char *user = MHD_basic_auth_get_username_password(r->connection, &password);
     unsigned has = 0;
     bool ok = user && password && check(r, user, password, &has);

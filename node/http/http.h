@@ -24,6 +24,7 @@ struct http_params {
     struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
     const struct http_definitions *definitions; /* NULL: none; outlives this */
+    const char *socket;          /* path of the API's local socket; "": none */
     const char *metrics_address; /* of /metrics alone; "": none */
     bool metrics_per_object;     /* /metrics is /metrics/per-object */
     bool metrics_login;          /* metrics_address asks for credentials, too */

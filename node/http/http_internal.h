@@ -41,6 +41,7 @@ struct http {
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
     atomic_ullong amqp_failed_before, amqp_succeeded_before;
+    struct MHD_Daemon *local;   /* NULL: no socket of this machine */
     struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
     /* Requests ask for these while ports are still being opened. */
     _Atomic(struct MHD_Daemon *) daemon; /* NULL: no plain port */
@@ -94,6 +95,7 @@ struct request {
     struct view view;
     bool too_large;
     bool trusted;      /* it is the node's own: nobody asks for rights */
+    bool local;        /* it came by the socket of this machine */
     bool metrics_only; /* it came on the port that knows nothing but metrics */
 };
 

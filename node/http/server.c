@@ -5,12 +5,14 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "base/mem.h"
 #include "config/config.h"
 #include "node/http/boot.h"
+#include "node/http/local.h"
 #include "node/http/metrics.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
@@ -137,6 +139,16 @@ static enum MHD_Result on_metrics(void *self, struct MHD_Connection *connection,
     return result;
 }
 
+/* The socket of this machine. */
+static enum MHD_Result on_local(void *self, struct MHD_Connection *connection, const char *path, const char *method,
+                                const char *version, const char *data, size_t *data_size, void **state)
+{
+    bool first = !*state;
+    enum MHD_Result result = on_request(self, connection, path, method, version, data, data_size, state);
+    if (first && *state) ((struct request *)*state)->local = true;
+    return result;
+}
+
 static void on_completed(void *self, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
@@ -220,6 +232,17 @@ static int open_plain(struct http *h, const char *text, MHD_AccessHandlerCallbac
                         handler == on_metrics ? "prometheus.tcp" : "management.tcp", text);
 }
 
+static int open_local(struct http *h, struct err *err)
+{
+    int fd, code = local_listen(h->params.socket, &fd, err);
+    if (code) return code;
+    struct sockaddr_storage address = {.ss_family = AF_UNIX};
+    h->local = start(h, on_local, &address, fd, NULL, false);
+    if (h->local) return 0;
+    close(fd);
+    return (int)err_set(err, ERR_IO, "management.socket = %s: cannot serve there", h->params.socket);
+}
+
 int http_open(struct http **out, const struct http_params *params, struct err *err)
 {
     struct http *h = mem_zalloc(sizeof *h);
@@ -234,6 +257,7 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     if (!code && *params->address) code = open_plain(h, params->address, on_request, &plain, err);
     h->daemon = plain;
     if (!code && params->tls) code = https_open(h, err);
+    if (!code && *params->socket) code = open_local(h, err);
     if (!code && *params->metrics_address) code = open_plain(h, params->metrics_address, on_metrics, &h->metrics, err);
     if (!code && h->boot) boot_start(h->boot);
     if (code) http_close(h);
@@ -250,6 +274,10 @@ void http_close(struct http *h)
 {
     if (h->daemon) MHD_stop_daemon(h->daemon);
     if (h->metrics) MHD_stop_daemon(h->metrics);
+    if (h->local) {
+        unlink(h->params.socket);
+        MHD_stop_daemon(h->local);
+    }
     if (h->https) https_close(h->https);
     if (h->boot) boot_close(h->boot);
     peers_close(h->peers);

@@ -34,7 +34,7 @@ exec chroot --userspec={user}:{user} $root "$@"
 
 
 def entrypoint():
-    return json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", (DEPLOY / "Containerfile").read_text(), re.M)[1])
+    return json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", (DEPLOY / "Containerfile").read_text().replace("\\\n", ""), re.M)[1])
 
 
 class Containers:
