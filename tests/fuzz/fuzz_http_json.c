@@ -74,7 +74,6 @@ static void values(const json_t *body)
 {
     if (!json_is_object(body)) return;
     json_decref(policy_value(body));
-    json_decref(user_value(body));
     json_decref(vhost_value(body, NULL));
 }
 
