@@ -7,6 +7,7 @@ import threading
 
 import differences
 from amqp import ChannelClosed, Closed, Connection, TimedOut
+from coverage import Coverage
 from menu import EXCHANGES, HASH, HISTORY, QUEUES
 from player import Broken, Player
 from transcript import Names, outcome, streams_that_differ
@@ -22,6 +23,7 @@ class Comparison:
         self.rabbitmq, self.warren = rabbitmq, warren
         self.numbers = itertools.count(1)
         self.local = threading.local()
+        self.coverage, self.lock = Coverage(), threading.Lock()
 
     def try_twice(self, steps):
         """A Difference that is there also when everything has time, or None."""
@@ -44,6 +46,8 @@ class Comparison:
                 said = play_step(one, step, None)
                 heard = play_step(other, step, len(said))
                 rabbit, warren = outcome(said, names[0]), outcome(heard, names[1])
+                with self.lock:
+                    self.coverage.add_outcome(step, rabbit)
                 if streams_that_differ(rabbit, warren):
                     used.update(differences.equalised(step, rabbit, warren))
                     if any(name in differences.ENDING for name in used):

@@ -8,7 +8,7 @@ import re
 
 RULES = []
 RIGHT = re.compile(r"\b(configure|write|read) access to")
-LABELS = ("x-queue-mode", "x-queue-type", "x-queue-version")
+LABELS = ("x-queue-mode", "x-queue-type", "x-queue-version", "x-queue-master-locator")
 
 
 def rule(function):

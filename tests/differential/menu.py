@@ -25,7 +25,9 @@ QUEUE_ARGUMENTS = {
     "x-max-priority": ["1", "3", "5", "255", "256", "-1", '"x"'],
     "x-single-active-consumer": ["true", "false", '"yes"'],
     "x-queue-mode": ['"lazy"', '"default"', '"eager"'],
-    "x-queue-type": ['"classic"'],
+    "x-queue-type": ['"classic"', '"classic"', '"nonsense"', '"Classic"'],
+    "x-queue-version": ["1", "2", "3", '"x"'],
+    "x-queue-master-locator": ['"min-masters"', '"client-local"', '"nonsense"', "5"],
     "x-something": ["1", '"two"', "true", "[1 2]"],
 }
 # A good queue of one kind each, for themes that want queues that work.
