@@ -46,6 +46,7 @@ void broker_destroy(struct broker *b)
     auth_destroy(b->auth);
     auth_outside_destroy(b->outside);
     guess_destroy(b->guesses);
+    login_sources_clear(&b->login_sources);
     census_close(&b->census);
     mem_free(b->ports_of_group);
     mem_free(b->hosts);
@@ -337,6 +338,11 @@ uint8_t broker_leader(const struct broker *b, uint32_t group)
 uint64_t broker_login_count(const struct broker *b, bool succeeded)
 {
     return b->logins[succeeded];
+}
+
+struct login_sources *broker_login_sources(struct broker *b)
+{
+    return &b->login_sources;
 }
 
 bool broker_ready(const struct broker *b)

@@ -135,6 +135,7 @@ bool broker_settled(const struct broker *b); /* the leader of the meta group kno
 /* Replicas that a group should have, be there nodes for them or not; on the leader of the meta group, else 0. */
 uint32_t broker_wanted_replicas(const struct broker *b, uint32_t group);
 uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts by password */
+struct login_sources *broker_login_sources(struct broker *b);        /* the same, by where they came from */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);
 struct queue_machine *broker_queues(struct broker *b, uint32_t group); /* NULL if the group is not on this shard and node */

@@ -5,6 +5,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "node/auth/guess.h"
+#include "node/auth/sources.h"
+#include "node/auth/sources.h"
 #include "node/broker/broker.h"
 #include "node/queue/port_id.h"
 
@@ -270,6 +272,7 @@ void census_node_down(struct broker *b, uint8_t node);
 struct broker {
     struct broker_params params;
     uint64_t logins[2]; /* refused, taken */
+    struct login_sources login_sources;
     struct auth_outside *outside;
     struct list outside_waiting; /* channels */
     uint64_t outside_last;

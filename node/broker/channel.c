@@ -62,10 +62,13 @@ static struct auth *backend_auth(void *self)
     return broker_of(self)->auth;
 }
 
-static uint32_t backend_logged_in(void *self, struct slice address, bool welcome)
+static uint32_t backend_logged_in(void *self, struct slice address, struct slice user, bool welcome)
 {
     struct broker *b = broker_of(self);
-    if (!((struct broker_connection *)self)->hidden) b->logins[welcome]++;
+    if (!((struct broker_connection *)self)->hidden) {
+        b->logins[welcome]++;
+        login_sources_note(&b->login_sources, address, user, welcome);
+    }
     if (!welcome) return guess_failed(b->guesses, address, b->now_ms);
     guess_right(b->guesses, address);
     return 0;

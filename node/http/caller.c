@@ -6,10 +6,15 @@
 #include "node/http/items.h"
 #include "node/http/local.h"
 
-static bool is_local(const struct request *r)
+static const struct sockaddr *address_of(const struct request *r)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
+    return info ? info->client_addr : NULL;
+}
+
+static bool is_local(const struct request *r)
+{
+    const struct sockaddr *address = address_of(r);
     if (r->local) return true;
     if (address && address->sa_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
@@ -22,7 +27,7 @@ static bool is_local(const struct request *r)
 static bool check(const struct request *r, const char *user, const char *password, unsigned *has)
 {
     bool fits = node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r), has);
-    atomic_fetch_add(fits ? &r->http->logins_succeeded : &r->http->logins_failed, 1);
+    attempts_note(r->http, address_of(r), user, fits);
     return fits;
 }
 

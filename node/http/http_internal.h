@@ -7,9 +7,11 @@
 #define WARREN_NODE_HTTP_HTTP_INTERNAL_H
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "node/auth/sources.h"
 #include "node/http/http.h"
 #include "node/http/stream.h"
 #include "node/http/view.h"
@@ -44,6 +46,8 @@ struct http {
     struct MHD_Daemon *local;   /* NULL: no socket of this machine */
     struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
     /* Requests ask for these while ports are still being opened. */
+    pthread_mutex_t sources_lock;
+    struct login_sources sources; /* attempts on this port; guarded by the lock */
     _Atomic(struct MHD_Daemon *) daemon; /* NULL: no plain port */
     _Atomic(struct https *) https;       /* NULL: no port with TLS */
     char address[128];
@@ -248,7 +252,7 @@ request_handler api_check_alarms, api_check_local_alarms, api_check_port, api_ch
     api_check_leaderless_queues, api_check_node, api_aliveness_test;
 request_handler api_members_list, api_groups_list, api_member_drain, api_member_revive, api_member_leave,
     api_member_forget;
-request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
+request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts, api_auth_attempts_by_source,
     api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
     api_deprecated_features_used, api_effective_config, api_cli_index, api_rabbitmqadmin;
 request_handler api_log_get, api_log_levels_get, api_log_levels_put, api_log_rotate, api_limits_get, api_limits_put,
@@ -274,6 +278,10 @@ struct totals {
 };
 void totals_gather(struct http *h, struct totals *t);
 json_t *nodes_everywhere(struct request *r); /* new: an object per member of the cluster */
+/* attempts.c */
+struct sockaddr;
+void attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome); /* of this port */
+void attempts_put(json_t *o, struct http *h, const struct totals *t);
 void about_put(json_t *o, struct http *h); /* about.c: ports, plugins, files of this node */
 json_t *exchange_types_json(void);
 void exchange_stats_put(struct request *r, json_t *exchanges); /* message_stats, of those that have any */

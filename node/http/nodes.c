@@ -105,32 +105,6 @@ static void put_lag(json_t *o, struct http *h)
     json_put(o, "follower_lag", by_name);
 }
 
-static json_t *attempts_json(const char *protocol, uint64_t failed, uint64_t succeeded)
-{
-    return json_pack("{s:s, s:I, s:I, s:I}", "protocol", protocol, "auth_attempts", (json_int_t)(failed + succeeded),
-                     "auth_attempts_failed", (json_int_t)failed, "auth_attempts_succeeded", (json_int_t)succeeded);
-}
-
-static void put_attempts(json_t *o, struct http *h, const struct totals *t)
-{
-    json_t *array = json_array();
-    json_array_append_new(array, attempts_json("amqp091", t->logins_failed - atomic_load(&h->amqp_failed_before),
-                                               t->logins_succeeded - atomic_load(&h->amqp_succeeded_before)));
-    json_array_append_new(array,
-                          attempts_json("http", atomic_load(&h->logins_failed), atomic_load(&h->logins_succeeded)));
-    json_put(o, "auth_attempts", array);
-}
-
-void node_attempts_reset(struct http *h)
-{
-    struct totals t;
-    totals_gather(h, &t);
-    atomic_store(&h->amqp_failed_before, t.logins_failed);
-    atomic_store(&h->amqp_succeeded_before, t.logins_succeeded);
-    atomic_store(&h->logins_failed, 0);
-    atomic_store(&h->logins_succeeded, 0);
-}
-
 static void put_stats(json_t *o, struct http *h, const struct totals *t, const struct view *v)
 {
     static const enum stat_kind churn[] = {STAT_CONNECTION_CREATED, STAT_CONNECTION_CLOSED, STAT_CHANNEL_CREATED,
@@ -172,7 +146,7 @@ json_t *node_here(struct http *h, const struct view *v)
     put_lag(o, h);
     put_without_counterpart(o);
     put_stats(o, h, &totals, v);
-    put_attempts(o, h, &totals);
+    attempts_put(o, h, &totals);
     shard_call_any(node_shard(h->params.node, 0), put_alarms, o);
     json_put(o, "rates_mode", json_string(h->params.management->rates_mode));
     json_put(o, "net_ticktime", json_integer(settings->node_timeout_ms / 1000));
@@ -258,32 +232,5 @@ void api_node_memory_relative(struct request *r, struct answer *a)
     json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
     if (found) answer_json(a, json_pack("{s:{s:i, s:i}}", "memory", "total", 100, "other_system", 100));
     else answer_not_found(a);
-    json_decref(nodes);
-}
-
-void api_auth_attempts(struct request *r, struct answer *a)
-{
-    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes), *attempts = json_object_get(found, "auth_attempts");
-    if (attempts) answer_json(a, json_incref(attempts));
-    else answer_not_found(a);
-    json_decref(nodes);
-}
-
-void api_auth_attempts_reset(struct request *r, struct answer *a)
-{
-    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
-    struct buf question = {0};
-    if (!found) {
-        answer_not_found(a);
-    } else if (slice_is(r->captures[0], node_settings(r->http->params.node)->name)) {
-        node_attempts_reset(r->http);
-        answer_done(a, false);
-    } else {
-        buf_printf(&question, "reset attempts\n%.*s", (int)r->captures[0].size, (const char *)r->captures[0].data);
-        buf_put_u8(&question, 0);
-        json_decref(peers_ask(r->http->peers, (const char *)question.data));
-        answer_done(a, false);
-    }
-    buf_close(&question);
     json_decref(nodes);
 }

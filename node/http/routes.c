@@ -183,7 +183,7 @@ static const struct route_entry table[] = {
     {"/api/auth", TAG_NONE, GET = api_auth_get},
     {"/api/auth/attempts/{}", TAG_MONITORING, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_auth_attempts,
      DELETE = api_auth_attempts_reset},
-    {"/api/auth/attempts/{}/source", TAG_MONITORING, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_auth_attempts,
+    {"/api/auth/attempts/{}/source", TAG_MONITORING, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_auth_attempts_by_source,
      DELETE = api_auth_attempts_reset},
     {"/api/health/checks/certificate-expiration/{}/{}", TAG_MANAGEMENT, GET = api_check_certificates},
     {"/api/feature-flags", TAG_MANAGEMENT, GET = api_feature_flags_list},

@@ -247,6 +247,7 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
 {
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
+    pthread_mutex_init(&h->sources_lock, NULL);
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
     h->telemetry = telemetry_open();
     h->sampler = sampler_open(h); /* before requests come */
@@ -283,5 +284,7 @@ void http_close(struct http *h)
     peers_close(h->peers);
     sampler_close(h->sampler);
     telemetry_close(h->telemetry);
+    login_sources_clear(&h->sources);
+    pthread_mutex_destroy(&h->sources_lock);
     mem_free(h);
 }

@@ -52,8 +52,8 @@ struct backend {
     enum auth_word (*outside)(void *self, struct slice question, struct slice *tags);
     /* Answered when outside() knows. */
     void (*ask)(void *self, struct backend_channel *c, struct slice question);
-    /* How a login from this address went; returns for how long (ms) a no shall wait. */
-    uint32_t (*logged_in)(void *self, struct slice address, bool welcome);
+    /* How a login of this user from this address went; returns for how long (ms) a no shall wait. */
+    uint32_t (*logged_in)(void *self, struct slice address, struct slice user, bool welcome);
     /* This shard's; who may do what. */
     struct auth *(*auth)(void *self);
     uint64_t (*count)(void *self, enum backend_census what, struct slice name);

@@ -363,3 +363,32 @@ def test_federation_links():
         kit.check_equal(other.get("/federation-links/%2F/state/down")[0]["id"], link["id"], "the same link")
         api.delete("/parameters/federation-upstream/%2F/east")
         kit.wait_for("no link", lambda: api.get("/federation-links") == [], timeout=20)
+
+
+def test_login_attempts_by_source():
+    """Logins are counted by protocol, and by address and user, on the node that saw them; a reset forgets them"""
+    with kit.cluster(settings={"shards": 2}) as cluster:
+        node, api = cluster.nodes[0], Api(cluster.nodes[1])
+        path = "/auth/attempts/" + name(node.name)
+        Api(node, "eve", "guess")("GET", "/overview", expect=401)
+        for _ in range(3):
+            kit.connect(node).close()
+        try:
+            kit.connect(node, user="mallory", password="wrong")
+            raise AssertionError("a wrong password was taken")
+        except (amqp.Closed, OSError):
+            pass
+
+        def source(protocol, user):
+            rows = [row for row in api.get(path + "/source") if (row["protocol"], row["username"]) == (protocol, user)]
+            return [(row["remote_address"], row["auth_attempts"], row["auth_attempts_failed"], row["auth_attempts_succeeded"])
+                    for row in rows]
+
+        kit.check_equal(source("amqp091", "guest"), [("127.0.0.1", 3, 0, 3)], "good logins")
+        kit.check_equal(source("amqp091", "mallory"), [("127.0.0.1", 1, 1, 0)], "a bad login")
+        kit.check_equal(source("http", "eve"), [("127.0.0.1", 1, 1, 0)], "a bad login by HTTP")
+        total = next(row for row in api.get(path) if row["protocol"] == "amqp091")
+        kit.check_equal((total["auth_attempts"], total["auth_attempts_failed"]), (4, 1), "all together")
+        api.delete(path)
+        kit.check_equal((source("amqp091", "guest"), source("http", "eve")), ([], []), "after a reset")
+        api("GET", "/auth/attempts/nobody/source", expect=404)

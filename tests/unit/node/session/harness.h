@@ -89,8 +89,9 @@ static inline bool fake_admit(void *self, struct slice user, bool loopback)
     return slice_is(user, "guest");
 }
 
-static inline uint32_t fake_logged_in(void *self, struct slice address, bool welcome)
+static inline uint32_t fake_logged_in(void *self, struct slice address, struct slice user, bool welcome)
 {
+    (void)user;
     struct harness *h = self;
     harness_log(h, "login %.*s %s", TEXT(address), welcome ? "welcome" : "failed");
     return welcome ? 0 : h->refusal_delay_ms;
