@@ -8,7 +8,7 @@
 #include "router/route.h"
 #include "router/topology.h"
 
-enum { GROUPS = 3, COMMANDS_MAX = 64 };
+enum { GROUPS = 3, SPARE = 2, COMMANDS_MAX = 64 };
 
 static void check_topology(const struct topology *t)
 {
@@ -50,7 +50,7 @@ static void check_routes(struct topology *t, struct slice bytes)
 
 static void check_restored_alike(const struct topology *t)
 {
-    struct topology *copy = topology_create(GROUPS);
+    struct topology *copy = topology_create_with_spare(GROUPS, SPARE);
     struct buf bytes = {0};
     topology_encode(t, &bytes);
     CHECK(topology_restore(copy, buf_slice(&bytes), NULL) == 0);
@@ -89,7 +89,7 @@ static void commands(struct topology *t, struct slice bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size) return 0;
-    struct topology *t = topology_create(GROUPS);
+    struct topology *t = topology_create_with_spare(GROUPS, SPARE);
     struct slice rest = slice_of(data + 1, size - 1);
     if (data[0] & 1) commands(t, rest);
     else manifest(t, rest);

@@ -20,7 +20,8 @@ static void what_was_written_is_read(void **state)
     struct replica written[GROUPS] = {{.kind = REPLICA_FOUNDER},
                                       {.kind = REPLICA_NONE},
                                       {.kind = REPLICA_JOINED, .floor = {3, 4711}},
-                                      {.kind = REPLICA_DROPPED, .floor = {UINT64_MAX, 1}}};
+                                      {.kind = REPLICA_DROPPED, .floor = {UINT64_MAX, 1}},
+                                      {.kind = REPLICA_FOUNDER, .founders = 1 << 5 | 1 << 2}};
     struct replica read[GROUPS];
     struct err err;
     assert_int_equal(replicas_read(disk_fs(d), path, read, GROUPS, &err), ERR_NOT_FOUND);
@@ -31,9 +32,15 @@ static void what_was_written_is_read(void **state)
         assert_int_equal(read[i].kind, written[i].kind);
         assert_int_equal(read[i].floor.term, written[i].floor.term);
         assert_int_equal(read[i].floor.index, written[i].floor.index);
+        assert_int_equal(read[i].founders, written[i].founders);
     }
     assert_true(replica_is_here(&read[0]) && replica_is_here(&read[2]));
     assert_false(replica_is_here(&read[1]) || replica_is_here(&read[3]));
+    struct group_member members[GROUP_MEMBERS_MAX];
+    assert_int_equal(replica_founders(&read[4], members), 2); /* in the same order on each of them */
+    assert_int_equal(members[0].node, 2);
+    assert_int_equal(members[1].node, 5);
+    assert_int_equal(members[1].role, GROUP_VOTER);
     disk_destroy(after);
     disk_destroy(d);
 }
