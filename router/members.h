@@ -45,6 +45,9 @@ struct replica_wish; /* replicas.h */
 const struct member *topology_member(const struct topology *t, uint8_t node);   /* never NULL */
 const struct placed *topology_placed(const struct topology *t, uint32_t group); /* never NULL; count 0: not decided */
 bool topology_group_is_there(const struct topology *t, uint32_t group); /* a spare group is not, before its birth */
+/* Not spare. A node without a leader of one of these serves badly; a spare one may have a single replica, and be away
+ * with it, which is the matter of its queues alone. */
+bool topology_group_is_usual(const struct topology *t, uint32_t group);
 /* A spare group: the nodes that begin it, as bits; 0: it is not born, or was there from the start. */
 uint64_t topology_founders(const struct topology *t, uint32_t group);
 /* What a spare group is for; NULL: it is none, or for nobody yet. */

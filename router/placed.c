@@ -19,6 +19,11 @@ bool topology_group_is_there(const struct topology *t, uint32_t group)
     return group <= t->group_count || group_of(t, group)->placed.count;
 }
 
+bool topology_group_is_usual(const struct topology *t, uint32_t group)
+{
+    return group <= t->group_count;
+}
+
 uint64_t topology_founders(const struct topology *t, uint32_t group)
 {
     return group_of(t, group)->founders;

@@ -348,7 +348,7 @@ struct login_sources *broker_login_sources(struct broker *b)
 bool broker_ready(const struct broker *b)
 {
     for (uint32_t g = 0; g < b->params.group_count; g++)
-        if (!b->leaders[g].node && topology_group_is_there(b->params.topology, g)) return false;
+        if (!b->leaders[g].node && topology_group_is_usual(b->params.topology, g)) return false;
     if (b->membership && !topology_members_seeded(b->params.topology)) return false;
     return !b->io->seed || registry_is_seeded(b->params.topology);
 }

@@ -20,7 +20,7 @@ static void look(struct shard *s, void *arg)
     health->drains |= shard_drains(s);
     if (shard_id(s) == 0) health->meta_leader = broker_leader(b, 0) == settings->node;
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
-        if (!broker_leader(b, g) && topology_group_is_there(broker_topology(b), g)) health->ready = false, health->leaderless = g;
+        if (!broker_leader(b, g) && topology_group_is_usual(broker_topology(b), g)) health->ready = false, health->leaderless = g;
 }
 
 static void say(struct answer *a, bool ok, const char *reason)

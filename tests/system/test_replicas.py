@@ -44,8 +44,12 @@ def test_arguments_say_how_many():
             for queue, count in (("usual", 3), ("one", 1), ("five", 5), ("later", 5)):
                 kit.check_equal(len(members(node, queue)), count, f"replicas of {queue}")
                 kit.publish(connection, queue, kit.numbered(50))
-        for victim in cluster.nodes:
-            kit.kill(victim)
+        alone = cluster.node(members(node, "one")[0])
+        kit.kill(alone)
+        witness = kit.others(cluster, alone)[0]
+        kit.wait_for("the queue with one replica is away", lambda: kit.queue_facts(witness, "one")["state"] == "minority")
+        kit.wait_for("its node's death is over for the others", witness.is_ready)  # it is the matter of this queue alone
+        kit.kill(*kit.others(cluster, alone))
         kit.start(cluster, *cluster.nodes)
         with kit.connected(node) as connection:
             for queue in ("usual", "one", "five", "later"):
