@@ -238,6 +238,8 @@ const struct key keys[] = {
     {"default_queue_type", KEY_TEXT, AT(default_queue_type), "", 0, 0,
      "The label of queues that name no x-queue-type, in vhosts that name none; the queues are the same.",
      .choices = "classic|quorum", .example = "quorum"},
+    {"quorum_queue.property_equivalence.relaxed_checks_on_redeclaration", KEY_BOOLEAN, AT(relaxed_redeclare), "true", 0,
+     0, "false: a queue declared again with another x-queue-type, x-queue-mode or x-queue-version is refused (406)."},
     {"tcp_listen_options.backlog", KEY_INTEGER, AT(tcp_backlog), "512", 1, 65535,
      "Connections that wait to be accepted."},
     {"tcp_listen_options.nodelay", KEY_BOOLEAN, AT(tcp_nodelay), "true", 0, 0,
@@ -266,17 +268,19 @@ const struct key keys[] = {
     {"initial_frame_max", KEY_INTEGER, AT(initial_frame_max), "8192", 4096, 248 << 10,
      "Bytes of a frame before client and node have agreed on frame_max; more for long credentials."},
     {"auth_backends.", KEY_WORDS, AT(auth_backends), "", 1, CONFIG_LIST_MAX - 1,
-     "Who knows users, asked in this order; the first who lets one in says what it may do: internal (the cluster), http, "
+     "Who knows users, asked in this order; the first who lets one in says what it may do: internal (the cluster), "
+     "http, "
      "or cache (the one of auth_cache.cached_backend). None named: internal.",
      .example = "internal"},
-    {"auth_backends.", KEY_WORDS, AT(auth_backends_authn), "", 1, CONFIG_LIST_MAX - 1,
-     "Only who knows the password.", .suffix = ".authn", .example = "internal"},
+    {"auth_backends.", KEY_WORDS, AT(auth_backends_authn), "", 1, CONFIG_LIST_MAX - 1, "Only who knows the password.",
+     .suffix = ".authn", .example = "internal"},
     {"auth_backends.", KEY_WORDS, AT(auth_backends_authz), "", 1, CONFIG_LIST_MAX - 1,
      "Only who says what the user may do.", .suffix = ".authz", .example = "http"},
     {"auth_cache.cached_backend", KEY_TEXT, AT(auth_cached_backend), "internal", 0, 0, "What cache stands for.",
      .example = "http"},
     {"auth_cache.cache_ttl", KEY_INTEGER, AT(auth_cache_ttl_ms), "15000", 0, 86400000,
-     "Milliseconds that an HTTP server's answer is kept, with cache or without; a second longer than a request may take "
+     "Milliseconds that an HTTP server's answer is kept, with cache or without; a second longer than a request may "
+     "take "
      "at least."},
     {"auth_http.http_method", KEY_TEXT, AT(auth_http_method), "get", 0, 0, "How it is asked.", .choices = "get|post"},
     {"auth_http.user_path", KEY_TEXT, AT(auth_http_paths[0]), "", 0, 0,

@@ -70,13 +70,16 @@ static bool same_queue(const struct queue_entry *q, const struct topology_comman
                                        "x-consumer-timeout",
                                        "x-consumer-disconnected-timeout",
                                        NULL};
+    static const char *const labels[] = {"x-queue-mode", "x-queue-version", "x-queue-type", NULL};
     if (q->base.exclusive != c->exclusive) {
         locked(r, c->name, c->vhost);
         return false;
     }
     return equivalent_flag(r, "queue", c->name, c->vhost, "durable", c->durable, q->base.durable) &&
            equivalent_flag(r, "queue", c->name, c->vhost, "auto_delete", c->auto_delete, q->base.auto_delete) &&
-           equivalent_arguments(r, "queue", c->name, c->vhost, keys, c->arguments, q->base.arguments);
+           equivalent_arguments(r, "queue", c->name, c->vhost, keys, c->arguments, q->base.arguments) &&
+           (!c->compares_labels ||
+            equivalent_arguments(r, "queue", c->name, c->vhost, labels, c->arguments, q->base.arguments));
 }
 
 uint32_t topology_group_queues(const struct topology *t, uint32_t group)

@@ -68,6 +68,7 @@ struct topology_command {
     struct slice name; /* exchange or queue; bind: destination; set, clear: the item */
     struct slice kind; /* exchange type; set, clear: registry_kind_word() */
     bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
+    bool compares_labels;     /* QUEUE_DECLARE: of a queue that is there, arguments without effect count, too */
     uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
     uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
     uint32_t group;           /* QUEUE_DECLARE: one that the declarer prefers; 0: none (topology_group_for()) */

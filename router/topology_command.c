@@ -8,14 +8,16 @@ enum {
     FLAG_AUTO_DELETE = 4,
     FLAG_INTERNAL = 8,
     FLAG_IF_UNUSED = 16,
-    FLAG_TO_EXCHANGE = 32
+    FLAG_TO_EXCHANGE = 32,
+    FLAG_COMPARES_LABELS = 64
 };
 
 void topology_command_encode(struct buf *b, const struct topology_command *c)
 {
     uint8_t flags = (c->durable ? FLAG_DURABLE : 0) | (c->exclusive ? FLAG_EXCLUSIVE : 0) |
                     (c->auto_delete ? FLAG_AUTO_DELETE : 0) | (c->internal ? FLAG_INTERNAL : 0) |
-                    (c->if_unused ? FLAG_IF_UNUSED : 0) | (c->to_exchange ? FLAG_TO_EXCHANGE : 0);
+                    (c->if_unused ? FLAG_IF_UNUSED : 0) | (c->to_exchange ? FLAG_TO_EXCHANGE : 0) |
+                    (c->compares_labels ? FLAG_COMPARES_LABELS : 0);
     buf_put_u8(b, VERSION);
     buf_put_u8(b, c->type);
     buf_put_u8(b, flags);
@@ -45,6 +47,7 @@ bool topology_command_decode(struct slice bytes, struct topology_command *c)
     c->internal = flags & FLAG_INTERNAL;
     c->if_unused = flags & FLAG_IF_UNUSED;
     c->to_exchange = flags & FLAG_TO_EXCHANGE;
+    c->compares_labels = flags & FLAG_COMPARES_LABELS;
     c->node = reader_u8(&r);
     c->epoch = reader_le32(&r);
     c->group = reader_le32(&r);

@@ -174,6 +174,7 @@ static void declare(struct channel *ch, const struct amqp_method *m, struct slic
         .durable = d->durable && !d->exclusive, /* an exclusive queue does not outlive its connection */
         .exclusive = d->exclusive,
         .auto_delete = d->auto_delete,
+        .compares_labels = s->settings->compares_labels,
         .connection = s->token,
         .group = q ? 0 : group_for(ch, name, arguments),
         .arguments = arguments,

@@ -33,6 +33,7 @@ struct session_settings {
     size_t way_count;
     bool topics_outside; /* the HTTP server is asked about routing keys, too */
     const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
+    bool compares_labels;        /* a queue declared again with another x-queue-type, mode or version is refused */
     const char *default_queue_type; /* of a queue that names none, in a vhost that names none; NULL or "": none */
     const char *product;         /* "RabbitMQ" */
     const char *version;         /* 3.13 form */

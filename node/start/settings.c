@@ -96,6 +96,7 @@ void settings_fill(struct node_settings *s, const struct config *c)
                     .publish_timeout_ms = (uint64_t)c->publish_timeout_ms,
                     .consumer_timeout_ms = (uint64_t)c->consumer_timeout_ms,
                     .default_queue_type = c->default_queue_type,
+                    .compares_labels = !c->relaxed_redeclare,
                     .product = c->product_name,
                     .version = c->product_version,
                     .cluster_name = c->cluster_name,

@@ -67,10 +67,40 @@ static void a_queue_without_a_type_gets_the_vhosts_or_else_the_nodes(void **stat
     harness_close(&h);
 }
 
+static void declare_as(struct harness *h, const char *type)
+{
+    struct buf arguments = {0};
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    if (type) amqp_table_put_string(&arguments, "x-queue-type", slice_str(type));
+    m.queue_declare = (struct amqp_queue_declare){.queue = slice_str("q"), .arguments = buf_slice(&arguments)};
+    say(h, 1, &m);
+    buf_close(&arguments);
+}
+
+static void another_type_is_refused_only_where_labels_count(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h);
+    declare_as(&h, "quorum");
+    hears(&h, "1 queue.declare-ok queue=\"q\" message_count=0 consumer_count=0");
+    declare_as(&h, "classic");
+    hears(&h, "1 queue.declare-ok queue=\"q\" message_count=0 consumer_count=0");
+    h.settings.compares_labels = true;
+    declare_as(&h, "quorum");
+    hears(&h, "1 queue.declare-ok queue=\"q\" message_count=0 consumer_count=0");
+    declare_as(&h, "classic");
+    hears(&h,
+          "1 channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue "
+          "'q' in vhost '/': received 'classic' but current is 'quorum'\" class_id=50 method_id=10");
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_queue_without_a_type_gets_the_vhosts_or_else_the_nodes),
+        cmocka_unit_test(another_type_is_refused_only_where_labels_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
