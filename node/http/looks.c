@@ -66,7 +66,11 @@ static void look_at_closed(struct shard *s, void *arg)
     stats_of_session(&w->node, &figures.closed);
     w->node.values[STAT_CONNECTION_CREATED] += figures.connections_opened;
     w->node.values[STAT_CONNECTION_CLOSED] += figures.connections_closed;
-    w->node.values[STAT_IO_SYNCS] += figures.log_syncs;
+    w->node.values[STAT_IO_READS] += figures.files[FS_READS];
+    w->node.values[STAT_IO_READ_BYTES] += figures.files[FS_READ_BYTES];
+    w->node.values[STAT_IO_WRITES] += figures.files[FS_WRITES];
+    w->node.values[STAT_IO_WRITE_BYTES] += figures.files[FS_WRITE_BYTES];
+    w->node.values[STAT_IO_SYNCS] += figures.files[FS_SYNCS];
 }
 
 static struct look *look_of_vhost(struct walk *w, struct slice vhost)

@@ -43,11 +43,8 @@ static void put_machine(json_t *o, struct node *node)
 /* What RabbitMQ's storage counts; Warren's has other figures (log_bytes, segment_bytes, /metrics). */
 static void put_without_counterpart(json_t *o)
 {
-    static const char *const names[] = {
-        "io_read_count",        "io_read_bytes",         "io_read_avg_time",       "io_write_count",
-        "io_write_bytes",       "io_write_avg_time",     "io_sync_avg_time",       "io_seek_count",
-        "io_seek_avg_time",     "io_reopen_count",       "mnesia_ram_tx_count",    "mnesia_disk_tx_count",
-        "msg_store_read_count", "msg_store_write_count", "queue_index_read_count", "queue_index_write_count"};
+    static const char *const names[] = {"io_seek_count", "io_seek_avg_time", "mnesia_ram_tx_count",
+                                        "queue_index_read_count", "queue_index_write_count"};
     static const char *const gauges[] = {"gc_num", "gc_bytes_reclaimed"};
     char details[64];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -61,13 +58,37 @@ static void put_without_counterpart(json_t *o)
     }
 }
 
+/* Milliseconds of one operation. */
+static json_t *average_ms(uint64_t ns, uint64_t count)
+{
+    return json_real(count ? (double)ns / 1e6 / (double)count : 0);
+}
+
+static void put_storage(json_t *o, const struct totals *t)
+{
+    const uint64_t *files = t->files;
+    json_put(o, "io_read_count", json_number(files[FS_READS]));
+    json_put(o, "io_read_bytes", json_number(files[FS_READ_BYTES]));
+    json_put(o, "io_read_avg_time", average_ms(files[FS_READ_NS], files[FS_READS]));
+    json_put(o, "io_write_count", json_number(files[FS_WRITES]));
+    json_put(o, "io_write_bytes", json_number(files[FS_WRITE_BYTES]));
+    json_put(o, "io_write_avg_time", average_ms(files[FS_WRITE_NS], files[FS_WRITES]));
+    json_put(o, "io_sync_count", json_number(files[FS_SYNCS]));
+    json_put(o, "io_sync_avg_time", average_ms(files[FS_SYNC_NS], files[FS_SYNCS]));
+    json_put(o, "io_reopen_count", json_number(files[FS_OPENS]));
+    json_put(o, "msg_store_read_count", json_number(t->queue.counts.read));
+    json_put(o, "msg_store_write_count", json_number(t->queue.counts.written));
+    json_put(o, "mnesia_disk_tx_count", json_number(t->topology_changes));
+    json_put(o, "queue_memory", json_number(t->queue.held_bytes - t->queue.memory_bytes)); /* of queues led here */
+    json_put(o, "content_memory", json_number(t->queue.memory_bytes));
+}
+
 static void put_totals(json_t *o, const struct totals *t)
 {
     json_put(o, "sockets_used", json_number(t->connections));
     json_put(o, "sockets_total", json_number(process_files_max()));
     json_put(o, "proc_used", json_number(t->connections + t->channels));
     json_put(o, "proc_total", json_number(process_files_max()));
-    json_put(o, "io_sync_count", json_number(t->log_syncs));
     json_put(o, "log_bytes", json_number(t->log_bytes));
     json_put(o, "segment_bytes", json_number(t->stores.disk_bytes));
     json_put(o, "groups_led", json_number(t->groups_led));
@@ -143,6 +164,7 @@ json_t *node_here(struct http *h, const struct view *v)
     json_put(o, "uptime", json_number((uint64_t)time(NULL) * 1000 - node_started_ms(h->params.node)));
     put_machine(o, h->params.node);
     put_totals(o, &totals);
+    put_storage(o, &totals);
     put_lag(o, h);
     put_without_counterpart(o);
     put_stats(o, h, &totals, v);
@@ -216,21 +238,69 @@ void api_node_get(struct request *r, struct answer *a)
     json_decref(nodes);
 }
 
+/* RabbitMQ's names of what memory is for; what this node does not know apart is other_system. */
+static json_t *memory_json(const json_t *node)
+{
+    static const char *const none[] = {"connection_readers",
+                                       "connection_writers",
+                                       "connection_channels",
+                                       "connection_other",
+                                       "queue_procs",
+                                       "queue_slave_procs",
+                                       "stream_queue_procs",
+                                       "plugins",
+                                       "metrics",
+                                       "mgmt_db",
+                                       "mnesia",
+                                       "quorum_ets",
+                                       "other_ets",
+                                       "code",
+                                       "atom",
+                                       "msg_index",
+                                       "other_proc",
+                                       "allocated_unused",
+                                       "reserved_unallocated"};
+    json_int_t used = json_integer_value(json_object_get(node, "mem_used")),
+               queues = json_integer_value(json_object_get(node, "queue_memory")),
+               contents = json_integer_value(json_object_get(node, "content_memory")), rest = used - queues - contents;
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) json_put(o, none[i], json_integer(0));
+    json_put(o, "quorum_queue_procs", json_integer(queues));
+    json_put(o, "binary", json_integer(contents));
+    json_put(o, "other_system", json_integer(rest > 0 ? rest : 0));
+    return o;
+}
+
+static void answer_memory(struct request *r, bool relative, struct answer *a)
+{
+    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes), *part;
+    const char *name;
+    if (!found) {
+        answer_not_found(a);
+        json_decref(nodes);
+        return;
+    }
+    json_t *memory = memory_json(found);
+    json_int_t used = json_integer_value(json_object_get(found, "mem_used"));
+    if (relative) {
+        json_object_foreach(memory, name, part)
+            json_integer_set(part, used ? json_integer_value(part) * 100 / used : 0);
+        json_put(memory, "total", json_integer(100));
+    } else {
+        json_put(memory, "strategy", json_string("rss"));
+        json_put(memory, "total",
+                 json_pack("{s:I, s:I, s:I}", "rss", used, "allocated", used, "erlang", (json_int_t)0));
+    }
+    answer_json(a, json_pack("{s:o}", "memory", memory));
+    json_decref(nodes);
+}
+
 void api_node_memory(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
-    json_int_t used = json_integer_value(json_object_get(found, "mem_used"));
-    if (!found) answer_not_found(a);
-    else
-        answer_json(a, json_pack("{s:{s:s, s:{s:I, s:I, s:I}, s:I}}", "memory", "strategy", "rss", "total", "rss", used,
-                                 "allocated", used, "erlang", (json_int_t)0, "other_system", used));
-    json_decref(nodes);
+    answer_memory(r, false, a);
 }
 
 void api_node_memory_relative(struct request *r, struct answer *a)
 {
-    json_t *nodes = nodes_everywhere(r), *found = find(r, nodes);
-    if (found) answer_json(a, json_pack("{s:{s:i, s:i}}", "memory", "total", 100, "other_system", 100));
-    else answer_not_found(a);
-    json_decref(nodes);
+    answer_memory(r, true, a);
 }

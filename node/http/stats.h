@@ -38,6 +38,10 @@ enum stat_kind {
     STAT_QUEUE_DECLARED,
     STAT_QUEUE_CREATED,
     STAT_QUEUE_DELETED,
+    STAT_IO_READS,
+    STAT_IO_READ_BYTES,
+    STAT_IO_WRITES,
+    STAT_IO_WRITE_BYTES,
     STAT_IO_SYNCS,
     STAT_CONTEXT_SWITCHES,
     STAT_MESSAGES, /* from here on: they fall, too */

@@ -299,6 +299,18 @@ def test_nodes():
         kit.check(all(n["mem_used"] > 0 and n["fd_used"] > 0 and n["uptime"] >= 0 and n["disk_free"] > 0 for n in nodes), "facts")
         kit.check_equal(api.get("/nodes/" + name(cluster.nodes[1].name))["os_pid"], str(cluster.nodes[1].process.pid()), "pid")
         api("GET", "/nodes/nobody", expect=404)
+        with kit.connected(cluster.nodes[0]) as connection:
+            kit.declare(connection, "q")
+            kit.publish(connection, "q", [b"x" * 100000] * 5)
+        node = api.get("/nodes/" + name(cluster.nodes[1].name))
+        kit.check(node["io_write_count"] > 0 and node["io_write_bytes"] > 500000 and node["io_sync_count"] > 0
+                  and node["io_sync_avg_time"] > 0 and node["mnesia_disk_tx_count"] > 0, f"storage: {node}")
+        leader = api.get("/queues/%2F/q")["leader"]
+        memory = api.get(f"/nodes/{name(leader)}/memory")["memory"]
+        kit.check(memory["binary"] >= 500000 and memory["quorum_queue_procs"] > 0, f"memory: {memory}")
+        parts = sum(value for key, value in memory.items() if key not in ("strategy", "total"))
+        kit.check_equal(parts, memory["total"]["rss"], "memory is told once")
+        kit.check_equal(api.get(f"/nodes/{name(leader)}/memory/relative")["memory"]["total"], 100, "relative")
         kit.kill(cluster.nodes[2])
         kit.wait_for("a node that does not run", lambda: [n["running"] for n in api.get("/nodes")] == [True, True, False])
 
