@@ -1,6 +1,7 @@
 #include "node/http/local.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +25,15 @@ static bool is_alive(const struct sockaddr_un *address)
     return alive;
 }
 
+/* /run is empty after each start of the machine; a service manager usually has made it. */
+static void make_folder(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    if (*folder) mkdir(folder, 0750);
+}
+
 int local_listen(const char *path, int *out, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -38,6 +48,7 @@ int local_listen(const char *path, int *out, struct err *err)
                                 S_ISSOCK(found.st_mode) ? "another process listens there" : "it is no socket");
         unlink(path);
     }
+    make_folder(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return (int)err_set_errno(err, errno, "management.socket");
     fchmod(fd, 0600); /* before it has a name: there is no moment at which others could come in */

@@ -112,13 +112,37 @@ def test_debian_package():
         subprocess.run(["dpkg-deb", "--extract", str(packages[0]), str(root)], check=True)
         version = subprocess.run([str(root / "usr/bin/warrend"), "--version"], capture_output=True, text=True, check=True).stdout
         kit.check(re.match(r"warrend \d+\.\d+\.\d+", version), f"it says {version!r}")
-        configuration = (root / "etc/warren/warren.conf").read_text().replace("/var/log/warren", str(folder)).replace("/var/lib/warren", str(folder))
+        configuration = (root / "etc/warren/warren.conf").read_text()
+        base = free_base_port()
+        for word, other in (("/var/log/warren", folder), ("/var/lib/warren", folder / "data"), ("/run/warren", folder / "run"),
+                            ("127.0.0.1:5672", f"127.0.0.1:{base}"), ("127.0.0.1:15672", f"127.0.0.1:{base + 10000}")):
+            kit.check(word in configuration, f"the configuration has no {word}")
+            configuration = configuration.replace(word, str(other))
         (folder / "warren.conf").write_text(configuration)
         checked = subprocess.run([str(root / "usr/bin/warrend"), "--config", str(folder / "warren.conf"), "--check-config"], capture_output=True, text=True, check=False)
         kit.check(checked.returncode == 0 and "warning" not in checked.stderr, checked.stdout + checked.stderr)
+        run_installed(root, folder)
         for place in ("usr/lib/systemd/system/warren.service", "usr/lib/sysusers.d/warren.conf", "etc/logrotate.d/warren", "usr/share/doc/warren/operate.md"):
             kit.check((root / place).is_file(), f"the package has no {place}")
         verify_unit(root / "usr/lib/systemd/system/warren.service", root / "usr/bin/warrend", folder)
+
+
+def run_installed(root, folder):
+    """The node and the tool as they were unpacked, with the package's configuration; the tool goes by the node's socket."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WARREN_")}
+    with subprocess.Popen([root / "usr/bin/warrend", "--config", folder / "warren.conf"]) as process:
+        try:
+            def ctl(*words):
+                return subprocess.run([root / "usr/bin/warrenctl", "--config", folder / "warren.conf", *words], env=environment,
+                                      cwd=folder, capture_output=True, text=True, check=False)
+            kit.wait_for("the node serves", lambda: ctl("await_startup", "-t", "1").returncode == 0, 15)
+            kit.check_equal(ctl("delete_user", "guest").returncode, 0, "delete_user guest")
+            status = ctl("status")
+            kit.check("Status of node" in status.stdout, f"without any user: {status.stdout}{status.stderr}")
+            kit.check("successfully shut down" in ctl("shutdown").stdout, "shutdown")
+            kit.check_equal(process.wait(20), 0, "exit code")
+        finally:
+            process.kill()
 
 
 def verify_unit(unit, binary, folder):
