@@ -65,7 +65,7 @@ static json_t *joined(json_t *rows)
     return array;
 }
 
-static json_t *sources_json(struct http *h)
+json_t *attempts_sources(struct http *h)
 {
     json_t *array = json_array();
     each_shard(h, look_at_sources, array);
@@ -86,7 +86,7 @@ void attempts_put(json_t *o, struct http *h, const struct totals *t)
     json_array_append_new(array,
                           attempts_json("http", atomic_load(&h->logins_failed), atomic_load(&h->logins_succeeded)));
     json_put(o, "auth_attempts", array);
-    json_put(o, "auth_attempt_sources", sources_json(h));
+    json_put(o, "auth_attempt_sources", attempts_sources(h));
 }
 
 static void forget_sources(struct shard *s, void *arg)

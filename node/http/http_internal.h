@@ -282,6 +282,7 @@ json_t *nodes_everywhere(struct request *r); /* new: an object per member of the
 struct sockaddr;
 void attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome); /* of this port */
 void attempts_put(json_t *o, struct http *h, const struct totals *t);
+json_t *attempts_sources(struct http *h); /* of this node, by where they came from; new */
 void about_put(json_t *o, struct http *h); /* about.c: ports, plugins, files of this node */
 json_t *exchange_types_json(void);
 void exchange_stats_put(struct request *r, json_t *exchanges); /* message_stats, of those that have any */

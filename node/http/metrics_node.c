@@ -249,10 +249,45 @@ bool scrape_io(struct scrape *s, struct exposition *e)
     return false;
 }
 
+/* Together they would be what auth_attempts_total has. */
+static void expose_sources(struct exposition *e, struct http *h)
+{
+    static const struct {
+        const char *name, *help, *member;
+    } figures[] = {
+        {"auth_attempts_detailed_total", "Total number of authentication attempts with source info", "auth_attempts"},
+        {"auth_attempts_detailed_succeeded_total",
+         "Total number of successful authentication attempts with source info", "auth_attempts_succeeded"},
+        {"auth_attempts_detailed_failed_total", "Total number of failed authentication attempts with source info",
+         "auth_attempts_failed"},
+    };
+    json_t *sources = attempts_sources(h);
+    struct buf labels = {0};
+    for (size_t f = 0; f < sizeof figures / sizeof figures[0]; f++) {
+        expose_head(e, figures[f].name, "counter", figures[f].help);
+        for (size_t i = 0; i < json_array_size(sources); i++) {
+            const json_t *one = json_array_get(sources, i);
+            buf_clear(&labels);
+            buf_put_u8(&labels, '{');
+            label_put(&labels, "remote_address", slice_json(json_object_get(one, "remote_address")));
+            buf_put_u8(&labels, ',');
+            label_put(&labels, "username", slice_json(json_object_get(one, "username")));
+            buf_put_u8(&labels, ',');
+            label_put(&labels, "protocol", slice_json(json_object_get(one, "protocol")));
+            buf_put_u8(&labels, '}');
+            expose_count(e, figures[f].name, buf_slice(&labels),
+                         (uint64_t)json_integer_value(json_object_get(one, figures[f].member)));
+        }
+    }
+    buf_close(&labels);
+    json_decref(sources);
+}
+
 bool scrape_logins(struct scrape *s, struct exposition *e)
 {
     const struct totals *t = &s->totals;
     struct http *h = s->http;
+    if (s->kind != SCRAPE_SUMS && scrape_has(s, "auth_attempt_detailed_metrics")) expose_sources(e, h);
     if (!scrape_has(s, "auth_attempt_metrics")) return false;
     uint64_t failed = t->logins_failed + atomic_load(&h->logins_failed);
     uint64_t succeeded = t->logins_succeeded + atomic_load(&h->logins_succeeded);

@@ -6,6 +6,7 @@ import http.client
 import re
 import time
 
+import amqp
 import kit
 import ports
 
@@ -244,12 +245,12 @@ def test_change_of_leader():
 FAMILIES = """queue_coarse_metrics queue_consumer_count queue_metrics queue_delivery_metrics queue_exchange_metrics exchange_metrics
 channel_metrics channel_exchange_metrics channel_process_metrics channel_queue_metrics channel_queue_exchange_metrics
 connection_coarse_metrics connection_metrics connection_churn_metrics node_coarse_metrics node_metrics node_persister_metrics ra_metrics
-auth_attempt_metrics vhost_status exchange_names exchange_bindings""".split()
+auth_attempt_metrics auth_attempt_detailed_metrics vhost_status exchange_names exchange_bindings""".split()
 
 
 def test_detailed_families():
     """Each family of /metrics/detailed brings figures of its own, and no figure comes twice"""
-    with kit.cluster(nodes=1) as cluster, kit.connected(cluster.nodes[0]) as connection:
+    with kit.cluster(nodes=1, settings={}) as cluster, kit.connected(cluster.nodes[0]) as connection:
         node = cluster.nodes[0]
         kit.declare(connection, "q")
         connection.call(1, "queue.bind", queue="q", exchange="amq.topic", routing_key="#")
@@ -317,6 +318,34 @@ def test_keys():
         kit.check(b'rabbitmq_queue_messages_ready{vhost="/",queue="q"} 0' in body, "a line for each queue")
         kit.check_equal(fetch(node, "/figures/detailed?family=ra_metrics", port, **login)[0].status, 200, "below it")
         kit.check_equal(fetch(node, "/metrics", **login)[0].status, 200, "the management port keeps its path")
+
+
+def test_logins_by_source():
+    """Logins count by address, user and protocol, in the metrics and the API, until they are reset"""
+    with kit.cluster(nodes=1, settings={}) as cluster:
+        node = cluster.nodes[0]
+        kit.connect(node).close()
+        for _ in range(2):
+            try:
+                kit.connect(node, user="mallory", password="guess")
+                raise AssertionError("a wrong password was taken")
+            except amqp.Closed:
+                pass
+        found = scrape_with_login(node, "/metrics/detailed?family=auth_attempt_detailed_metrics")
+        ours = labels_of(remote_address="127.0.0.1", username="mallory", protocol="amqp091")
+        kit.check_equal(found["rabbitmq_detailed_auth_attempts_detailed_failed_total"][ours], 2, "wrong passwords")
+        kit.check_equal(found["rabbitmq_detailed_auth_attempts_detailed_total"][ours], 2, "attempts")
+        right = labels_of(remote_address="127.0.0.1", username="guest", protocol="amqp091")
+        kit.check_equal(found["rabbitmq_detailed_auth_attempts_detailed_succeeded_total"][right], 1, "right passwords")
+        http_ones = labels_of(remote_address="127.0.0.1", username="guest", protocol="http")
+        kit.check(found["rabbitmq_detailed_auth_attempts_detailed_total"][http_ones] >= 1, "logins over HTTP")
+
+        def told():
+            return {(one["username"], one["protocol"]): one for one in node.get_json(f"/api/auth/attempts/{node.name}/source")}
+
+        kit.check_equal(told()["mallory", "amqp091"]["auth_attempts_failed"], 2, "in the API")
+        node.change("DELETE", f"/api/auth/attempts/{node.name}/source")
+        kit.check(("mallory", "amqp091") not in told(), "a reset forgets")
 
 
 @kit.long
