@@ -59,6 +59,7 @@ void channel_free(struct channel *ch)
     session_stats_add(&s->gone, &ch->stats);
     counts_keep(&s->gone_counts, &ch->counts);
     counts_close(&ch->counts);
+    mem_free(ch->owed);
     mem_free(ch);
 }
 

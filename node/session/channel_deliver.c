@@ -113,14 +113,38 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     record(ch, d, tag, q->no_ack, number);
 }
 
-/* Without acks the message is settled as soon as it stands in the output: what the socket loses then is lost, as the
- * client chose; a slow reader is bounded because no deliveries come while the output is above its mark. */
+/* Settled later: what is settled counts as received, and more would come. */
+static void owe(struct channel *ch, const struct session_delivery *d)
+{
+    ch->owed = mem_grow(ch->owed, &ch->owed_capacity, ch->owed_count + 1, sizeof *ch->owed);
+    ch->owed[ch->owed_count++] = (struct owed){d->group, d->dseq};
+}
+
+static void pay(struct channel *ch)
+{
+    for (size_t i = 0; i < ch->owed_count; i++) channel_settle_add(ch, ch->owed[i].group, ch->owed[i].dseq, SETTLE_ACK);
+    mem_free(ch->owed);
+    ch->owed = NULL;
+    ch->owed_count = ch->owed_capacity = 0;
+}
+
+void session_drained(struct session *s, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->channels_capacity; i++)
+        if (s->channels[i] && s->channels[i]->state == CHANNEL_OPEN && s->channels[i]->owed_count) pay(s->channels[i]);
+    session_turn_end(s, now_ms);
+}
+
+/* Without acks the message is settled as soon as it stands in the output, and there is room for the next: what the
+ * socket loses then is lost, as the client chose; a slow reader is bounded because no deliveries come while the output
+ * is above its mark. */
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack, uint16_t counts)
 {
     struct session_queue_counts *q = counts_queue(&ch->counts, counts);
     ch->session->counters.sent_frames++;
     ch->stats.redeliver += d->redelivered;
     if (q) q->redeliver += d->redelivered;
-    if (no_ack) channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
-    else channel_unacked_push(&ch->unacked, &(struct unacked_entry){tag, d->dseq, d->group, counts, false});
+    if (!no_ack) channel_unacked_push(&ch->unacked, &(struct unacked_entry){tag, d->dseq, d->group, counts, false});
+    else if (ch->owed_count || !session_wants_deliveries(ch->session)) owe(ch, d);
+    else channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
 }

@@ -75,6 +75,11 @@ size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64
         struct amqp_frame f;
         enum amqp_parse outcome = amqp_frame_parse(slice_of(data + used, size - used), s->frame_max, &f);
         if (outcome == AMQP_PARSE_MORE) break;
+        if (s->phase == PHASE_RUNNING && s->output.size >= SESSION_OUTPUT_MAX) { /* it does not read what it asks for */
+            s->stalled = s->unread = true;
+            s->stalled_channel = 0;
+            break;
+        }
         if (outcome != AMQP_PARSE_DONE) {
             char why[64];
             s->class_id = s->method_id = 0;

@@ -84,6 +84,7 @@ void session_tick(struct session *s, uint64_t now_ms);
 
 enum session_state session_state(const struct session *s);
 bool session_wants_deliveries(const struct session *s); /* the output is below its high water mark */
+void session_drained(struct session *s, uint64_t now_ms); /* it is so again */
 
 /* --- events from the broker; `channel` is the number given to channel_open(); events for a channel that is gone are ignored --- */
 void session_reply(struct session *s, uint16_t channel, const struct backend_reply *reply);

@@ -30,6 +30,7 @@ enum {
     SESSION_CONTENT_KEPT_MAX = 1 << 20,   /* bytes of a content buffer that a channel keeps for its next message */
     SESSION_IDLE_OUTPUT_MAX = 16 << 10,   /* bytes of output buffer that a silent connection keeps */
     SESSION_TEXT_SIZE = 1024,             /* of a reply text before it is cut to a short string */
+    SESSION_OUTPUT_MAX = 4 << 20,         /* of output that waits; above, the client's input waits, too */
     SESSION_OUTSIDE_KEPT_MS = 1000,       /* how long a channel goes on publishing by an HTTP server's word */
     SETTLE_RUNS = 16,                     /* groups whose settlements are gathered side by side */
 };
@@ -198,6 +199,11 @@ struct question {
     struct buf held; /* refresh: the method's payload */
 };
 
+struct owed {
+    uint32_t group;
+    uint64_t dseq;
+};
+
 enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSING };
 
 struct channel {
@@ -225,6 +231,8 @@ struct channel {
     struct tx tx;
     struct publishing publishing;
     struct route_memory memory;
+    struct owed *owed; /* deliveries without acks that the client has no room for; oldest first */
+    size_t owed_count, owed_capacity;
     struct write_right write_right;
     struct question question;
     uint8_t last_queue_size; /* the last queue declared, for empty names */

@@ -196,12 +196,16 @@ static void write_one(struct connection *c)
 {
     struct shard *s = c->shard;
     struct buf *out = session_output(c->session);
+    bool was_over = c->over_high_water || !session_wants_deliveries(c->session);
     if (out->size) {
         net_socket_write(c->socket, out);
         session_written(c->session, s->now_ms);
     }
     bool wants = session_wants_deliveries(c->session);
-    if (wants && c->over_high_water) broker_connection_drained(c->broker);
+    if (wants && was_over) {
+        session_drained(c->session, s->now_ms);
+        broker_connection_drained(c->broker);
+    }
     c->over_high_water = !wants;
     if (session_state(c->session) != SESSION_CLOSED) return;
     if (!c->linger_until_ms) c->linger_until_ms = s->now_ms + CONNECTION_LINGER_MS;

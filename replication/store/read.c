@@ -100,9 +100,7 @@ static void on_read(struct job *job)
 
 static void shrink_cache(struct store *store)
 {
-    LIST_FOR_SAFE(&store->blocks, link)
-    {
-        if (store->block_count < STORE_CACHE_BLOCKS) return;
+    while (store->block_count >= STORE_CACHE_BLOCKS) {
         struct block *oldest = LIST_ITEM(store->blocks.previous, struct block, link);
         if (!oldest->ready || oldest->telling) return;
         block_free(oldest);

@@ -422,6 +422,7 @@ static void listen(struct client *c)
     if (used) {
         buf_consume(out, used);
         session_written(c->session, c->w->now_ms);
+        session_drained(c->session, c->w->now_ms);
         broker_connection_drained(c->connection);
     }
     if (!goes_on || session_state(c->session) != SESSION_OPEN) hang_up(c);

@@ -6,6 +6,8 @@
 
 #include "tests/unit/node/session/harness.h"
 
+enum { SESSION_TEST_OUTPUT = 4 << 20 /* SESSION_OUTPUT_MAX */ };
+
 static void consume_q(struct harness *h, bool no_ack)
 {
     harness_open(h);
@@ -219,10 +221,11 @@ static void a_consumer_that_timed_out_is_cancelled_or_ends_its_channel(void **st
     say_consume(&h, 1, "q", "c", false);
     hears(&h, "1 basic.consume-ok consumer_tag=\"c\"");
     session_consumer_cancelled(h.session, 1, 1, 1, 500);
-    hears(&h,
-          "1 channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed "
-          "out. Timeout value used: 500 ms. This timeout value can be configured, see consumers doc guide to learn "
-          "more\" class_id=0 method_id=0");
+    hears(
+        &h,
+        "1 channel.close reply_code=406 reply_text=\"PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed "
+        "out. Timeout value used: 500 ms. This timeout value can be configured, see consumers doc guide to learn "
+        "more\" class_id=0 method_id=0");
     harness_close(&h);
 }
 
@@ -387,6 +390,43 @@ static void a_full_output_wants_no_deliveries(void **state)
     harness_close(&h);
 }
 
+static void without_acks_too_a_full_output_is_not_settled(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, true);
+    h.settings.output_high_water = 100;
+    for (int i = 0; i < 3; i++)
+        harness_deliver(&h, 1, 1, 1,
+                        "a message that is rather long for a mark of a hundred bytes in the output, so one fits");
+    session_turn_end(h.session, h.now_ms);
+    asked_nothing(&h); /* what is settled counts as received, and more would come */
+    buf_clear(session_output(h.session));
+    session_drained(h.session, h.now_ms);
+    asked(&h, "settle group=1 1..3 ack");
+    harness_close(&h);
+}
+
+static void who_does_not_read_is_not_read(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    struct amqp_method m = amqp_method_of(AMQP_BASIC_QOS);
+    buf_reserve(session_output(h.session), SESSION_TEST_OUTPUT);
+    session_output(h.session)->size = SESSION_TEST_OUTPUT;
+    say(&h, 1, &m);
+    assert_true(session_stalled(h.session));
+    assert_true(h.input.size > 0);
+    session_tick(h.session, h.now_ms + 1000000); /* its heartbeats may lie there */
+    assert_int_equal(session_state(h.session), SESSION_OPEN);
+    buf_clear(session_output(h.session));
+    h.output_read = 0;
+    harness_flush(&h);
+    hears(&h, "1 basic.qos-ok");
+    harness_close(&h);
+}
+
 static void direct_replies_come_through_a_hidden_queue(void **state)
 {
     (void)state;
@@ -437,6 +477,8 @@ int main(void)
         cmocka_unit_test(get_answers_with_a_message_or_empty),
         cmocka_unit_test(settlements_reach_the_queues_before_the_next_question),
         cmocka_unit_test(a_full_output_wants_no_deliveries),
+        cmocka_unit_test(without_acks_too_a_full_output_is_not_settled),
+        cmocka_unit_test(who_does_not_read_is_not_read),
         cmocka_unit_test(direct_replies_come_through_a_hidden_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
