@@ -128,7 +128,7 @@ static int check_pairs(const struct config_pair *pairs, struct err *err)
 
 enum { NODE_TAGS_MAX = 255 /* all together, as members are told them: NAME=VALUE, a line each */ };
 
-static int check_node_tags(const struct config_pair *tags, struct err *err)
+static int check_node_tags(const struct config_pair *tags, const char *placement, struct err *err)
 {
     size_t size = 0;
     for (int i = 0; i < CONFIG_PAIRS_MAX && *tags[i].name; i++) {
@@ -137,6 +137,8 @@ static int check_node_tags(const struct config_pair *tags, struct err *err)
             return (int)err_set(err, ERR_INVALID, "%s: the name of a tag has 1 to 63 bytes, and no =", tags[i].name);
         size += strlen(name) + strlen(tags[i].value) + 2;
     }
+    if (strlen(placement) > 63 || strchr(placement, '='))
+        return (int)err_set(err, ERR_INVALID, "quorum_queue.member_placement_tag: no name of a tag");
     return size <= NODE_TAGS_MAX ? 0
                                  : (int)err_set(err, ERR_INVALID, "node_tags.*: longer than %d bytes", NODE_TAGS_MAX);
 }
@@ -166,7 +168,7 @@ static int check_users(struct config *c, struct err *err)
     warn_of_backends(c, c->auth_backends_authn, ".authn");
     warn_of_backends(c, c->auth_backends_authz, ".authz");
     int code = check_pairs(c->default_tags_more, err);
-    if (!code) code = check_node_tags(c->node_tags, err);
+    if (!code) code = check_node_tags(c->node_tags, c->placement_tag, err);
     return code ? code : check_pairs(c->loopback_users_more, err);
 }
 

@@ -161,6 +161,7 @@ struct config {
     char loopback_users_none[CONFIG_TEXT_MAX];
     struct config_pair default_tags_more[CONFIG_PAIRS_MAX], loopback_users_more[CONFIG_PAIRS_MAX];
     struct config_pair node_tags[CONFIG_PAIRS_MAX];
+    char placement_tag[CONFIG_TEXT_MAX];
     char auth_backends[CONFIG_LIST_MAX][CONFIG_TEXT_MAX], auth_backends_authn[CONFIG_LIST_MAX][CONFIG_TEXT_MAX],
         auth_backends_authz[CONFIG_LIST_MAX][CONFIG_TEXT_MAX];
     char auth_cached_backend[CONFIG_TEXT_MAX], auth_http_method[CONFIG_TEXT_MAX], auth_http_verify[CONFIG_TEXT_MAX];

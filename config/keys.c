@@ -325,6 +325,8 @@ const struct key keys[] = {
     {"loopback_users.", KEY_PAIRS, AT(loopback_users_more), "", 0, 0,
      "Other users that may log in from loopback addresses only: loopback_users.NAME = true.",
      .example = "loopback_users.NAME = true"},
+    {"quorum_queue.member_placement_tag", KEY_TEXT, AT(placement_tag), "", 0, 0,
+     "The tag of nodes (node_tags.TAG) that replicas of all groups are spread by, instead of node.zone.", .example = "az"},
     {"node_tags.", KEY_PAIRS, AT(node_tags), "", 0, 0,
      "What this node is called by: node_tags.az = one. Shown, and used by member-placement-tag, which spreads "
      "replicas.",

@@ -45,6 +45,7 @@ struct broker_io {
 struct membership_params {
     const char *name, *address, *zone;    /* of this node, as told to the others */
     const char *tags;                     /* node_tags.*: NAME=VALUE, a line each */
+    const char *placement_tag;            /* of the tag that replicas are spread by; empty: by zone */
     const uint8_t *data_id;               /* MEMBER_DATA_ID_SIZE */
     const struct placement *founding;     /* of the configuration; node_count 0: this node joins */
     const char *const *addresses;         /* of the founders, by node id */

@@ -332,6 +332,9 @@ void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term);
 void leaders_announce(struct broker *b, uint8_t node); /* tells a node which groups this one leads */
 void leaders_heard(struct broker *b, struct mail *m);
 
+/* founding.c: true: something was proposed; by the leader of the meta group, now and then. */
+bool founding_write_down(struct broker *b, const struct membership_params *p);
+
 /* wanted.c */
 struct placed;
 struct wanted *wanted_open(uint32_t group_count);

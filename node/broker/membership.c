@@ -144,34 +144,6 @@ void membership_mail(struct broker *b, struct mail *m, bool from_sibling)
 
 /* --- what is wanted --- */
 
-/* The first leader of a new cluster writes down what the configuration says, once. */
-static void seed(struct broker *b)
-{
-    struct membership *m = b->membership;
-    const struct placement *founding = m->params->founding;
-    struct topology *t = b->params.topology;
-    struct slice none = {0};
-    if (!founding->node_count || b->now_ms < m->seed_ms) return;
-    m->seed_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
-    for (uint32_t i = 0; i < founding->node_count; i++) {
-        uint8_t node = founding->nodes[i];
-        const char *address = m->params->addresses[node];
-        if (topology_member(t, node)->state != MEMBER_UNKNOWN) continue;
-        struct topology_command c = member_tell_command(node, none, slice_str(address ? address : ""), none, none);
-        question_housekeeping(b, &c);
-    }
-    for (uint32_t g = 0; g < b->params.group_count; g++) {
-        struct group_member members[GROUP_MEMBERS_MAX];
-        struct placed placed = {.count = (uint8_t)placement_members(founding, g, members)};
-        if (topology_placed(t, g)->count || !placed.count) continue;
-        for (uint32_t i = 0; i < placed.count; i++) placed.nodes[i] = members[i].node;
-        struct topology_command c = members_place_command(g, &placed);
-        question_housekeeping(b, &c);
-    }
-    struct topology_command c = members_seeded_command(m->params->founding->replicas);
-    question_housekeeping(b, &c);
-}
-
 static void plan_placement(struct broker *b)
 {
     struct membership *m = b->membership;
@@ -269,11 +241,9 @@ static void let_go(struct broker *b)
 static void control(struct broker *b)
 {
     struct topology *t = b->params.topology;
-    if (!topology_members_seeded(t)) {
-        seed(b);
-        return;
-    }
     struct membership *m = b->membership;
+    if (b->now_ms >= m->seed_ms && founding_write_down(b, m->params)) m->seed_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
+    if (!topology_members_seeded(t)) return;
     m->moves_open = m->moves_running = 0;
     step(b, 0);
     for (uint32_t g = 1; g < b->params.group_count; g++) {

@@ -137,6 +137,7 @@ static void fill_plan(struct broker *b, struct wanted *w, struct placement_plan 
         plan->here[node] = node == b->params.node || b->io->connected(b->io->self, node);
         plan->zone[node] = zone_number(t, node);
     }
+    if (*b->params.membership->placement_tag) zones_of_tag(t, b->params.membership->placement_tag, plan->zone);
     for (uint32_t g = 0; g < plan->group_count; g++) {
         const struct placed *placed = topology_placed(t, g);
         plan->groups[g].count = placed->count;

@@ -69,6 +69,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
                                                .address = wildcard ? "" : listen,
                                                .zone = s->settings->zone,
                                                .tags = s->settings->tags,
+                                               .placement_tag = s->settings->placement_tag,
                                                .data_id = s->settings->data_id,
                                                .founding = placement,
                                                .addresses = s->settings->peers};

@@ -38,6 +38,7 @@ struct node_settings {
     struct session_settings session;
     const char *zone; /* machines that share a fate; empty: unknown */
     const char *tags; /* node_tags.*: NAME=VALUE, a line each */
+    const char *placement_tag; /* replicas are spread by this one; empty: by zone */
     uint8_t data_id[16];
     const char *join[2];        /* addresses of members to ask; NULL: none */
     const char *cluster_listen; /* NULL: alone */

@@ -103,6 +103,7 @@ void settings_fill(struct node_settings *s, const struct config *c)
                     .node_name = c->node_name,
                     .output_high_water = 1 << 20},
         .zone = c->node_zone,
+        .placement_tag = c->placement_tag,
         .tags = node_tags(c),
         .cluster_listen = *c->cluster_listen ? c->cluster_listen : NULL,
         .election_timeout_ms = (uint32_t)c->election_timeout_ms,

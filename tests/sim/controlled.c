@@ -23,6 +23,7 @@ void controlled_params(struct sim_node *n, struct broker_params *params)
                                                .address = "",
                                                .zone = n->id % 2 ? "left" : "right",
                                                .tags = "",
+                                               .placement_tag = "",
                                                .data_id = n->data_id,
                                                .founding = &n->w->placement,
                                                .addresses = nowhere};

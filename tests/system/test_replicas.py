@@ -114,6 +114,15 @@ def test_replicas_are_spread_over_values_of_a_tag():
                          and len(members(node, "later")) == 3, timeout=60)
 
 
+@kit.limit(120)
+def test_all_groups_are_spread_over_values_of_a_tag():
+    """quorum_queue.member_placement_tag spreads the replicas of every group"""
+    with kit.cluster(nodes=5, settings={**SETTINGS, "quorum_queue.member_placement_tag": "az"}) as cluster:
+        tag_nodes(cluster, ["one", "one", "one", "two", "three"])
+        kit.wait_for("every group has a replica in each place", lambda: all(
+            set(group["placement"]) > {4, 5} for group in placements(cluster) if group["group"]), timeout=60)
+
+
 @kit.limit(150)
 def test_replicas_are_pinned():
     """ha-mode nodes pins replicas, and another list of nodes moves them with what is in the queue"""
