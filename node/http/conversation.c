@@ -96,6 +96,12 @@ void conversation_send(struct conversation *c, const struct amqp_method *m)
     amqp_method_put(&c->out, m->class_id == AMQP_CLASS_CONNECTION ? 0 : CHANNEL, m);
 }
 
+void conversation_push(struct conversation *c)
+{
+    struct refusal ignored; /* the next receive finds out, too */
+    flush(c, &ignored);
+}
+
 void conversation_publish(struct conversation *c, const struct amqp_method *m, const struct message *message)
 {
     conversation_send(c, m);

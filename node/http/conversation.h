@@ -29,6 +29,7 @@ struct conversation *conversation_open(struct request *r, struct slice vhost, st
 void conversation_close(struct conversation *c);
 
 void conversation_send(struct conversation *c, const struct amqp_method *m);
+void conversation_push(struct conversation *c); /* what was sent leaves now, not with the next receive */
 void conversation_publish(struct conversation *c, const struct amqp_method *m, const struct message *message);
 /* The next method of the node; a content that belongs to it is in `message` (may be NULL). What `m` points to lives
  * until the next call. False: the node closed channel or connection, or said nothing in time. */

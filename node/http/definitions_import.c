@@ -3,16 +3,15 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "node/http/conversation.h"
 #include "node/http/definitions.h"
+#include "node/http/lanes.h"
 
 enum { REPORTED_MAX = 10000 /* refusals that are told one by one */ };
 
 struct import {
     struct request *request;
     struct slice vhost; /* data not NULL: everything belongs there */
-    struct conversation *conversation;
-    char *conversation_vhost; /* owned */
+    struct lanes *lanes;
     struct buf report;
     size_t done, refused;
 };
@@ -126,37 +125,18 @@ static void import_global_parameter(struct import *i, const json_t *o)
         value ? json_incref(value) : json_null());
 }
 
-/* --- exchanges, queues, bindings: in a conversation with their vhost --- */
+/* --- exchanges, queues, bindings: in conversations with their vhosts --- */
 
-static void hang_up(struct import *i)
+static void told(void *arg, const char *what, struct slice name, const struct refusal *why)
 {
-    if (i->conversation) conversation_close(i->conversation);
-    mem_free(i->conversation_vhost);
-    i->conversation = NULL;
-    i->conversation_vhost = NULL;
-}
-
-/* False: `why`. */
-static bool dial(struct import *i, struct slice vhost, struct refusal *why)
-{
-    bool same = i->conversation && slice_equal(slice_str(i->conversation_vhost), vhost);
-    if (same) return true;
-    hang_up(i);
-    i->conversation = conversation_open(i->request, vhost, why);
-    if (i->conversation) i->conversation_vhost = mem_strndup((const char *)vhost.data, vhost.size);
-    return i->conversation != NULL;
+    struct import *i = arg;
+    if (why) report(i, what, name, why->text);
+    else i->done++;
 }
 
 static void tell(struct import *i, const char *what, struct slice name, struct slice vhost, const struct amqp_method *m)
 {
-    struct refusal why = {0};
-    struct amqp_method reply;
-    if (dial(i, vhost, &why) && conversation_call(i->conversation, m, &reply, NULL, &why)) {
-        i->done++;
-        return;
-    }
-    report(i, what, name, why.text);
-    hang_up(i); /* a refusal closed the channel */
+    lanes_tell(i->lanes, what, name, vhost, m);
 }
 
 static bool is_true(const json_t *o, const char *name)
@@ -274,13 +254,15 @@ static const struct section {
 size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
 {
     struct import i = {.request = r, .vhost = vhost};
+    i.lanes = lanes_open(r, told, &i);
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
         const json_t *list = json_object_get(file, parts[p].name);
         for (size_t k = 0; k < json_array_size(list) && (!vhost.data || parts[p].of_vhost); k++)
             if (json_is_object(json_array_get(list, k))) parts[p].import(&i, json_array_get(list, k));
             else report(&i, parts[p].name, (struct slice){0}, "not an object");
+        lanes_settle(i.lanes); /* the next part needs this one */
     }
-    hang_up(&i);
+    lanes_close(i.lanes);
     if (i.refused > REPORTED_MAX) buf_printf(&i.report, "\nand %zu more", i.refused - REPORTED_MAX);
     *reasons = i.report;
     return i.refused;
