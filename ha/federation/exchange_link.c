@@ -103,11 +103,19 @@ static void opened(struct bridge *b, enum bridge_side side)
     }
 }
 
-/* RabbitMQ without the federation plugin does not know the exchange type, and says so on the connection. */
+/* RabbitMQ without the federation plugin does not know the exchange type: 503 for the connection up to 3.13, 406 for
+ * the channel since 4.0. */
+void exchange_link_refused(struct exchange_link *l, const struct client_event *e)
+{
+    static const char unknown[] = "x-federation-upstream";
+    if (l->step != STEP_DECLARE || !e->text.size || !memmem(e->text.data, e->text.size, unknown, sizeof unknown - 1))
+        return;
+    if (e->reply_code == AMQP_COMMAND_INVALID || e->reply_code == AMQP_PRECONDITION_FAILED) l->fanout = true;
+}
+
 static void closed(struct bridge *b, enum bridge_side side, const struct client_event *e)
 {
-    struct exchange_link *l = of(b);
-    if (side == BRIDGE_SOURCE && e->reply_code == AMQP_COMMAND_INVALID && l->step == STEP_DECLARE) l->fanout = true;
+    if (side == BRIDGE_SOURCE) exchange_link_refused(of(b), e);
 }
 
 static void running(struct bridge *b)

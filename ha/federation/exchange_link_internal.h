@@ -77,5 +77,6 @@ void exchange_link_probe(struct exchange_link *l);
 
 /* exchange_link.c */
 void exchange_link_deliver(struct exchange_link *l, const struct client_event *e);
+void exchange_link_refused(struct exchange_link *l, const struct client_event *e); /* by the upstream */
 
 #endif

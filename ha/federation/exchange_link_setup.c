@@ -343,6 +343,7 @@ static void on_channel_closed(struct exchange_link *l, enum bridge_side side, co
         on_found(l, what, false);
         return;
     }
+    if (side == BRIDGE_SOURCE) exchange_link_refused(l, e);
     bridge_fail(&l->bridge, "%s: %.*s", side == BRIDGE_SOURCE ? "upstream" : "downstream", (int)e->text.size,
                 (const char *)e->text.data);
 }

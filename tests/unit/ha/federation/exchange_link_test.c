@@ -292,35 +292,88 @@ static void many_bindings_cost_one_round_trip(void **state)
     close_scene(&s);
 }
 
-/* RabbitMQ without its federation plugin closes the connection when it is asked for the plugin's exchange type. */
-static void an_upstream_without_the_exchange_type_gets_a_fanout(void **state)
+static void refuse_connection(struct scene *s)
 {
-    (void)state;
-    struct scene s;
-    const struct topology *t;
-    open_scene(&s, SIMPLE);
-    for (unsigned i = 0; i < 50 && s.link->step != STEP_DECLARE; i++) {
-        exchange_link_turn(s.link, s.two.now_ms);
-        two_move(&s.two, BRIDGE_SOURCE);
-        two_move(&s.two, BRIDGE_DEST);
+    session_close(s->two.brokers[BRIDGE_SOURCE].session, 503,
+                  "COMMAND_INVALID - unknown exchange type 'x-federation-upstream'", s->two.now_ms);
+}
+
+static void refuse_channel(struct scene *s, const char *text)
+{
+    struct client_event e = {.kind = CLIENT_EVENT_CHANNEL_CLOSED,
+                             .channel = CHANNEL_COMMANDS,
+                             .reply_code = AMQP_PRECONDITION_FAILED,
+                             .text = slice_str(text)};
+    exchange_link_setup_event(s->bridge, BRIDGE_SOURCE, &e);
+}
+
+static void refuse_channel_for_the_type(struct scene *s)
+{
+    refuse_channel(s, "PRECONDITION_FAILED - unknown exchange type 'x-federation-upstream'");
+}
+
+static void turn_until_declaring(struct scene *s)
+{
+    for (unsigned i = 0; i < 50 && s->link->step != STEP_DECLARE; i++) {
+        exchange_link_turn(s->link, s->two.now_ms);
+        two_move(&s->two, BRIDGE_SOURCE);
+        two_move(&s->two, BRIDGE_DEST);
     }
-    assert_int_equal(s.link->step, STEP_DECLARE);
-    session_close(s.two.brokers[BRIDGE_SOURCE].session, 503,
-                  "COMMAND_INVALID - unknown exchange type 'x-federation-upstream'", s.two.now_ms);
+    assert_int_equal(s->link->step, STEP_DECLARE);
+}
+
+static const struct exchange *internal_exchange(const struct scene *s)
+{
+    const struct exchange *x =
+        topology_exchange(s->two.brokers[BRIDGE_SOURCE].topology, slice_str("/"), buf_slice(&s->link->internal));
+    assert_non_null(x);
+    return x;
+}
+
+/* RabbitMQ without its federation plugin refuses the plugin's exchange type. */
+static void gets_a_fanout(void (*refuse)(struct scene *s))
+{
+    struct scene s;
+    open_scene(&s, SIMPLE);
+    turn_until_declaring(&s);
+    refuse(&s);
     two_pump(&s.two);
     two_wait(&s.two, 5000);
     TELL(&s, "a", "b");
     assert_string_equal(bridge_state_name(s.bridge), "running");
-    t = s.two.brokers[BRIDGE_SOURCE].topology;
-    const struct exchange *x = topology_exchange(t, slice_str("/"), slice_str(QUEUE " A"));
-    assert_non_null(x);
-    assert_true(slice_is(x->type, "fanout"));
-    assert_int_equal(x->arguments.size ? 1 : 0, 1); /* x-internal-purpose */
+    assert_true(slice_is(internal_exchange(&s)->type, "fanout"));
+    assert_int_equal(internal_exchange(&s)->arguments.size ? 1 : 0, 1); /* x-internal-purpose */
     two_cut(&s.two, BRIDGE_SOURCE);
     two_wait(&s.two, 5000); /* it is remembered */
     assert_string_equal(bridge_state_name(s.bridge), "running");
-    x = topology_exchange(t, slice_str("/"), slice_str(QUEUE " B"));
-    assert_true(x && slice_is(x->type, "fanout"));
+    assert_true(slice_is(internal_exchange(&s)->type, "fanout"));
+    close_scene(&s);
+}
+
+static void an_upstream_that_closes_the_connection_gets_a_fanout(void **state)
+{
+    (void)state;
+    gets_a_fanout(refuse_connection);
+}
+
+static void an_upstream_that_closes_the_channel_gets_a_fanout(void **state)
+{
+    (void)state;
+    gets_a_fanout(refuse_channel_for_the_type);
+}
+
+static void another_refusal_does_not_change_the_type(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s, SIMPLE);
+    turn_until_declaring(&s);
+    refuse_channel(&s, "PRECONDITION_FAILED - inequivalent arg 'x-expires' for queue");
+    two_pump(&s.two);
+    two_wait(&s.two, 5000);
+    TELL(&s, "a", "b");
+    assert_string_equal(bridge_state_name(s.bridge), "running");
+    assert_true(slice_is(internal_exchange(&s)->type, "x-federation-upstream"));
     close_scene(&s);
 }
 
@@ -336,7 +389,9 @@ int main(void)
         cmocka_unit_test(a_start_after_a_long_cut_waits_for_its_server),
         cmocka_unit_test(what_was_made_is_deleted_when_federation_ends),
         cmocka_unit_test(many_bindings_cost_one_round_trip),
-        cmocka_unit_test(an_upstream_without_the_exchange_type_gets_a_fanout),
+        cmocka_unit_test(an_upstream_that_closes_the_connection_gets_a_fanout),
+        cmocka_unit_test(an_upstream_that_closes_the_channel_gets_a_fanout),
+        cmocka_unit_test(another_refusal_does_not_change_the_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
