@@ -24,6 +24,7 @@ THEMES = {
     "rights": RIGHTS_AND_VERBS, "quotas": QUOTAS,
 }
 STEPS = range(12, 31)
+REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 class Writer(Rights):
@@ -242,6 +243,9 @@ class Writer(Rights):
 
     def do_error(self):
         connection, channel = self.place()
+        if self.chance(25):
+            self.do_reply_to()
+            return
         words = self.pick([
             "channel.open", "tx.commit", "tx.rollback", "basic.ack delivery-tag=5", "basic.reject delivery-tag=1",
             'basic.consume queue="~none"', 'queue.declare queue="~none" passive', 'exchange.declare exchange="~none" passive',
@@ -255,6 +259,18 @@ class Writer(Rights):
         ])
         # RabbitMQ looks for the last declared queue before it looks whether the channel is open.
         self.send(words, (connection, 9 if self.chance(20) and not words.endswith('queue=""') else channel))
+
+    def do_reply_to(self):
+        """The pseudo queue of direct replies, in the ways that are refused and in those that are not."""
+        connection, channel = self.place()
+        name = self.pick([REPLY_TO, REPLY_TO, f"{REPLY_TO}.none", f"{REPLY_TO}.g2dkABByZXBseUAx.x"])
+        self.steps.append(f"{connection}: " + self.pick([
+            f'send {channel} basic.consume queue="{name}"' + self.bits(no_ack=60, exclusive=10),
+            f'send {channel} basic.consume queue="{name}" consumer-tag="c1" no-ack', f'send {channel} basic.get queue="{name}"' + self.bits(no_ack=50),
+            f'send {channel} queue.declare queue="{name}"' + self.bits(passive=60, durable=20), f'send {channel} queue.delete queue="{name}"',
+            f'send {channel} queue.purge queue="{name}"', f'send {channel} queue.bind queue="{name}" exchange="amq.direct"',
+            f'publish {channel} exchange="" routing-key="~q1" .reply-to="{REPLY_TO}" body="question"',
+            f'publish {channel} exchange="" routing-key="{name}" body="answer" mandatory']))
 
     def do_frames(self):
         """Content out of order, frames that are none: each of these costs the connection, or nothing."""

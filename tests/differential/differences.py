@@ -77,7 +77,7 @@ def labels_may_change(step, rabbit, warren):
         text = said[0][1].get("reply_text", "") if stream.endswith("replies") and said else ""
         if any(f"inequivalent arg '{key}'" in text for key in LABELS):
             heard = warren.get(stream)
-            if not heard or heard[0][0] == "queue.declare-ok":
+            if not heard or heard[0][0] == "queue.declare-ok" or "inequivalent arg" in heard[0][1].get("reply_text", ""):
                 warren[stream] = said
 
 

@@ -6,7 +6,7 @@ import re
 
 from amqp_codec import Typed
 
-GENERATED = re.compile(r"amq\.(gen|ctag)-[\w.=-]+")
+GENERATED = re.compile(r"amq\.(?:(gen|ctag)-|rabbitmq\.(reply-to)\.g1)[\w.=+/-]+")
 DELIVERIES = ("basic.deliver",)
 
 
@@ -20,7 +20,7 @@ class Names:
         return GENERATED.sub(self.number, value.replace(self.namespace, "~"))
 
     def number(self, match):
-        return f"amq.{match.group(1)}-#{self.numbers.setdefault(match.group(), len(self.numbers) + 1)}"
+        return f"amq.{match.group(1) or match.group(2)}-#{self.numbers.setdefault(match.group(), len(self.numbers) + 1)}"
 
     def plain(self, value, key=""):
         """A value without the width of its integers, timestamps of deaths, generated parts of names."""

@@ -4,7 +4,7 @@ const amqplib = require('amqplib');
 
 const [role, host, port, queue, countText] = process.argv.slice(2);
 const count = Number(countText);
-const PATIENCE_MS = 40000;
+const PATIENCE_MS = 90000;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Calls work(connection, broken) with a fresh connection; `broken` rejects when that one breaks.

@@ -8,7 +8,7 @@ import time
 
 import pika
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 
 def publish(connect, queue, count):
