@@ -266,7 +266,7 @@ class Writer(Rights):
         name = self.pick([REPLY_TO, REPLY_TO, f"{REPLY_TO}.none", f"{REPLY_TO}.g2dkABByZXBseUAx.x"])
         self.steps.append(f"{connection}: " + self.pick([
             f'send {channel} basic.consume queue="{name}"' + self.bits(no_ack=60, exclusive=10),
-            f'send {channel} basic.consume queue="{name}" consumer-tag="c1" no-ack', f'send {channel} basic.get queue="{name}"' + self.bits(no_ack=50),
+            f'send {channel} basic.consume queue="{name}" consumer-tag="r1" no-ack', f'send {channel} basic.get queue="{name}"' + self.bits(no_ack=50),
             f'send {channel} queue.declare queue="{name}"' + self.bits(passive=60, durable=20), f'send {channel} queue.delete queue="{name}"',
             f'send {channel} queue.purge queue="{name}"', f'send {channel} queue.bind queue="{name}" exchange="amq.direct"',
             f'publish {channel} exchange="" routing-key="~q1" .reply-to="{REPLY_TO}" body="question"',
