@@ -165,7 +165,7 @@ void topology_apply(struct topology *t, uint64_t index, const struct topology_co
                     struct topology_result *result)
 {
     carry_out(t, c, true, result);
-    t->index = index;
+    if (!result->reply_code) t->index = index;
 }
 
 void topology_examine(struct topology *t, const struct topology_command *c, struct topology_result *result)

@@ -105,14 +105,16 @@ void topology_apply(struct topology *t, uint64_t index, const struct topology_co
                     struct topology_result *result);
 /* What apply would answer, changing nothing: lets a session answer a re-declare or an error without a commit. */
 void topology_examine(struct topology *t, const struct topology_command *c, struct topology_result *result);
-uint64_t topology_index(const struct topology *t);   /* of the last command applied */
+uint64_t
+topology_index(const struct topology *t); /* of the last command that was not refused: equal copies have equal ones */
 uint64_t topology_version(const struct topology *t); /* grows whenever a route may change; never 0 */
 
 /* --- lookups; NULL when absent --- */
 bool topology_knows_exchange_type(struct slice type);
 /* The queue group that keeps what an exchange keeps: decided by its name, 1 to the number of groups. */
 uint32_t topology_home_group(const struct topology *t, struct slice vhost, struct slice exchange);
-bool topology_keeps_history(const struct topology *t, struct slice vhost, struct slice exchange); /* there is one that does */
+bool topology_keeps_history(const struct topology *t, struct slice vhost,
+                            struct slice exchange); /* there is one that does */
 bool topology_has_vhost(const struct topology *t, struct slice vhost);
 const struct exchange *topology_exchange(const struct topology *t, struct slice vhost, struct slice name);
 const struct queue_record *topology_queue(const struct topology *t, struct slice vhost, struct slice name);

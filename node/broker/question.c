@@ -294,7 +294,8 @@ void question_replied(struct question *q, const struct effect *e)
         question_free(q);
         return;
     case QUESTION_REFRESH:
-        if (e->code == REPLY_OK) b->topology_fresh_era = q->era;
+        /* The leader does not wait for ever until this node has applied what it asks for: it may still be behind. */
+        if (e->code == REPLY_OK && topology_index(b->params.topology) >= e->a) b->topology_fresh_era = q->era;
         break;
     case QUESTION_STAT:
         if (e->code == REPLY_NOT_FOUND && declare_it_here(q, b)) return;

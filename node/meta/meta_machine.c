@@ -72,8 +72,8 @@ static void apply_command(void *machine, struct port_base *port, const struct co
     (void)chunk;
     switch (command->type) {
     case COMMAND_TOPOLOGY: apply_topology(m, port, command, effects); return;
-    case COMMAND_NOTHING:
-        if (port) port_table_reply(port, command->number, REPLY_OK, 0, 0, (struct slice){0}, effects);
+    case COMMAND_NOTHING: /* who asks knows by the index whether its copy is up to date */
+        if (port) port_table_reply(port, command->number, REPLY_OK, topology_index(m->topology), 0, (struct slice){0}, effects);
         return;
     case COMMAND_CLOSE:
         if (port) port_table_remove(&m->ports, port, effects);

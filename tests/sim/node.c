@@ -139,9 +139,9 @@ static void tell_applied(const struct sim_group *g, const struct entry *e)
     struct queue_stat stat;
     if (!g->node->w->options.verbose || !g->queues) return;
     while (queue_machine_next(g->queues, &cursor, &stat))
-        world_say(g->node->w, "node %u applied %u/%llu: queue %llu has %llu ready, %llu unacked", g->node->id, g->id,
-                  (unsigned long long)e->index, (unsigned long long)stat.id, (unsigned long long)stat.ready,
-                  (unsigned long long)stat.unacked);
+        world_say(g->node->w, "node %u applied %u/%llu: queue %llu has %llu ready, %llu unacked, %llu delayed",
+                  g->node->id, g->id, (unsigned long long)e->index, (unsigned long long)stat.id,
+                  (unsigned long long)stat.ready, (unsigned long long)stat.unacked, (unsigned long long)stat.delayed);
 }
 
 static void watched_apply(void *self, const struct entry *e, struct effects *effects)
@@ -409,7 +409,7 @@ void node_start(struct sim_node *n)
                                    .io = &n->broker_io,
                                    .session_settings = &n->w->session,
                                    .node_timeout_ms = 8000,
-                                   .disconnected_timeout_ms = n->w->options.seed % 2 ? 1500 : 0,
+                                   .disconnected_timeout_ms = n->w->options.soon_disconnected ? 1500 : 0,
                                    .question_timeout_ms = n->w->session.publish_timeout_ms,
                                    .open_to_all = true,
                                    .drop_acks = n->w->options.bugs.drop_acks};

@@ -49,6 +49,7 @@ struct sim_options {
     bool replicas;      /* ... as the product's controller wants it: controlled.c */
     bool features;      /* queues of all kinds, and policies that change */
     bool verbose;
+    bool soon_disconnected; /* by world_run(): every second seed */
     struct sim_bugs bugs;
 };
 

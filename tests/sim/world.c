@@ -168,6 +168,9 @@ static void change_members(struct world *w)
     for (uint32_t i = 0; i < s.member_count; i++) voters += s.members[i].role == GROUP_VOTER;
     if (is_member(&s, node)) change = random_percent(&w->random, 50) ? GROUP_CHANGE_PROMOTE : GROUP_CHANGE_REMOVE;
     if (change == GROUP_CHANGE_REMOVE && (id == 0 || voters < 3)) return;
+    /* As in the product: who has no topology leads no queues, for it could not route what a queue sends on. */
+    bool outsider = !node_group(w->nodes[node], 0) || !group_has_voter(node_group(w->nodes[node], 0), node);
+    if (w->options.features && id != 0 && change != GROUP_CHANGE_REMOVE && outsider) return;
     if (group_change(node_group(w->nodes[leader], id), change, node, w->now_ms)) return;
     world_say(w, "group %u: change %d of node %u", id, change, node);
     w->changes++;
@@ -214,7 +217,7 @@ static bool still(const struct world *w)
             if (status.applied_index != status.commit_index || status.applied_index != leads.applied_index)
                 return false;
             while (g && queue_machine_next(n->groups[g].queues, &cursor, &stat))
-                if (stat.ready || stat.unacked) return false;
+                if (stat.ready || stat.unacked || stat.delayed || stat.dead_letters_pending) return false;
         }
     }
     return true;
@@ -326,6 +329,7 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
 {
     struct world *w = mem_zalloc(sizeof *w);
     w->options = *options;
+    w->options.soon_disconnected = options->seed % 2;
     setup(w);
     uint64_t end = w->now_ms + options->run_ms;
     while (!w->failed && w->now_ms < end) {
