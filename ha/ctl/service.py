@@ -18,6 +18,7 @@ STOP_TIMEOUT = 120.0
 START_TIMEOUT = 60.0
 SETTLE = 5.0            # seconds in which nodes that were just started may find each other, before a majority is missing
 POLL_INTERVAL = 0.2
+LOCAL = ("127.0.0.1", "::1", "localhost")       # hosts whose processes are this machine's
 FORCE = {"force": bool}
 FORCE_DETAILS = [("--force", "also when groups of queues lose their majority by it: they serve nobody until another node "
                              "is back")]
@@ -63,7 +64,7 @@ def wait_for_end(call, pid):
     """Until nobody answers any more and, where the process is on this machine, it is gone."""
     commands = pathlib.Path(f"/proc/{pid}/cmdline")
     try:
-        local = "warrend" in commands.read_text(encoding="utf-8")
+        local = call.api.host in LOCAL and "warrend" in commands.read_text(encoding="utf-8")
     except OSError:
         local = False
 

@@ -61,8 +61,11 @@ void line_time(uint64_t at_ms, char out[32])
 
 void line_who(const struct log_line *l, struct buf *out)
 {
+    size_t start = out->size;
     if (l->shard >= 0) buf_printf(out, "shard=%d %s", l->shard, l->text);
     else buf_printf(out, "node %s", l->text);
+    for (size_t i = start; i < out->size; i++)
+        if (out->data[i] == '\n' || out->data[i] == '\r') out->data[i] = ' '; /* one event, one line */
 }
 
 void line_plain(const struct log_line *l, struct buf *out)
@@ -74,8 +77,6 @@ void line_plain(const struct log_line *l, struct buf *out)
     buf_printf(out, "%s %-5s ", at, names[l->level > 3 ? 3 : l->level]);
     line_who(l, out);
     if (out->size - start > LINE_TEXT_MAX) out->size = start + LINE_TEXT_MAX;
-    for (size_t i = start; i < out->size; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\r') out->data[i] = ' '; /* one event, one line */
 }
 
 /* How many bytes the character at `at` has; 0: that is no UTF-8. */
