@@ -84,29 +84,31 @@ static json_t *find(struct request *r)
     return l.found;
 }
 
+/* New; NULL: answered. */
+static json_t *found_or_answered(struct request *r, struct answer *a)
+{
+    if (!vhost_answer(r, r->captures[0], a)) return NULL;
+    json_t *found = find(r);
+    if (!found) answer_not_found(a);
+    return found;
+}
+
 bool exchange_answer(struct request *r, struct answer *a)
 {
-    json_t *found = vhost_answer(r, r->captures[0], a) ? find(r) : NULL;
-    if (!found && a->status == 200) answer_not_found(a);
+    json_t *found = found_or_answered(r, a);
     json_decref(found);
     return found != NULL;
 }
 
 void api_exchange_get(struct request *r, struct answer *a)
 {
-    if (!vhost_answer(r, r->captures[0], a)) return;
-    json_t *found = find(r);
-    if (!found) {
-        answer_not_found(a);
-        return;
-    }
+    json_t *found = found_or_answered(r, a);
+    if (!found) return;
     json_t *array = json_array();
     json_array_append(array, found);
     exchange_stats_put(r, array);
     json_decref(array);
-    json_t *flows = flows_everywhere(r), *self = json_object();
-    json_object_set(self, "name", json_object_get(found, "name"));
-    json_object_set(self, "vhost", json_object_get(found, "vhost"));
+    json_t *flows = flows_everywhere(r), *self = columns_of(found, "name,vhost");
     json_put(found, "incoming", flows_of(flows, "exchange", self, "channel_details"));
     json_put(found, "outgoing", flows_of(flows, "exchange", self, "queue"));
     json_decref(self);

@@ -120,11 +120,18 @@ static json_t *find(struct request *r)
     return found;
 }
 
-bool queue_answer(struct request *r, struct answer *a)
+/* New; NULL: answered. */
+static json_t *found_or_answered(struct request *r, struct answer *a)
 {
-    if (!vhost_answer(r, r->captures[0], a)) return false;
+    if (!vhost_answer(r, r->captures[0], a)) return NULL;
     json_t *found = find(r);
     if (!found) answer_not_found(a);
+    return found;
+}
+
+bool queue_answer(struct request *r, struct answer *a)
+{
+    json_t *found = found_or_answered(r, a);
     json_decref(found);
     return found != NULL;
 }
@@ -147,12 +154,8 @@ static void put_consumers(json_t *o, json_t *consumers)
 
 void api_queue_get(struct request *r, struct answer *a)
 {
-    if (!vhost_answer(r, r->captures[0], a)) return;
-    json_t *found = find(r);
-    if (!found) {
-        answer_not_found(a);
-        return;
-    }
+    json_t *found = found_or_answered(r, a);
+    if (!found) return;
     json_t *array = json_array();
     json_array_append_new(array, found);
     complete(r, array);
@@ -160,9 +163,7 @@ void api_queue_get(struct request *r, struct answer *a)
     found = json_array_get(array, 0);
     if (r->view.stats) {
         put_consumers(found, consumers_of_queue(r, r->captures[0], r->captures[1]));
-        json_t *flows = flows_everywhere(r), *self = json_object();
-        json_object_set(self, "name", json_object_get(found, "name"));
-        json_object_set(self, "vhost", json_object_get(found, "vhost"));
+        json_t *flows = flows_everywhere(r), *self = columns_of(found, "name,vhost");
         json_put(found, "incoming", flows_of(flows, "queue", self, "exchange"));
         json_put(found, "deliveries", flows_of(flows, "queue", self, "channel_details"));
         json_decref(self);
