@@ -271,6 +271,7 @@ struct totals {
     uint64_t files[FS_COUNTS]; /* enum fs_count */
     uint64_t topology_changes; /* entries of the meta group */
     struct store_figures stores;
+    uint64_t waits[SHARD_WAITS];           /* of clients, by cause */
     struct group_figures groups;           /* of all replicas */
     struct queue_machine_figures machines; /* of all replicas; timers and postponed of those led */
     uint64_t groups_led;

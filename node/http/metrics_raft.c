@@ -161,6 +161,15 @@ static void put_lag(struct exposition *e, struct scrape *s, const struct groups 
     members_close(&members);
 }
 
+static void put_waits(struct exposition *e, const struct totals *t)
+{
+    static const char *const causes[SHARD_WAITS] = {[WAIT_UNANSWERED] = "{cause=\"unanswered_publishes\"}",
+                                                    [WAIT_SHARDS] = "{cause=\"busy_shard\"}",
+                                                    [WAIT_READER] = "{cause=\"slow_reader\"}"};
+    expose_head(e, "waits_total", "counter", "How often a connection was made to wait, by what is to blame");
+    for (unsigned i = 0; i < SHARD_WAITS; i++) expose_count(e, "waits_total", slice_str(causes[i]), t->waits[i]);
+}
+
 static void put_busy(struct exposition *e, struct scrape *s)
 {
     char labels[32];
@@ -217,6 +226,7 @@ bool scrape_own(struct scrape *s, struct exposition *outer)
     put_lag(e, s, &g);
     put_groups(e, s, &g);
     put_busy(e, s);
+    put_waits(e, t);
     expose(e, "log_bytes", "gauge", "Bytes of write-ahead log files in use", t->log_bytes);
     expose(e, "segment_bytes", "gauge", "Bytes of segment files", t->stores.disk_bytes);
     expose(e, "segment_live_bytes", "gauge", "Of these, contents that are still wanted", t->stores.live_bytes);

@@ -88,6 +88,7 @@ static void gather(struct shard *s, void *arg)
     t->log_bytes += figures.log_bytes;
     t->log_syncs += figures.log_syncs;
     add_words(t->files, figures.files, sizeof t->files);
+    add_words(t->waits, figures.waits, sizeof t->waits);
     add_words(&t->stores, &figures.stores, sizeof t->stores);
     t->disk_alarm |= shard_alarms(s, settings->node) & ALARM_DISK;
     t->memory_alarm |= shard_alarms(s, settings->node) & ALARM_MEMORY;

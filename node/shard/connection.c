@@ -35,9 +35,10 @@ static void touch(void *arg)
     if (!c->shard->in_turn) turn_soon(c->shard);
 }
 
-static void stop_reading(struct connection *c)
+static void stop_reading(struct connection *c, enum shard_wait why)
 {
     if (c->closing) return;
+    c->shard->waits[why]++;
     net_socket_read(c->socket, false);
     list_remove(&c->congested_link);
     list_append(&c->shard->congested, &c->congested_link);
@@ -49,7 +50,8 @@ static size_t on_data(void *self, const uint8_t *data, size_t size)
     if (c->ended) return size;
     size_t used = session_input(c->session, data, size, c->shard->now_ms);
     touch(c);
-    if (broker_connection_congested(c->broker) || c->shard->overflow_count) stop_reading(c);
+    if (broker_connection_congested(c->broker)) stop_reading(c, WAIT_UNANSWERED);
+    else if (c->shard->overflow_count) stop_reading(c, WAIT_SHARDS);
     return used;
 }
 
@@ -206,6 +208,7 @@ static void write_one(struct connection *c)
         session_drained(c->session, s->now_ms);
         broker_connection_drained(c->broker);
     }
+    s->waits[WAIT_READER] += !wants && !c->over_high_water;
     c->over_high_water = !wants;
     if (session_state(c->session) != SESSION_CLOSED) return;
     if (!c->linger_until_ms) c->linger_until_ms = s->now_ms + CONNECTION_LINGER_MS;

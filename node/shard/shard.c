@@ -230,6 +230,7 @@ void shard_figures(const struct shard *s, struct shard_figures *f)
                                 .log_bytes = log_total_bytes(s->log),
                                 .log_syncs = log_sync_count(s->log)};
     fs_counted_add(&s->fs, f->files);
+    memcpy(f->waits, s->waits, sizeof f->waits);
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++) {
         struct store_figures one;
         shard_store_figures(s, g, &one);

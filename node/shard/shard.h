@@ -134,12 +134,20 @@ size_t shard_connection_count(const struct shard *s);
 
 unsigned shard_busy_any(const struct shard *s); /* thousandths of the last seconds that its thread was at work */
 
+/* Why a connection was made to wait. */
+enum shard_wait {
+    WAIT_UNANSWERED, /* too much that it published has no answer: its queues are slow */
+    WAIT_SHARDS,     /* another shard does not keep up with the mail of this one */
+    WAIT_READER,     /* it does not read what it gets: deliveries to it pause */
+    SHARD_WAITS
+};
 struct shard_figures {
     uint64_t connections_opened, connections_closed, logins_failed, logins_succeeded;
     struct session_stats closed; /* what connections did that are closed */
     uint64_t log_bytes, log_syncs;
     uint64_t files[FS_COUNTS];   /* enum fs_count: log and segments */
     struct store_figures stores; /* all together */
+    uint64_t waits[SHARD_WAITS]; /* by cause: how often */
 };
 void shard_figures(const struct shard *s, struct shard_figures *f);
 void shard_store_figures(const struct shard *s, uint32_t group, struct store_figures *f); /* zeros: it is not here */

@@ -348,6 +348,31 @@ def test_logins_by_source():
         kit.check(("mallory", "amqp091") not in told(), "a reset forgets")
 
 
+def test_who_is_to_blame():
+    """A consumer that does not read counts as a slow reader; a publisher ahead of its queues as one with unanswered publishes"""
+    with kit.cluster(nodes=3) as cluster:
+        node = cluster.nodes[0]
+
+        def waits(cause):
+            return scrape_with_login(node)["warren_waits_total"][labels_of(cause=cause)]
+
+        kit.check_equal([waits(cause) for cause in ("slow_reader", "unanswered_publishes", "busy_shard")], [0, 0, 0], "at first")
+        with kit.connected(node) as publisher, kit.connected(node) as deaf:
+            kit.declare(publisher, "q")
+            deaf.call(1, "basic.consume", queue="q", no_ack=True)
+            kit.publish(publisher, "q", [b"x" * 500_000] * 30, window=10)    # more than sockets hold
+            kit.wait_for("the deaf consumer to be noticed", lambda: waits("slow_reader") > 0, 20)
+            kit.kill(*cluster.nodes[1:])                                     # nothing is confirmed any more
+            for _ in range(40):
+                publisher.publish(1, "", "q", b"x" * 500_000)
+
+            def ahead():
+                publisher.poll(0)
+                return waits("unanswered_publishes") > 0
+
+            kit.wait_for("the publisher to be noticed", ahead, 20)
+
+
 @kit.long
 @kit.limit(900)
 def test_a_hundred_thousand_queues():
