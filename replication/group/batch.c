@@ -24,7 +24,7 @@ void batch_drop(struct group *g)
 static bool may_submit(const struct group *g)
 {
     uint64_t in_flight = core_last_index(g->core) - g->commit;
-    if (in_flight >= GROUP_ENTRIES_IN_FLIGHT_MAX) return false; /* R6 */
+    if (in_flight >= GROUP_ENTRIES_IN_FLIGHT_MAX && !g->params.faults.repair_off[6]) return false; /* R6 */
     return in_flight == 0 || g->in_flight_bytes + g->batch_bytes <= GROUP_BYTES_IN_FLIGHT_MAX;
 }
 
