@@ -97,8 +97,10 @@ static const struct {
     {"ha_promote_*", "only a replica that has all confirmed messages can lead"},
     {"stream.*", "streams are not there"},
     /* rights */
-    {"auth_http.*", "OpenSSL's default is kept"},
-    {"auth_cache.*", "answers are kept in the node's own memory"},
+    {"auth_http.ssl_options.*", "OpenSSL's default is kept"},
+    {"auth_cache.cache_module*", "answers are kept in the node's own memory"},
+    {"auth_cache.cache_refusals", "a no is kept as long as a yes"},
+    {"auth_cache.cached_backend.*", "auth_backends.N.authn and .authz say that"},
     {"auth_oauth2.*", "only the internal backend is there: users of another one cannot log in"},
     {"auth_ldap.*", "only the internal backend is there: users of another one cannot log in"},
     {"anonymous_login_*", "nobody logs in without a name"},

@@ -107,6 +107,36 @@ def test_all_errors_at_once():
     kit.check(result.returncode == 78 and "advanced.config is not read" in result.stderr, result.stderr)
 
 
+NONSENSE = ["@", "-1", "99999999999999999999", "1.2.3", "true false", "x" * 300, "$(NOBODY_HAS_SET_THIS)",
+            "encrypted:AAAA", '"', ""]
+
+
+def test_every_key_with_nonsense():
+    """Each key with values that make no sense: refused with file and line, or taken as a text; never a crash"""
+    printed = warrend("--print-keys").stdout
+    keys = re.findall(r"^# ([a-z0-9_.]+[A-Za-z0-9_.]*) =", printed, re.MULTILINE)
+    refused = set()
+    for value in NONSENSE:
+        path = write("nonsense.conf", "".join(f"{key} = {value}\n" for key in keys))
+        result = warrend("--check-config", "--config", path)
+        kit.check(result.returncode in (0, 78), f"{value!r}: exit code {result.returncode} ({result.stderr[-300:]})")
+        for line in result.stderr.splitlines():
+            if not line.startswith("warrend: configuration: "):
+                continue
+            found = re.match(rf"warrend: configuration: {re.escape(path)}:(\d+): (\S+)", line)
+            kit.check(found, f"{value!r}: no file and line in {line!r}")
+            key = keys[int(found.group(1)) - 1]
+            kit.check(key in line, f"line {found.group(1)} is about {key}: {line!r}")
+            refused.add(key)
+    kit.check(len(refused) > 60, f"only {len(refused)} keys refuse anything")
+    for slip, meant in (("heartbeet", "heartbeat"), ("default_usr", "default_user"),
+                        ("cluster.secretfile", "cluster.secret_file"),
+                        ("vm_memory_high_watermark.absolut", "vm_memory_high_watermark.absolute"),
+                        ("auth_http.usr_path", "auth_http.user_path"), ("definitions.https.uri", "definitions.https.url")):
+        result = warrend("--check-config", "--set", f"{slip}=x")
+        kit.check(f"unknown key {slip} (did you mean {meant}?)" in result.stderr, f"{slip}: {result.stderr!r}")
+
+
 def free_port(hosts):
     """A port that is free on all of them."""
     while True:
