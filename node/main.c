@@ -96,59 +96,89 @@ static int links_check(void *self, const char *component, const char *name, stru
     return runner_check_parameter(component, name, value, err);
 }
 
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, signals, NULL); /* before threads start: they inherit it */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* host:port, empty without a port; the management port borrows them. */
+struct addresses {
+    char https[CONFIG_TEXT_MAX + 32], metrics[CONFIG_TEXT_MAX + 32];
+};
+
+static void print_address(char *text, size_t size, const char *ip, int64_t port)
+{
+    bool v6 = strchr(ip, ':') != NULL;
+    *text = 0;
+    if (port) snprintf(text, size, v6 ? "[%s]:%lld" : "%s:%lld", ip, (long long)port);
+}
+
+static void fill_addresses(struct addresses *a, const struct config *c)
+{
+    print_address(a->https, sizeof a->https, c->management_ssl_ip, c->management_ssl_port);
+    print_address(a->metrics, sizeof a->metrics, c->prometheus_tcp_ip, c->prometheus_tcp_port);
+}
+
+/* The management port, if there is anything for it to do. */
+static int open_http(struct http **http, struct node *node, struct security *security,
+                     const struct addresses *addresses, const struct http_definitions *definitions,
+                     const struct config *c, struct err *err)
+{
+    struct http_params params = {.node = node,
+                                 .address = c->management_tcp,
+                                 .socket = c->management_socket,
+                                 .tls_address = addresses->https,
+                                 .tls = *addresses->https ? &c->management_ssl : NULL,
+                                 .tls_files = security->https,
+                                 .metrics_address = addresses->metrics,
+                                 .metrics_per_object = c->prometheus_per_object,
+                                 .metrics_login = c->prometheus_authentication,
+                                 .metrics_path = c->prometheus_path,
+                                 .definitions = definitions,
+                                 .product = c->product_name,
+                                 .version = c->product_version,
+                                 .cluster_name = c->cluster_name,
+                                 .management = &c->management,
+                                 .config = c};
+    bool wanted = *params.address || *params.socket || params.tls || *addresses->metrics || definitions;
+    return wanted ? http_open(http, &params, err) : 0;
+}
+
+static void announce_start(const struct node_settings *settings, const struct node_listeners *listeners,
+                           const struct addresses *addresses, const struct config *c)
+{
+    const char *http = *c->management_tcp ? c->management_tcp : *addresses->https ? addresses->https : "none";
+    logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
+                  settings->node, settings->name, listeners->addresses[0], http, settings->shard_count,
+                  settings->placement.group_count - 1 - settings->placement.spare_count);
+    service_ready();
+}
+
 static int serve(struct node_settings *settings, const struct node_listeners *listeners, struct security *security,
                  const struct http_definitions *definitions, const struct config *c, struct err *err)
 {
     struct node *node;
     struct http *http = NULL;
     struct runner *runner = NULL;
+    struct addresses addresses;
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads start: they inherit it */
-    signal(SIGPIPE, SIG_IGN);
+    block_signals(&signals);
     group_library_init();
     int code = node_open(&node, settings, listeners, err);
     if (!code) code = node_start(node, err);
     if (code) return code;
-    char https[CONFIG_TEXT_MAX + 32];
-    bool v6 = strchr(c->management_ssl_ip, ':') != NULL;
-    snprintf(https, sizeof https, v6 ? "[%s]:%lld" : "%s:%lld", c->management_ssl_ip,
-             (long long)c->management_ssl_port);
-    char prometheus[CONFIG_TEXT_MAX + 32] = "";
-    if (c->prometheus_tcp_port)
-        snprintf(prometheus, sizeof prometheus, strchr(c->prometheus_tcp_ip, ':') ? "[%s]:%lld" : "%s:%lld",
-                 c->prometheus_tcp_ip, (long long)c->prometheus_tcp_port);
-    struct http_params http_params = {.node = node,
-                                      .address = c->management_tcp,
-                                      .socket = c->management_socket,
-                                      .tls_address = https,
-                                      .metrics_address = prometheus,
-                                      .metrics_per_object = c->prometheus_per_object,
-                                      .metrics_login = c->prometheus_authentication,
-                                      .metrics_path = c->prometheus_path,
-                                      .definitions = definitions,
-                                      .product = c->product_name,
-                                      .version = c->product_version,
-                                      .cluster_name = c->cluster_name,
-                                      .management = &c->management,
-                                      .config = c};
-    if (c->management_ssl_port) http_params.tls = &c->management_ssl;
-    http_params.tls_files = security->https;
-    if (*c->management_tcp || *c->management_socket || http_params.tls || *prometheus || definitions) code = http_open(&http, &http_params, err);
+    fill_addresses(&addresses, c);
+    code = open_http(&http, node, security, &addresses, definitions, c, err);
     if (!code) code = runner_open(&runner, node, c, err);
     struct http_links links = {runner, links_status, link_restart, links_check};
     if (http && !code) http_set_links(http, &links);
     if (!code) {
-        logger_printf(settings->logger, LOG_INFO, -1, "node started id=%u name=%s amqp=%s http=%s shards=%u groups=%u",
-                      settings->node, settings->name, listeners->addresses[0],
-                      *c->management_tcp       ? c->management_tcp
-                      : c->management_ssl_port ? https
-                                               : "none",
-                      settings->shard_count, settings->placement.group_count - 1 - settings->placement.spare_count);
-        service_ready();
+        announce_start(settings, listeners, &addresses, c);
         wait_for_signal(node, &signals, settings->logger, security, http);
     }
     if (http) http_close(http);

@@ -17,6 +17,7 @@ struct tls_context;
 
 enum { HTTP_CONNECTIONS_MAX = 256, HTTP_TIMEOUT_S = 30 };
 
+/* Texts are borrowed until http_close(). */
 struct http_params {
     struct node *node;
     const char *address;           /* host:port, or port alone; "": no plain port */
