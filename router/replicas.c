@@ -113,7 +113,7 @@ static bool is_usual(const struct topology *t, const struct replica_wish *wish)
 static bool is_of_class(const struct topology *t, uint32_t group, const struct replica_wish *wish)
 {
     const struct replica_wish *class = topology_class(t, group);
-    return class && !memcmp(class, wish, sizeof *wish);
+    return class && class->count == wish->count && class->nodes == wish->nodes && !strcmp(class->tag, wish->tag);
 }
 
 /* A spare group nobody lives in: rather one that was never used, and has not to be moved first. */
