@@ -249,6 +249,20 @@ static void values_are_checked(void **state)
     topology_destroy(t);
 }
 
+static void a_vhost_is_traced_if_it_says_so_and_not_if_its_description_does(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(1);
+    assert_false(vhost_is_traced(t, S("v")));
+    set(t, REGISTRY_VHOST, "", "v", "", "{\"description\":\"\\\"tracing\\\":true\"}");
+    assert_false(vhost_is_traced(t, S("v")));
+    set(t, REGISTRY_VHOST, "", "v", "", "{\"description\":\"\",\"tracing\":true}");
+    assert_true(vhost_is_traced(t, S("v")));
+    set(t, REGISTRY_VHOST, "", "v", "", "{\"description\":\"\",\"tracing\":false}");
+    assert_false(vhost_is_traced(t, S("v")));
+    topology_destroy(t);
+}
+
 static void patterns_are_checked_before_a_change_is_proposed(void **state)
 {
     (void)state;
@@ -348,6 +362,7 @@ int main(void)
         cmocka_unit_test(patterns_are_checked_before_a_change_is_proposed),
         cmocka_unit_test(a_cluster_is_called_as_set_or_as_configured),
         cmocka_unit_test(values_have_one_form),
+        cmocka_unit_test(a_vhost_is_traced_if_it_says_so_and_not_if_its_description_does),
         cmocka_unit_test(a_seed_counts_once),
         cmocka_unit_test(a_manifest_brings_all_items_back),
     };
