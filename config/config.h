@@ -139,6 +139,7 @@ struct config {
     int64_t wal_file_size, wal_size, wal_cache_size, checkpoint_log_bytes;
     int64_t heartbeat, frame_max, channel_max, max_message_size, handshake_timeout_ms, publish_timeout_ms;
     int64_t consumer_timeout_ms, consumer_disconnected_timeout_ms;
+    char queue_leader_locator[CONFIG_TEXT_MAX];
     char default_queue_type[CONFIG_TEXT_MAX];
     bool relaxed_redeclare;
     int64_t tcp_backlog, tcp_sndbuf, tcp_recbuf; /* buffers: 0: the kernel's */

@@ -235,6 +235,10 @@ const struct key keys[] = {
      "Milliseconds a consumer may hold a message unacked before it is cancelled; 0: as long as it likes."},
     {"consumer_disconnected_timeout", KEY_INTEGER, AT(consumer_disconnected_timeout_ms), "0", 0, INT64_C(4294967295),
      "Milliseconds out of reach after which a node's consumers give back what they hold; 0: cluster.node_timeout_ms."},
+    {"queue_leader_locator", KEY_TEXT, AT(queue_leader_locator), "balanced", 0, 0,
+     "Where a new queue is led that neither argument nor policy places: client-local: by the node that declares it, if "
+     "it leads a group; else by the group with the fewest queues.",
+     .choices = "balanced|client-local|least-leaders|min-masters|random"},
     {"default_queue_type", KEY_TEXT, AT(default_queue_type), "", 0, 0,
      "The label of queues that name no x-queue-type, in vhosts that name none; the queues are the same.",
      .choices = "classic|quorum", .example = "quorum"},

@@ -13,6 +13,7 @@ static const struct {
     {"definitions.local.path", "load_definitions"},
     {"management.listener.port", "management.tcp.port"},
     {"management.listener.ip", "management.tcp.ip"},
+    {"queue_master_locator", "queue_leader_locator"},
     {"quorum_queue.initial_cluster_size", "cluster.replicas"},
     {"raft.wal_max_size_bytes", "wal.file_size"},
     {"log.syslog.ip", "log.syslog.host"},
@@ -43,8 +44,6 @@ static const struct {
     {"link_max_per_session", "AMQP 1.0 is not spoken"},
     {"message_interceptors.*", "messages are not changed on their way"},
     /* identity */
-    {"queue_leader_locator", "leaders of groups are spread over the nodes by themselves"},
-    {"queue_master_locator", "leaders of groups are spread over the nodes by themselves"},
     {"feature_flags.*", "all that this version has is on"},
     {"deprecated_features.permit.*", "nothing that is deprecated in RabbitMQ is taken away"},
     {"permit_deprecated_features.*", "nothing that is deprecated in RabbitMQ is taken away"},

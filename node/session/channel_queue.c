@@ -97,8 +97,8 @@ static void declare_passive(struct channel *ch, const struct amqp_method *m, str
     if (q) stat(ch, q, name, m->queue_declare.no_wait);
 }
 
-/* Where the leader shall be: an argument's word, or else a policy's, under their new or old names. */
-static bool wants_local_leader(struct topology *t, const struct queue_record *q)
+/* Where the leader shall be: an argument's word, or else a policy's, under their new or old names, or the node's. */
+static bool wants_local_leader(struct topology *t, const struct queue_record *q, bool by_default)
 {
     static const char *const keys[] = {"x-queue-leader-locator", "x-queue-master-locator"};
     struct slice word;
@@ -110,7 +110,7 @@ static bool wants_local_leader(struct topology *t, const struct queue_record *q)
         const char *text = json_string_value(policy_key_value(&policy, keys[i] + 2));
         if (text) return !strcmp(text, "client-local");
     }
-    return false;
+    return by_default;
 }
 
 /* 0: the topology chooses. */
@@ -119,7 +119,8 @@ static uint32_t group_for(struct channel *ch, struct slice name, struct slice ar
     const struct backend *backend = ch->session->backend;
     struct topology *t = backend->topology(backend->self);
     struct queue_record q = {.vhost = buf_slice(&ch->session->vhost), .name = name, .arguments = arguments};
-    return wants_local_leader(t, &q) ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
+    bool local = wants_local_leader(t, &q, ch->session->settings->leaders_local);
+    return local ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
 }
 
 /* In the cluster and in the vhost, as this shard knows them. */

@@ -24,6 +24,7 @@ struct session_settings {
     uint32_t handshake_timeout_ms; /* 10000 */
     uint64_t message_size_max;   /* 134217728 */
     uint64_t node_connection_max, node_channel_max; /* of all clients of this node; 0: no limit */
+    bool leaders_local;          /* a new queue is led by this node if neither argument nor policy says otherwise */
     uint32_t consumer_max;       /* of a channel; 0: SESSION_CONSUMERS_MAX */
     uint32_t initial_frame_max;  /* bytes of a frame before tune-ok; 0: SESSION_INITIAL_FRAME_MAX */
     uint64_t cluster_queue_max, cluster_exchange_max; /* from so many on, none is declared; 0: no limit */

@@ -88,6 +88,7 @@ void settings_fill(struct node_settings *s, const struct config *c)
                     .handshake_timeout_ms = (uint32_t)c->handshake_timeout_ms,
                     .node_connection_max = (uint64_t)c->connection_max,
                     .node_channel_max = (uint64_t)c->channel_max_per_node,
+                    .leaders_local = !strcmp(c->queue_leader_locator, "client-local"),
                     .consumer_max = (uint32_t)c->consumer_max_per_channel,
                     .initial_frame_max = (uint32_t)c->initial_frame_max,
                     .cluster_queue_max = (uint64_t)c->cluster_queue_limit,

@@ -263,6 +263,27 @@ static void a_refresh_without_a_majority_ends_the_connection(void **state)
     harness_close(&h);
 }
 
+static void queues_may_be_led_by_the_clients_node_by_default(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h);
+    h.settings.leaders_local = true;
+    h.led = 3;
+    say_declare(&h, 1, "here", false);
+    assert_int_equal(topology_queue(h.topology, slice_str("/"), slice_str("here"))->group, 3);
+    struct buf arguments = {0};
+    amqp_table_put_string(&arguments, "x-queue-leader-locator", slice_str("balanced")); /* counts more */
+    struct amqp_method m = amqp_method_of(AMQP_QUEUE_DECLARE);
+    m.queue_declare.queue = slice_str("there");
+    m.queue_declare.durable = true;
+    m.queue_declare.arguments = buf_slice(&arguments);
+    say(&h, 1, &m);
+    buf_close(&arguments);
+    assert_int_not_equal(topology_queue(h.topology, slice_str("/"), slice_str("there"))->group, 3);
+    harness_close(&h);
+}
+
 static void a_queue_may_ask_to_be_led_by_the_clients_node(void **state)
 {
     (void)state;
@@ -478,6 +499,7 @@ int main(void)
         cmocka_unit_test(the_default_exchange_is_not_bound),
         cmocka_unit_test(a_topology_that_may_be_behind_is_asked_for_news_first),
         cmocka_unit_test(a_refresh_without_a_majority_ends_the_connection),
+        cmocka_unit_test(queues_may_be_led_by_the_clients_node_by_default),
         cmocka_unit_test(a_queue_may_ask_to_be_led_by_the_clients_node),
         cmocka_unit_test(arguments_without_effect_are_taken),
         cmocka_unit_test(arguments_are_checked),
