@@ -260,9 +260,11 @@ def test_a_machine_is_used_again_after_a_reset():
         kit.check(gone.process.wait_gone(10), "a node that has left starts on its old data")
         kit.check("--reset" in kit.read_log(gone).splitlines()[-1], f"its last words: {gone.process.last_output(3)}")
         start_on(gone, data, "--reset")     # a number that was given back is not taken again
-        kit.wait_for("its old number is refused", lambda: "refused" in kit.read_log(gone).rpartition("is now in")[2])
-        kit.check(not gone.health()[0], "it serves under its old number")
-        kit.kill(gone)
+        try:
+            kit.wait_for("its old number is refused", lambda: "refused" in kit.read_log(gone).rpartition("is now in")[2])
+            kit.check(not gone.health()[0], "it serves under its old number")
+        finally:
+            kit.kill(gone)      # the cluster does not know it any more
 
         again = cluster.add_node()
         start_on(again, data, "--reset")
