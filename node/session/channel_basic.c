@@ -70,7 +70,7 @@ void channel_basic_consume(struct channel *ch, const struct amqp_method *m)
         consume_reply_to(ch, m);
         return;
     }
-    if (!channel_queue_expand_name(ch, &name) || !channel_may(ch, m, AUTH_READ, "queue", name) || !tag_is_free(ch, tag))
+    if (!tag_is_free(ch, tag) || !channel_queue_expand_name(ch, &name) || !channel_may(ch, m, AUTH_READ, "queue", name))
         return;
     const struct queue_record *q = channel_queue_find(ch, m, name);
     if (!q) return;
@@ -101,12 +101,12 @@ static void consume_reply_to(struct channel *ch, const struct amqp_method *m)
     struct session *s = ch->session;
     struct slice tag = consume->consumer_tag;
     if (!tag_is_free(ch, tag)) return;
-    if (!consume->no_ack) {
-        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer cannot acknowledge");
-        return;
-    }
     if (ch->reply_consumer) {
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer already set");
+        return;
+    }
+    if (!consume->no_ack) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer cannot acknowledge");
         return;
     }
     if (!tag.size) tag = session_name_generate(s, "amq.ctag-", tag_space);
