@@ -235,10 +235,11 @@ def plan_placement(call):
              f"Only {names.get(found.get('leader'), 'the leader of the meta group')} knows which replicas have to move."]
     away = {member["id"] for member in found["members"] if not member["running"] or member["state"] != "member"}
     for group in call.api.get("/api/cluster/groups"):
-        wanted = next((number for number in group["placement"] if number not in away), None)
+        order = [group["ordered_leader"]] if group.get("ordered_leader") in group["placement"] else []
+        wanted = next((number for number in order + group["placement"] if number not in away), None)
         if not group["leader"]:
             lines.append(f"Group {group['group']} has no leader.")
-        elif wanted is not None and group["placement"] and group["leader"] != group["placement"][0] == wanted:
+        elif wanted is not None and group["placement"] and group["leader"] != (order + group["placement"])[0] == wanted:
             lines.append(f"Group {group['group']}: {names.get(wanted)} will lead it again, now "
                          f"{names.get(group['leader'])} does.")
     return Message("\n".join(lines), "message")

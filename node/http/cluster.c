@@ -71,9 +71,9 @@ static json_t *group_json(struct broker *b, uint32_t g)
     uint32_t wanted = g ? broker_wanted_replicas(b, g) : 0;
     json_t *nodes = json_array();
     for (uint32_t i = 0; i < p->count; i++) json_array_append_new(nodes, json_integer(p->nodes[i]));
-    return json_pack("{s:i, s:i, s:o, s:o, s:b, s:i, s:o, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
+    return json_pack("{s:i, s:i, s:o, s:o, s:b, s:i, s:i, s:o, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
                      "placement", nodes, "wanted", wanted ? json_integer(wanted) : json_null(), "spare",
-                     topology_class(broker_topology(b), g) != NULL, "ordered", (int)order->count, "with",
+                     topology_class(broker_topology(b), g) != NULL, "ordered", (int)order->count, "ordered_leader", (int)order->leader, "with",
                      node_numbers(order->with), "without", node_numbers(order->without));
 }
 
