@@ -1,8 +1,26 @@
 #include "router/json.h"
 
+bool json_nests_too_deep(struct slice text)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        if (quoted && c == '\\') i++;
+        else if (c == '"') quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{') && ++depth > JSON_NESTING_MAX) return true;
+        else if (!quoted && (c == ']' || c == '}') && depth) depth--;
+    }
+    return false;
+}
+
 json_t *json_of(struct slice text, struct err *err)
 {
     json_error_t why;
+    if (json_nests_too_deep(text)) {
+        err_set(err, ERR_FORMAT, "nested deeper than %d levels", JSON_NESTING_MAX);
+        return NULL;
+    }
     json_t *value =
         json_loadb(text.size ? (const char *)text.data : "", text.size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
     if (!value) err_set(err, ERR_FORMAT, "%s near byte %d", why.text, why.position);

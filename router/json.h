@@ -7,7 +7,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* NULL: no JSON, or a key stands twice in an object; `err` (may be NULL) says where. The caller drops the reference. */
+enum {
+    JSON_NESTING_MAX = 128 /* levels of arrays and objects: whoever walks through them recurses on a small stack */
+};
+
+/* To be asked before bytes of strangers are parsed; the parser itself recurses. */
+bool json_nests_too_deep(struct slice text);
+/* NULL: no JSON, nested too deep, or a key stands twice in an object; `err` (may be NULL) says where. The caller drops
+ * the reference. */
 json_t *json_of(struct slice text, struct err *err);
 /* The member's text; data NULL when there is none or it is no string. Borrowed from the object. */
 struct slice json_text(const json_t *object, const char *key);

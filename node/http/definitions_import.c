@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "node/http/definitions.h"
 #include "node/http/lanes.h"
+#include "router/json.h"
 
 enum { REPORTED_MAX = 10000 /* refusals that are told one by one */ };
 
@@ -272,7 +273,8 @@ size_t definitions_import(struct request *r, const json_t *file, struct slice vh
 static json_t *file_of_form(const struct request *r)
 {
     const uint8_t *from = memchr(r->bytes.data, '{', r->bytes.size), *to = memrchr(r->bytes.data, '}', r->bytes.size);
-    return from && to && to > from ? json_loadb((const char *)from, (size_t)(to - from) + 1, 0, NULL) : NULL;
+    struct slice json = from && to && to > from ? slice_of(from, (size_t)(to - from) + 1) : (struct slice){0};
+    return json_nests_too_deep(json) ? NULL : json_loadb(json.data ? (const char *)json.data : "", json.size, 0, NULL);
 }
 
 void api_definitions_post(struct request *r, struct answer *a)

@@ -16,6 +16,7 @@
 #include "node/http/metrics.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
+#include "router/json.h"
 
 /* Values come escaped, as paths do (keep_escapes()): each is decoded once and kept with the request. */
 const char *request_query(struct request *r, const char *name)
@@ -87,7 +88,8 @@ static uint64_t body_max(const struct http *h)
 static void parse_body(struct request *r)
 {
     if (!r->bytes.size) r->body = json_object();
-    else r->body = json_loadb((const char *)r->bytes.data, r->bytes.size, 0, NULL);
+    else if (!json_nests_too_deep(buf_slice(&r->bytes)))
+        r->body = json_loadb((const char *)r->bytes.data, r->bytes.size, 0, NULL);
 }
 
 static enum MHD_Result answer_request(struct request *r, const char *method, const char *path)

@@ -8,6 +8,7 @@
 #include "node/amqp/table.h"
 #include "node/http/base64.h"
 #include "node/http/http_internal.h"
+#include "router/json.h"
 
 static json_t *parse(const char *text)
 {
@@ -96,6 +97,22 @@ static void base64_goes_both_ways(void **state)
     }
 }
 
+/* The parser and whoever walks through what it made recurse, on a thread with a small stack. */
+static void what_nests_too_deep_is_seen_before_it_is_parsed(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    for (int i = 0; i < JSON_NESTING_MAX; i++) buf_put_u8(&text, i % 2 ? '[' : '{');
+    assert_false(json_nests_too_deep(buf_slice(&text)));
+    buf_put_u8(&text, '[');
+    assert_true(json_nests_too_deep(buf_slice(&text)));
+    buf_close(&text);
+    for (int i = 0; i < 2 * JSON_NESTING_MAX; i++)
+        buf_put(&text, "[\"[\\\"[\"]", 9); /* side by side, and within texts */
+    assert_false(json_nests_too_deep(buf_slice(&text)));
+    buf_close(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +120,7 @@ int main(void)
         cmocka_unit_test(what_is_no_table_is_refused),
         cmocka_unit_test(bytes_that_are_no_text_are_replaced),
         cmocka_unit_test(base64_goes_both_ways),
+        cmocka_unit_test(what_nests_too_deep_is_seen_before_it_is_parsed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
