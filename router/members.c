@@ -52,6 +52,22 @@ bool topology_members_seeded(const struct topology *t)
     return t->members->seeded;
 }
 
+uint16_t topology_level(const struct topology *t)
+{
+    return t->members->level;
+}
+
+uint16_t topology_level_of_members(const struct topology *t)
+{
+    uint16_t lowest = UINT16_MAX;
+    for (unsigned node = 1; node < MEMBERS_MAX; node++) {
+        const struct member *m = &t->members->of[node];
+        bool there = m->state != MEMBER_UNKNOWN && m->state != MEMBER_GONE;
+        if (there && m->level < lowest) lowest = m->level;
+    }
+    return lowest == UINT16_MAX ? 0 : lowest;
+}
+
 bool member_counts(const struct member *m)
 {
     return m->state == MEMBER_IN || m->state == MEMBER_DRAINING;
@@ -79,6 +95,11 @@ struct topology_command member_state_command(uint8_t node, enum member_state sta
 struct topology_command members_seeded_command(uint32_t replicas)
 {
     return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_SEEDED, .group = replicas};
+}
+
+struct topology_command members_level_command(uint16_t level)
+{
+    return (struct topology_command){.type = TOPOLOGY_MEMBERS, .epoch = ACTION_LEVEL, .group = level};
 }
 
 /* --- carrying them out --- */
@@ -121,8 +142,12 @@ static void tell(struct topology *t, const struct topology_command *c, bool chan
                c->node);
     } else if (m->state == MEMBER_UNKNOWN && member_count(t) >= PLACED_MAX) {
         refuse(r, 406, "PRECONDITION_FAILED - the cluster has %d members, and cannot have more", PLACED_MAX);
+    } else if (c->group && c->group < t->members->level) {
+        refuse(r, 406, "PRECONDITION_FAILED - the cluster works at level %u, and the program of node %u knows %u",
+               t->members->level, c->node, c->group);
     } else if (change) {
         if (m->state == MEMBER_UNKNOWN) m->state = MEMBER_IN;
+        if (c->group) m->level = c->group < UINT16_MAX ? (uint16_t)c->group : UINT16_MAX - 1;
         if (knows) memcpy(m->data_id, c->arguments.data, sizeof m->data_id);
         if (c->name.size) keep_text(m->name, sizeof m->name, c->name);
         if (c->source.size) keep_text(m->address, sizeof m->address, c->source);
@@ -162,6 +187,13 @@ static void set_state(struct topology *t, const struct topology_command *c, bool
     else if (change) m->state = (uint8_t)c->group;
 }
 
+static void raise_level(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
+{
+    if (c->group < t->members->level || c->group > topology_level_of_members(t))
+        refuse(r, 406, "PRECONDITION_FAILED - not every member knows level %u, or the cluster is beyond it", c->group);
+    else if (change) t->members->level = (uint16_t)c->group;
+}
+
 void members_change(struct topology *t, const struct topology_command *c, bool change, struct topology_result *r)
 {
     bool of_node = c->epoch == ACTION_TELL || c->epoch == ACTION_STATE;
@@ -181,6 +213,9 @@ void members_change(struct topology *t, const struct topology_command *c, bool c
         t->members->seeded = true;
         t->members->replicas = c->group < PLACED_MAX ? (uint8_t)c->group : PLACED_MAX;
         return;
+    case ACTION_LEVEL:
+        raise_level(t, c, change, r);
+        return;
     default:
         if (placed_change(t, c, change, r)) return;
         refuse(r, 540, "NOT_IMPLEMENTED - unknown change of the members");
@@ -194,6 +229,7 @@ void members_encode(const struct topology *t, struct buf *b)
     uint64_t count = 0;
     buf_put_u8(b, t->members->seeded);
     buf_put_u8(b, t->members->replicas);
+    buf_put_le16(b, t->members->level);
     for (unsigned node = 1; node < MEMBERS_MAX; node++) count += t->members->of[node].state != MEMBER_UNKNOWN;
     buf_put_varint(b, count);
     for (unsigned node = 1; node < MEMBERS_MAX; node++) {
@@ -201,6 +237,7 @@ void members_encode(const struct topology *t, struct buf *b)
         if (m->state == MEMBER_UNKNOWN) continue;
         buf_put_u8(b, (uint8_t)node);
         buf_put_u8(b, m->state);
+        buf_put_le16(b, m->level);
         buf_put(b, m->data_id, sizeof m->data_id);
         buf_put_counted(b, slice_str(m->name));
         buf_put_counted(b, slice_str(m->address));
@@ -213,6 +250,7 @@ void members_encode(const struct topology *t, struct buf *b)
 static bool restore_member(struct topology *t, struct reader *r)
 {
     uint8_t node = reader_u8(r), state = reader_u8(r);
+    uint16_t level = reader_le16(r);
     struct slice data_id = reader_bytes(r, MEMBER_DATA_ID_SIZE);
     struct slice name = reader_counted(r), address = reader_counted(r), zone = reader_counted(r);
     struct slice tags = reader_counted(r);
@@ -222,6 +260,7 @@ static bool restore_member(struct topology *t, struct reader *r)
     struct member *m = &t->members->of[node];
     if (m->state != MEMBER_UNKNOWN) return false;
     m->state = state;
+    m->level = level;
     memcpy(m->data_id, data_id.data, sizeof m->data_id);
     keep_text(m->name, sizeof m->name, name);
     keep_text(m->address, sizeof m->address, address);
@@ -233,10 +272,12 @@ static bool restore_member(struct topology *t, struct reader *r)
 bool members_restore(struct topology *t, struct reader *r)
 {
     uint8_t seeded = reader_u8(r), replicas = reader_u8(r);
+    uint16_t level = reader_le16(r);
     uint64_t count = reader_varint(r);
     if (r->failed || seeded > 1 || replicas > PLACED_MAX || count >= MEMBERS_MAX) return false;
     t->members->seeded = seeded;
     t->members->replicas = replicas;
+    t->members->level = level;
     for (; count; count--)
         if (!restore_member(t, r)) return false;
     return placed_restore(t, r);

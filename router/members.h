@@ -18,10 +18,15 @@ enum {
     MEMBER_DATA_ID_SIZE = 16,
     PLACED_MAX = 9
 };
+/* What a program knows: a release whose commands or frames an older one would not understand raises LEVEL_NOW. The
+ * cluster works at the lowest level of its members and never goes back; what is newer is proposed only at
+ * topology_level() (decision 0011). */
+enum { LEVEL_NOW = 1 };
 enum member_state { MEMBER_UNKNOWN, MEMBER_IN, MEMBER_DRAINING, MEMBER_LEAVING, MEMBER_GONE };
 
 struct member {
     uint8_t state;
+    uint16_t level;                       /* of its program; 0: not told yet */
     uint8_t data_id[MEMBER_DATA_ID_SIZE]; /* of its disk; zero: not told yet */
     char name[TOPOLOGY_NAME_MAX + 1], address[TOPOLOGY_NAME_MAX + 1], zone[MEMBER_ZONE_MAX + 1];
     char tags[MEMBER_TAGS_MAX + 1]; /* node_tags.*: NAME=VALUE, a line each */
@@ -57,14 +62,18 @@ uint8_t topology_member_by_name(const struct topology *t, struct slice name); /*
 struct slice member_tag(const struct member *m, const char *tag);             /* data NULL: it has none of that name */
 uint32_t topology_usual_replicas(const struct topology *t); /* cluster.replicas when the cluster was made; 0: unknown */
 bool topology_members_seeded(const struct topology *t);     /* what the configuration says of members counts no more */
-bool member_counts(const struct member *m);                 /* IN or DRAINING: replicas belong there */
+uint16_t topology_level(const struct topology *t); /* that the cluster works at; 0: a new one, before all have told */
+uint16_t topology_level_of_members(const struct topology *t); /* the lowest; 0: somebody has not told */
+bool member_counts(const struct member *m);                   /* IN or DRAINING: replicas belong there */
 
-/* Adds a member (state IN), or tells its name, address, zone and tags (set .kind) anew; refused when its number belongs
- * to another disk or was given up. An empty data id: it has not told yet. */
+/* Adds a member (state IN), or tells its name, address, zone, tags (set .kind) and level (set .group) anew; refused
+ * when its number belongs to another disk or was given up, or when its program knows less than the cluster works with.
+ * An empty data id, level 0: it has not told yet. */
 struct topology_command member_tell_command(uint8_t node, struct slice name, struct slice address, struct slice zone,
                                             struct slice data_id);
 struct topology_command member_state_command(uint8_t node, enum member_state state);
 struct topology_command members_seeded_command(uint32_t replicas);
+struct topology_command members_level_command(uint16_t level); /* refused unless every member knows it */
 /* `placed` is borrowed. The first one of a spare group is its birth. */
 struct topology_command members_place_command(uint32_t group, const struct placed *placed);
 /* An operator's orders: a copy on that node, none there; so many (0: as usual, orders about nodes are forgotten too).

@@ -14,7 +14,8 @@ enum members_action {
     ACTION_ADD_REPLICA,
     ACTION_REMOVE_REPLICA,
     ACTION_COUNT_REPLICAS,
-    ACTION_LEAD
+    ACTION_LEAD,
+    ACTION_LEVEL
 };
 
 struct placed_group {
@@ -28,6 +29,7 @@ struct placed_group {
 struct members {
     bool seeded;
     uint8_t replicas;
+    uint16_t level;
     struct member of[MEMBERS_MAX];
     struct placed_group *groups; /* the meta group and the spare groups included */
 };

@@ -1,8 +1,9 @@
 /* The whole topology as bytes, in the order things were made; digest and check. docs/formats/topology.md */
 #include "base/hash.h"
 #include "router/exchange_type.h"
+#include "router/members.h"
 
-enum { VERSION = 5 };
+enum { VERSION = 6 };
 enum { FLAG_DURABLE = 1, FLAG_EXCLUSIVE = 2, FLAG_AUTO_DELETE = 4, FLAG_INTERNAL = 8, FLAG_TO_EXCHANGE = 32 };
 enum {
     EXCHANGE_FLAGS = FLAG_DURABLE | FLAG_AUTO_DELETE | FLAG_INTERNAL,
@@ -107,7 +108,8 @@ static bool restore_queue(struct topology *t, struct reader *r, uint64_t last_qu
     q.arguments = reader_counted(r);
     uint64_t era = q.durable ? 0 : reader_varint(r);
     if (r->failed || !v || map_str_get(&v->queues, q.name)) return false;
-    if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count + t->spare_count) return false;
+    if (q.id <= t->last_queue_id || q.id > last_queue_id || !q.group || q.group > t->group_count + t->spare_count)
+        return false;
     queue_create(t, v, &q)->era = era;
     return true;
 }
@@ -165,6 +167,13 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
     struct topology *fresh = topology_create_with_spare(t->group_count, t->spare_count);
     topology_clear(fresh);
     bool ok = restore_all(fresh, &r);
+    if (ok && topology_level(fresh) > LEVEL_NOW) {
+        uint16_t level = topology_level(fresh);
+        topology_destroy(fresh);
+        return (int)err_set(err, ERR_VERSION,
+                            "topology: the cluster works at level %u and this program knows %d: install a newer one",
+                            level, LEVEL_NOW);
+    }
     if (ok) {
         struct topology old = *t;
         *t = *fresh;

@@ -47,6 +47,7 @@ struct membership_params {
     const char *tags;                     /* node_tags.*: NAME=VALUE, a line each */
     const char *placement_tag;            /* of the tag that replicas are spread by; empty: by zone */
     const uint8_t *data_id;               /* MEMBER_DATA_ID_SIZE */
+    uint16_t level;                       /* of this program: LEVEL_NOW */
     const struct placement *founding;     /* of the configuration; node_count 0: this node joins */
     const char *const *addresses;         /* of the founders, by node id */
 };

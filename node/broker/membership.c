@@ -30,7 +30,7 @@ struct report {
 
 struct membership {
     const struct membership_params *params;
-    uint64_t next_ms, seed_ms, tell_ms, plan_ms;
+    uint64_t next_ms, seed_ms, tell_ms, plan_ms, level_ms;
     struct report *reports; /* by group; shard 0 */
     struct wanted *wanted;
     bool settled;           /* nothing moves, and the plan wants nothing else */
@@ -238,12 +238,24 @@ static void let_go(struct broker *b)
     }
 }
 
+/* Every member's program knows it: from now on what came with that level may be proposed. */
+static void raise_level(struct broker *b)
+{
+    struct membership *m = b->membership;
+    uint16_t level = topology_level_of_members(b->params.topology);
+    if (level <= topology_level(b->params.topology) || b->now_ms < m->level_ms) return;
+    m->level_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
+    struct topology_command c = members_level_command(level);
+    question_housekeeping(b, &c);
+}
+
 static void control(struct broker *b)
 {
     struct topology *t = b->params.topology;
     struct membership *m = b->membership;
     if (b->now_ms >= m->seed_ms && founding_write_down(b, m->params)) m->seed_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
     if (!topology_members_seeded(t)) return;
+    raise_level(b);
     m->moves_open = m->moves_running = 0;
     step(b, 0);
     for (uint32_t g = 1; g < b->params.group_count; g++) {
@@ -266,13 +278,14 @@ static void tell_self(struct broker *b)
     const struct member *known = topology_member(b->params.topology, b->params.node);
     bool same = !strcmp(known->name, p->name) && (!*p->address || !strcmp(known->address, p->address)) &&
                 !strcmp(known->zone, p->zone) && !strcmp(known->tags, p->tags) &&
-                !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
+                known->level == p->level && !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
     if (same || known->state == MEMBER_UNKNOWN || known->state == MEMBER_GONE || b->now_ms < m->tell_ms) return;
     m->tell_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
     struct topology_command c =
         member_tell_command(b->params.node, slice_str(p->name), slice_str(p->address), slice_str(p->zone),
                             slice_of(p->data_id, MEMBER_DATA_ID_SIZE));
     c.kind = slice_str(p->tags);
+    c.group = p->level;
     question_housekeeping(b, &c);
 }
 

@@ -25,9 +25,9 @@ static json_t *member_json(struct shard *s, uint8_t node)
         replicas += p->count && memchr(p->nodes, node, p->count);
         first += p->count && p->nodes[0] == node;
     }
-    return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:b, s:i, s:i}", "id", node, "name",
+    return json_pack("{s:i, s:o, s:s, s:s, s:s, s:i, s:s, s:b, s:i, s:i}", "id", node, "name",
                      json_slice(slice_str(*m->name ? m->name : shard_node_name(s, node))), "address", m->address,
-                     "zone", m->zone, "tags", m->tags, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
+                     "zone", m->zone, "tags", m->tags, "level", m->level, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
                      replicas, "preferred_leader_of", first);
 }
 
@@ -40,6 +40,7 @@ static void look_at_members(struct shard *s, void *arg)
         if (state != MEMBER_UNKNOWN && state != MEMBER_GONE) json_array_append_new(members, member_json(s, node));
     }
     json_put(o, "members", members);
+    json_put(o, "level", json_integer(topology_level(broker_topology(b))));
     json_put(o, "leader", json_integer(broker_leader(b, 0)));
     bool knows = broker_leader(b, 0) == shard_settings(s)->node;
     json_put(o, "settled", knows ? json_boolean(broker_settled(b)) : json_null());

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "router/members.h"
 
 /* --- rings --- */
 
@@ -304,6 +305,7 @@ int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err)
         .node_name = settings->name,
         .listen_address = settings->cluster_listen,
         .data_id = settings->data_id,
+        .level = LEVEL_NOW,
         .joins = settings->join[0] != NULL,
         .secret = settings->secret,
         .secret_size = settings->secret_size,

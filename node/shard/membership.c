@@ -33,6 +33,7 @@ static void take_in(struct shard *s, uint8_t node)
     struct topology_command c =
         member_tell_command(node, slice_str(shard_node_name(s, node)), slice_str(link_peer_address(s->links, node)),
                             (struct slice){0}, slice_of(data_id, MEMBER_DATA_ID_SIZE));
+    c.group = link_peer_level(s->links, node);
     logger_printf(s->settings->logger, LOG_INFO, s->id, "member asks_to_join node=%u address=%s", node,
                   link_peer_address(s->links, node));
     broker_change(s->broker, &c, NULL, NULL);
@@ -50,6 +51,7 @@ void membership_second(struct shard *s)
     if (s->id == 0 && member_of(s, s->settings->node)->state == MEMBER_GONE) node_removed(s);
     if (!s->links || s->links_closed) return;
     link_set_open(s->links, !knows_members(s));
+    link_demand_level(s->links, topology_level(s->topology));
     for (uint8_t node = 1; node < MEMBERS_MAX; node++) {
         if (node == s->settings->node) continue;
         if (s->id == 0 && knows_members(s)) take_in(s, node);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "router/members.h"
+
 static void on_log_failed(void *arg, const struct err *err)
 {
     struct shard *s = arg;
@@ -47,7 +49,8 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
 {
     const struct placement *placement = &s->settings->placement;
     s->groups = mem_zalloc(placement->group_count * sizeof *s->groups);
-    s->topology = topology_create_with_spare(placement->group_count - 1 - placement->spare_count, placement->spare_count);
+    s->topology =
+        topology_create_with_spare(placement->group_count - 1 - placement->spare_count, placement->spare_count);
     struct broker_params params = {
         .node = s->settings->node,
         .epoch = epoch,
@@ -71,6 +74,7 @@ int recover_groups(struct shard *s, uint32_t epoch, struct err *err)
                                                .tags = s->settings->tags,
                                                .placement_tag = s->settings->placement_tag,
                                                .data_id = s->settings->data_id,
+                                               .level = LEVEL_NOW,
                                                .founding = placement,
                                                .addresses = s->settings->peers};
     params.membership = &s->membership;

@@ -14,6 +14,7 @@ static void make_hello(struct links *l, struct buf *out)
         .shard_count = l->params.shard_count,
         .epoch = l->params.epoch,
         .group_count = l->params.group_count,
+        .level = l->params.level,
         .tls = l->params.tls_dialler != NULL,
         .joins = l->params.joins,
         .name = slice_str(l->node_name),
@@ -64,6 +65,10 @@ static bool find_fault(struct links *l, const struct link_peer *p, const struct 
     else if (h->shard_count != l->params.shard_count)
         snprintf(words, ERR_TEXT_SIZE, "shards differs: node %u has %u, node %u has %u", l->params.node,
                  l->params.shard_count, h->node, h->shard_count);
+    else if (h->level < l->level)
+        snprintf(words, ERR_TEXT_SIZE,
+                 "the cluster works at level %u, and the program of node %u knows %u: install a newer one there",
+                 l->level, h->node, h->level);
     else if (h->tls != (l->params.tls_dialler != NULL))
         snprintf(words, ERR_TEXT_SIZE, "cluster.ssl differs: node %u has it, node %u has not",
                  h->tls ? h->node : l->params.node, h->tls ? l->params.node : h->node);

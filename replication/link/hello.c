@@ -23,6 +23,7 @@ void link_hello_encode(struct buf *out, const struct link_hello *h)
     buf_put_le16(out, h->shard_count);
     buf_put_le32(out, h->epoch);
     buf_put_le32(out, h->group_count);
+    buf_put_le16(out, h->level);
     buf_put(out, h->nonce, sizeof h->nonce);
     buf_put(out, h->data_id, sizeof h->data_id);
     buf_put_counted(out, h->name);
@@ -43,6 +44,7 @@ int link_hello_decode(struct slice payload, struct link_hello *h)
     h->shard_count = reader_le16(&r);
     h->epoch = reader_le32(&r);
     h->group_count = reader_le32(&r);
+    h->level = reader_le16(&r);
     struct slice nonce = reader_bytes(&r, LINK_NONCE_SIZE), data_id = reader_bytes(&r, LINK_DATA_ID_SIZE);
     h->name = reader_counted(&r);
     h->address = reader_counted(&r);

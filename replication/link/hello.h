@@ -31,6 +31,7 @@ struct link_hello {
     uint16_t shard, shard_count;
     uint32_t epoch, group_count;
     uint8_t nonce[LINK_NONCE_SIZE];
+    uint16_t level; /* what the sender's program knows (router/members.h) */
     struct slice name, address;
     bool joins;                         /* the sender has no cluster yet and asks to become a member */
     uint8_t data_id[LINK_DATA_ID_SIZE]; /* of its disk */

@@ -65,6 +65,16 @@ void link_set_open(struct links *l, bool open)
     l->open = open;
 }
 
+void link_demand_level(struct links *l, uint16_t level)
+{
+    l->level = level;
+}
+
+uint16_t link_peer_level(const struct links *l, uint8_t node)
+{
+    return link_has_peer(l, node) ? l->peers[node]->level : 0;
+}
+
 bool link_has_peer(const struct links *l, uint8_t node)
 {
     return node && node < LINK_NODES_MAX && l->peers[node] && !l->peers[node]->removed;

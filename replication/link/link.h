@@ -32,6 +32,7 @@ struct link_params {
     const char *listen_address; /* host:port told to peers ("call me here"); the port for shard s is the same: the
                                    handshake names the shard */
     const uint8_t *data_id;     /* of this node's disk, 16 bytes; NULL: none is told */
+    uint16_t level;             /* what this program knows, told to peers */
     bool joins;                 /* this node asks to become a member */
     const uint8_t *secret;      /* may be empty when there are no peers */
     size_t secret_size;
@@ -64,9 +65,12 @@ void link_remove_peer(struct links *links, uint8_t node, const char *why);
 /* Open: nodes that are no peers yet are taken in when they prove the secret; while this node knows no members. Closed:
  * only those that ask to join. */
 void link_set_open(struct links *links, bool open);
+/* From now on a peer whose program knows less than `level` is refused in words. 0, at first: nobody is. */
+void link_demand_level(struct links *links, uint16_t level);
 bool link_has_peer(const struct links *links, uint8_t node);
 const char *link_peer_address(const struct links *links, uint8_t node);    /* "": not known */
 const uint8_t *link_peer_data_id(const struct links *links, uint8_t node); /* of the last hello; NULL: never seen */
+uint16_t link_peer_level(const struct links *links, uint8_t node);         /* of the last hello; 0: never seen */
 /* A connection that a listener accepted and whose hello (already read and checked for form) names this shard: takes
  * over the file descriptor. The listener, link_listen(), may run on any one shard of the node. */
 void link_accept(struct links *links, int fd, struct slice hello);

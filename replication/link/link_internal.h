@@ -110,13 +110,15 @@ struct link_peer {
     socklen_t resolved_size;
     uint64_t probe_until_ms;
     uint32_t backoff_ms;
+    uint16_t level;            /* of its program */
     char noted[ERR_TEXT_SIZE]; /* the last words about it */
     unsigned noted_ticks;
 };
 
 struct links {
     struct link_params params;
-    bool open; /* see link_set_open() */
+    bool open;      /* see link_set_open() */
+    uint16_t level; /* see link_demand_level() */
     uint8_t data_id[LINK_DATA_ID_SIZE];
     char *node_name, *listen_address;
     struct buf secret;

@@ -219,6 +219,7 @@ void link_peer_up(struct link_conn *c)
     p->backoff_ms = LINK_DIAL_MIN_MS;
     p->epoch = c->epoch;
     p->noted[0] = 0;
+    p->level = h.level;
     if (!p->expects) memcpy(p->data_id, h.data_id, sizeof p->data_id);
     memcpy(p->name, h.name.data, h.name.size);
     p->name[h.name.size] = 0;

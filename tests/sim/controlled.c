@@ -25,6 +25,7 @@ void controlled_params(struct sim_node *n, struct broker_params *params)
                                                .tags = "",
                                                .placement_tag = "",
                                                .data_id = n->data_id,
+                                               .level = LEVEL_NOW,
                                                .founding = &n->w->placement,
                                                .addresses = nowhere};
     params->membership = &n->membership;

@@ -72,6 +72,14 @@ def leave(cluster, number):
     cluster.wait_settled(60)
 
 
+def check_level(cluster):
+    """Newcomers tell what their program knows, too, and the cluster works at the level of all."""
+    def levels():
+        seen = cluster.helper(0).get_json("/api/cluster/members")
+        return seen["level"] > 0 and {member["level"] for member in seen["members"]} == {seen["level"]}
+    kit.wait_for("one level of all members and of the cluster", levels, 20)
+
+
 def placements(cluster, but=0):
     return cluster.helper(but).get_json("/api/cluster/groups")
 
@@ -87,6 +95,7 @@ def test_three_become_five_and_three_again():
         cluster.wait_settled(90)
         held = {number for group in placements(cluster) for number in group["placement"]}
         kit.check(held == {1, 2, 3, 4, 5}, f"replicas are on {held}")
+        check_level(cluster)
         leave(cluster, 1)
         leave(cluster, 2)
         for group in placements(cluster):

@@ -84,6 +84,63 @@ static void a_member_that_went_never_comes_back(void **state)
     topology_destroy(t);
 }
 
+static uint16_t tell_level(struct topology *t, uint8_t node, uint16_t level)
+{
+    struct topology_command c =
+        member_tell_command(node, slice_str("warren@x"), slice_str(""), slice_str(""), (struct slice){0});
+    c.group = level;
+    return apply(t, c);
+}
+
+static void the_level_is_what_all_members_know(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(GROUPS);
+    assert_int_equal(topology_level_of_members(t), 0);
+    assert_int_equal(tell_level(t, 1, 2), 0);
+    assert_int_equal(tell(t, 2, NULL), 0); /* has not told */
+    assert_int_equal(topology_level_of_members(t), 0);
+    assert_int_equal(apply(t, members_level_command(1)), 406);
+    assert_int_equal(tell_level(t, 2, 1), 0);
+    assert_int_equal(apply(t, members_level_command(2)), 406);
+    assert_int_equal(apply(t, members_level_command(1)), 0);
+    assert_int_equal(topology_level(t), 1);
+    assert_int_equal(tell_level(t, 2, 2), 0); /* upgraded */
+    assert_int_equal(tell_level(t, 2, 1), 0); /* and back again: nothing newer was used yet */
+    assert_int_equal(tell_level(t, 2, 2), 0);
+    assert_int_equal(apply(t, members_level_command(2)), 0);
+    assert_int_equal(tell_level(t, 2, 1), 406); /* too late */
+    assert_int_equal(tell_level(t, 3, 1), 406); /* no member, and none with that program */
+    assert_int_equal(topology_member(t, 3)->state, MEMBER_UNKNOWN);
+    assert_int_equal(tell_level(t, 3, 3), 0);
+    assert_int_equal(apply(t, members_level_command(1)), 406);
+    assert_int_equal(topology_level(t), 2);
+    topology_destroy(t);
+}
+
+/* A program that was put back finds data of a level that it does not know. */
+static void a_newer_level_is_not_restored(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(GROUPS), *copy = topology_create(GROUPS);
+    struct buf b = {0};
+    struct err err;
+    tell_level(t, 1, LEVEL_NOW + 1);
+    assert_int_equal(apply(t, members_level_command(LEVEL_NOW)), 0);
+    topology_encode(t, &b);
+    assert_int_equal(topology_restore(copy, buf_slice(&b), &err), 0);
+    assert_int_equal(topology_level(copy), LEVEL_NOW);
+    assert_int_equal(topology_member(copy, 1)->level, LEVEL_NOW + 1);
+    assert_int_equal(apply(t, members_level_command(LEVEL_NOW + 1)), 0);
+    buf_clear(&b);
+    topology_encode(t, &b);
+    assert_int_equal(topology_restore(copy, buf_slice(&b), &err), ERR_VERSION);
+    assert_non_null(strstr(err.text, "install a newer one"));
+    buf_close(&b);
+    topology_destroy(copy);
+    topology_destroy(t);
+}
+
 static void all_of_it_is_restored(void **state)
 {
     (void)state;
@@ -115,10 +172,9 @@ static void all_of_it_is_restored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_number_belongs_to_one_disk),
-        cmocka_unit_test(there_are_nine_at_most),
-        cmocka_unit_test(a_member_that_went_never_comes_back),
-        cmocka_unit_test(all_of_it_is_restored),
+        cmocka_unit_test(a_number_belongs_to_one_disk),        cmocka_unit_test(there_are_nine_at_most),
+        cmocka_unit_test(a_member_that_went_never_comes_back), cmocka_unit_test(the_level_is_what_all_members_know),
+        cmocka_unit_test(a_newer_level_is_not_restored),       cmocka_unit_test(all_of_it_is_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

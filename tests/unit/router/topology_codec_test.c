@@ -177,7 +177,7 @@ static void flipped_bits_are_refused_or_make_a_whole_topology(void **state)
 static void put_head(struct buf *b, uint64_t last_queue_id)
 {
     buf_clear(b);
-    buf_put_u8(b, 5);
+    buf_put_u8(b, 6);
     buf_put_le64(b, 5);
     buf_put_le64(b, last_queue_id);
     buf_put_varint(b, 1);
@@ -191,8 +191,9 @@ static void put_tail(struct buf *b)
     static const uint8_t registry[] = {0, 1, 0, 1, '/', 0, 2, '{', '}', 0, 0, 0, 0, 0, 0, 0, 0, 0};
     buf_put_varint(b, 0);
     buf_put(b, registry, sizeof registry);
-    buf_put_u8(b, 0); /* members: not seeded, no usual number of replicas, none, nothing placed, no orders */
+    buf_put_u8(b, 0); /* members: not seeded, no usual number of replicas, no level, none, nothing placed, no orders */
     buf_put_u8(b, 0);
+    buf_put_le16(b, 0);
     buf_put_varint(b, 0);
     for (unsigned group = 0; group <= HARNESS_GROUPS; group++) {
         buf_put_counted(b, S(""));

@@ -219,6 +219,35 @@ static void another_version_is_told_ours(void **state)
     bench_close(b);
 }
 
+static void a_program_that_knows_too_little_is_refused(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    struct bench_node *one = node_open(b, 1, (struct bench_setting){0});
+    struct buf hello = {0}, in = {0};
+    uint8_t type, kind;
+    char words[LINK_REFUSAL_MAX + 1];
+    link_add_peer(one->links, 2, "127.0.0.1:1");
+    int fd = plain_link(one, 2, 1); /* nothing is demanded yet */
+    WAIT_FOR(b, one->ups == 1);
+    assert_int_equal(link_peer_level(one->links, 2), 0);
+    link_demand_level(one->links, 3);
+    int again = plain_dial(one->address);
+    plain_hello(&hello, 2, 2);
+    plain_send(again, LINK_HELLO, buf_slice(&hello));
+    struct slice refusal = plain_receive(b, again, &type, &in);
+    assert_int_equal(type, LINK_REFUSE);
+    assert_true(link_refusal_decode(refusal, &kind, words));
+    assert_int_equal(kind, LINK_REFUSED_WRONG);
+    assert_non_null(strstr(words, "level 3"));
+    assert_non_null(strstr(words, "node 2 knows 0"));
+    buf_close(&hello);
+    buf_close(&in);
+    close(again);
+    close(fd);
+    bench_close(b);
+}
+
 static void a_hello_that_does_not_come_is_given_up(void **state)
 {
     (void)state;
@@ -329,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_link_that_the_lower_node_dialled_is_not_given_up_for_one_of_the_higher),
         cmocka_unit_test(garbage_at_the_listener_is_noted_in_one_line_and_closed),
         cmocka_unit_test(another_version_is_told_ours),
+        cmocka_unit_test(a_program_that_knows_too_little_is_refused),
         cmocka_unit_test(a_hello_that_does_not_come_is_given_up),
         cmocka_unit_test(damaged_and_huge_frames_cut_the_link_with_a_clear_note),
         cmocka_unit_test(a_frame_of_use_before_the_proof_is_not_taken),
