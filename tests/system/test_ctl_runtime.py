@@ -219,6 +219,7 @@ def test_reset_of_a_node_that_is_alone():
             kit.publish(connection, "old", kit.numbered(5))
         check("Stop it with 'rabbitmqctl stop_app'" in tools.ctl("reset", code=69), "a node that serves was reset")
         pid = node.process.pid()
+        cluster.wait_settled(30)  # before that the members have not told their names
         tools.ctl("stop_app")
         check("Resetting node" in tools.ctl("reset"), "the banner")
         tools.ctl("start_app")

@@ -136,7 +136,7 @@ def run_installed(root, folder):
                 return subprocess.run([root / "usr/bin/warrenctl", "--config", folder / "warren.conf", *words], env=environment,
                                       cwd=folder, capture_output=True, text=True, check=False)
             kit.wait_for("the node serves", lambda: ctl("await_startup", "-t", "1").returncode == 0, 15)
-            kit.check_equal(ctl("delete_user", "guest").returncode, 0, "delete_user guest")
+            kit.wait_for("the default user is there, and goes", lambda: ctl("delete_user", "guest").returncode == 0, 15)
             status = ctl("status")
             kit.check("Status of node" in status.stdout, f"without any user: {status.stdout}{status.stderr}")
             kit.check("successfully shut down" in ctl("shutdown").stdout, "shutdown")
