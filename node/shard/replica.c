@@ -17,9 +17,21 @@ static void on_store_failed(void *arg, const struct err *err)
     _exit(74);
 }
 
+/* An older program was put back just when the cluster went on: it would not understand what may come from now on. */
+static void stop_if_outdated(struct shard *s)
+{
+    uint16_t level = topology_level(s->topology);
+    if (level <= LEVEL_NOW) return;
+    logger_printf(s->settings->logger, LOG_ERROR, s->id,
+                  "node outdated level=%u knows=%d action=\"this node stops; install the newer program again\"", level,
+                  LEVEL_NOW);
+    _exit(78); /* EX_CONFIG: another start would end the same way */
+}
+
 static void on_topology(void *arg, uint64_t index, struct slice command)
 {
     struct shard *s = arg;
+    stop_if_outdated(s);
     broker_topology_applied(s->broker, index, command);
 }
 
