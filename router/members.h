@@ -21,7 +21,10 @@ enum {
 /* What a program knows: a release whose commands or frames an older one would not understand raises LEVEL_NOW. The
  * cluster works at the lowest level of its members and never goes back; what is newer is proposed only at
  * topology_level() (decision 0011). */
-enum { LEVEL_NOW = 1 };
+#ifndef WARREN_LEVEL /* the test of rolling upgrades builds a program of the next level */
+#define WARREN_LEVEL 1
+#endif
+enum { LEVEL_NOW = WARREN_LEVEL };
 enum member_state { MEMBER_UNKNOWN, MEMBER_IN, MEMBER_DRAINING, MEMBER_LEAVING, MEMBER_GONE };
 
 struct member {
