@@ -8,6 +8,7 @@ import time
 import kit
 
 COUNT = 600
+PORTION = 60
 BODY = b"y" * 2000
 
 
@@ -38,9 +39,12 @@ def log_file(node):
 
 
 def fill(cluster, queue, count=COUNT):
+    """In portions: what the very last flush has written looks torn when it is damaged, so the middle must not lie in it."""
     with kit.connected(cluster.nodes[0]) as connection:
         kit.declare(connection, queue)
-        kit.publish(connection, queue, wanted(count))
+        messages = wanted(count)
+        for at in range(0, count, PORTION):
+            kit.publish(connection, queue, messages[at:at + PORTION])
 
 
 def check_goes_on(cluster, node, queue):
