@@ -24,6 +24,15 @@ FORCE_DETAILS = [("--force", "also when groups of queues lose their majority by 
                              "is back")]
 
 
+def wait_until_it_leads_nothing(call, number):
+    """There is nobody else to lead while no other node runs."""
+    def question():
+        led = sum(group["leader"] == number for group in call.api.get("/api/cluster/groups"))
+        return not led, f"{led} groups are led here"
+    if len(facts.running_nodes(call)) > 1:
+        call.wait(question, Progress("waiting for leaders to move", call.quiet))
+
+
 def needs_force(call, attempt):
     """Runs attempt(force) and gives its answer. Refused with 409: tries again for a moment, then says what it takes."""
     end = time.monotonic() + SETTLE
@@ -147,12 +156,7 @@ def stop_app(call):
     call.api.post("/api/this-node/listeners/suspend")
     if len(members_of(call) or []) > 1:     # the only one cannot give its leadership to anybody
         call.api.post(path_of("cluster", "members", number, "drain"))
-
-    def question():
-        led = sum(group["leader"] == number for group in call.api.get("/api/cluster/groups"))
-        return not led, f"{led} groups are led here"
-    if len(facts.running_nodes(call)) > 1:
-        call.wait(question, Progress("waiting for leaders to move", call.quiet))
+    wait_until_it_leads_nothing(call, number)
     for connection in own_connections(call):
         try:
             call.api.delete(path_of("connections", connection["name"]), headers={"X-Reason": "node stop requested"})

@@ -1,6 +1,5 @@
 """rabbitmq-upgrade: maintenance of a node."""
 
-from . import facts
 from .api import path_of
 from .cluster import members_of, number_of
 from .commands import UPGRADE, command
@@ -8,7 +7,7 @@ from .formatters import Message
 from .outcome import Failure, Refused, Unreachable
 from .progress import Progress
 from .replicas import rebalance
-from .service import FORCE, FORCE_DETAILS, check_spare
+from .service import FORCE, FORCE_DETAILS, check_spare, wait_until_it_leads_nothing
 
 SECTION = "Upgrade"
 DRAIN_TIMEOUT = 300.0
@@ -26,12 +25,7 @@ def drain(call):
     check_spare(call)
     number = number_of(call, call.node)
     call.api.post(path_of("cluster", "members", number, "drain"))
-
-    def question():
-        led = sum(group["leader"] == number for group in call.api.get("/api/cluster/groups"))
-        return not led, f"{led} groups are led here"
-    if len(facts.running_nodes(call)) > 1:
-        call.wait(question, Progress("waiting for leaders to move", call.quiet))
+    wait_until_it_leads_nothing(call, number)
 
 
 @command("revive", "",

@@ -1,7 +1,7 @@
 /* Figures of queues that this node leads: so nodes add up to the cluster. */
 #include "base/mem.h"
-#include "node/amqp/properties.h"
 #include "node/http/metrics.h"
+#include "node/http/queue_facts.h"
 
 enum { SLICE = HTTP_SLICE, VALUES_MAX = 2 };
 
@@ -127,15 +127,6 @@ struct rows {
     struct buf texts;
 };
 
-static uint64_t timestamp_of(const struct queue_machine *m, uint64_t queue)
-{
-    struct part head = queue_machine_head(m, queue);
-    struct content content;
-    struct amqp_properties properties;
-    if (!head.blob || !content_decode(part_slice(head), &content)) return 0;
-    return amqp_properties_decode(content.properties, &properties) ? 0 : properties.timestamp;
-}
-
 static void look(struct shard *s, void *arg)
 {
     struct rows *r = arg;
@@ -147,7 +138,7 @@ static void look(struct shard *s, void *arg)
         const struct queue_record *q;
         r->more = queue_machine_next(m, &r->cursor, &row->stat);
         if (!r->more || !(q = topology_queue_by_id(broker_topology(b), row->stat.id))) continue;
-        row->timestamp = r->figure->special == SPECIAL_TIMESTAMP ? timestamp_of(m, q->id) : 0;
+        row->timestamp = r->figure->special == SPECIAL_TIMESTAMP ? queue_head_timestamp(m, q->id) : 0;
         row->vhost = r->texts.size;
         buf_put_slice(&r->texts, q->vhost);
         row->name = r->texts.size;

@@ -28,7 +28,7 @@ static void learn_policies(struct queue_facts *q, const struct topology *t, cons
     if (match.policy || match.operator_policy) q->definition = policy_effective_definition(&match);
 }
 
-static uint64_t timestamp_of(const struct queue_machine *m, uint64_t queue)
+uint64_t queue_head_timestamp(const struct queue_machine *m, uint64_t queue)
 {
     struct part head = queue_machine_head(m, queue);
     struct content content;
@@ -41,7 +41,7 @@ static void learn_messages(struct queue_facts *q, const struct queue_machine *m)
 {
     uint64_t ready[QUEUE_PRIORITIES_MAX];
     queue_machine_stat(m, q->id, &q->stat);
-    q->head_timestamp = timestamp_of(m, q->id);
+    q->head_timestamp = queue_head_timestamp(m, q->id);
     unsigned count = queue_machine_priorities(m, q->id, ready);
     if (count <= 1) return;
     q->priority_count = count;

@@ -41,4 +41,7 @@ struct slice queue_vhost(const struct queue_list *l, const struct queue_facts *q
 struct slice queue_name(const struct queue_list *l, const struct queue_facts *q);
 struct slice queue_arguments_of(const struct queue_list *l, const struct queue_facts *q);
 
+/* Of the oldest message that is ready; 0: it has none, or is in segments only. Thread: the shard's. */
+uint64_t queue_head_timestamp(const struct queue_machine *m, uint64_t queue);
+
 #endif
