@@ -85,8 +85,8 @@ static void wrong_lines_are_refused(void **state)
         "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
-        "PROXY UNKNOWN "
-        "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"};
+        ("PROXY UNKNOWN "
+         "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000")};
     struct proxy_header h;
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)

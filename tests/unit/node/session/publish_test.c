@@ -165,8 +165,8 @@ static void content_out_of_order_ends_the_connection(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "505 reply_text=\"UNEXPECTED_FRAME - expected content header for class 60, got non content header frame "
-        "instead\"",
+        ("505 reply_text=\"UNEXPECTED_FRAME - expected content header for class 60, got non content header frame "
+         "instead\""),
         "505 reply_text=\"UNEXPECTED_FRAME - expected content body, got non content body frame instead\"",
         "505 reply_text=\"UNEXPECTED_FRAME - expected content header for class 60, got one for class 50 instead\"",
         "501 reply_text=\"FRAME_ERROR - content body of 6 octets or more, declared were 5\"",
