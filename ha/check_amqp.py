@@ -18,9 +18,7 @@ import amqp  # noqa: E402
 
 def round_trip(host, port, queue, user="guest", password="guest", timeout=10.0):
     """Gives the milliseconds from publish to confirm and from publish to having the message back; raises otherwise."""
-    connection = amqp.Connection(host, port, user, password, name="check", timeout=timeout)
-    try:
-        connection.open_channel(1)
+    with amqp.connected(host, port, user=user, password=password, name="check", timeout=timeout) as connection:
         connection.call(1, "queue.declare", queue=queue, durable=True, timeout=timeout)
         connection.call(1, "queue.purge", queue=queue, timeout=timeout)
         connection.call(1, "confirm.select")
@@ -38,8 +36,6 @@ def round_trip(host, port, queue, user="guest", password="guest", timeout=10.0):
         back = time.monotonic()
         connection.call(1, "queue.delete", queue=queue, timeout=timeout)
         return (confirmed - began) * 1000, (back - began) * 1000
-    finally:
-        connection.close()
 
 
 def main():
@@ -51,7 +47,7 @@ def main():
     host, _, port = options.address.rpartition(":")
     try:
         confirm_ms, back_ms = round_trip(host or "127.0.0.1", int(port), options.queue, timeout=options.timeout)
-    except (OSError, RuntimeError, amqp.Closed, amqp.ChannelClosed, amqp.TimedOut) as error:
+    except (RuntimeError, *amqp.LOSSES) as error:
         print(f"{options.address}: {error}", file=sys.stderr)
         return 1
     print(f"{options.address}: confirmed in {confirm_ms:.1f} ms, back in {back_ms:.1f} ms")

@@ -102,7 +102,7 @@ def upgrade(call):
         last = " (it leads the meta group: the last one)" if member["id"] == leader and len(order) > 1 else ""
         lines += [f"{number}. {member['name']}{last}:", f"  rabbitmq-upgrade -n {member['name']} drain",
                   f"  rabbitmq-upgrade -n {member['name']} await_online_quorum_plus_one -t 300",
-                  f"  on its machine: install the package, systemctl restart warren",
+                  "  on its machine: install the package, systemctl restart warren",
                   f"  rabbitmq-upgrade -n {member['name']} revive",
                   f"  rabbitmqctl -n {member['name']} await_startup -t 300", ""]
     lines += ["After:", "  rabbitmq-upgrade post_upgrade"]

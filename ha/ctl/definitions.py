@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from .commands import CTL, command
+from .commands import command
 from .formatters import FOR_MACHINES, Message, Report
 from .outcome import DATA, BadUsage, Failure
 from .progress import Progress

@@ -1,7 +1,7 @@
 """Single queues: empty them, delete them."""
 
 from .api import path_of
-from .commands import CTL, command
+from .commands import command
 from .formatters import Message
 from .outcome import USAGE, Failure, Refused
 

@@ -10,7 +10,7 @@ import sys
 from .api import path_of
 from .commands import CTL, DIAGNOSTICS, command
 from .formatters import Message, Rows
-from .outcome import DATA, NO_USER, SOFTWARE, UNAVAILABLE, BadUsage, Failure, Refused
+from .outcome import DATA, NO_USER, SOFTWARE, BadUsage, Failure, Refused
 from .values import Atom, to_json
 
 SECTION = "Users"

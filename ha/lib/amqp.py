@@ -5,6 +5,7 @@ raise; what the broker sends meanwhile is queued as Event and fetched with poll(
 """
 
 import collections
+import contextlib
 import select
 import socket
 import time
@@ -37,6 +38,20 @@ class ChannelClosed(Exception):
 
 class TimedOut(Exception):
     """No answer within the limit."""
+
+
+LOSSES = (OSError, Closed, ChannelClosed, TimedOut)   # what a broken connection or a broker in trouble raises
+
+
+@contextlib.contextmanager
+def connected(host, port, **options):
+    """A connection with channel 1 open, closed at the end; options as Connection has them."""
+    connection = Connection(host, port, **options)
+    try:
+        connection.open_channel(1)
+        yield connection
+    finally:
+        connection.close()
 
 
 class Connection:

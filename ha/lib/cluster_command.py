@@ -15,7 +15,9 @@ import amqp
 import check_amqp
 import sites_command
 import two_sites as sites
-from cluster import DEFAULT_BINARY, HTTP_OFFSET, Cluster, Problem, build_node
+from cluster import Cluster
+from cluster_node import HTTP_OFFSET, Problem
+from program import DEFAULT_BINARY, build_node, settings_of
 
 READY_TIMEOUT = 60.0
 
@@ -107,16 +109,6 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def settings_of(pairs):
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise Problem(f"--set wants KEY=VALUE, not '{pair}'")
-        settings[key.strip()] = value.strip()
-    return settings
-
-
 def describe(options, settings):
     """The cluster that `up` means: what is written down in its directory, unless asked otherwise."""
     path = pathlib.Path(options.dir) / "cluster.json"
@@ -152,7 +144,7 @@ def start_up(options, settings):
     host, port = cluster.addresses()[0]
     try:
         confirm_ms, back_ms = check_amqp.round_trip(host, port, "warren.check")
-    except (OSError, RuntimeError, amqp.Closed, amqp.ChannelClosed, amqp.TimedOut) as error:
+    except (RuntimeError, *amqp.LOSSES) as error:
         raise Problem(f"the cluster is up, but a message through {host}:{port} failed: {error}") from error
     say(f"one message through {'HAProxy' if cluster.with_haproxy else 'node 1'} to a mirrored queue: confirmed in "
         f"{confirm_ms:.1f} ms, back in {back_ms:.1f} ms")

@@ -4,6 +4,8 @@ that the damage lasts; it returns when the cluster is whole and serves."""
 import signal
 import time
 
+from cluster_node import kill
+
 READY_TIMEOUT = 60.0
 
 
@@ -20,17 +22,13 @@ class Faults:
     def kill_leader(self, queue):
         node = self.cluster.leader(queue)
         self.say(f"kill -9 {node.name}, leader of {queue}")
-        node.process.send(signal.SIGKILL)
-        node.process.wait_gone(5)
+        kill([node])
         time.sleep(self.hold)
         self.bring_back([node])
 
     def kill_all(self, _):
         self.say("kill -9 of all nodes")
-        for node in self.cluster.nodes:
-            node.process.send(signal.SIGKILL)
-        for node in self.cluster.nodes:
-            node.process.wait_gone(5)
+        kill(self.cluster.nodes)
         time.sleep(min(self.hold, 0.5))
         self.bring_back(self.cluster.nodes)
 

@@ -10,7 +10,7 @@ Called from many threads; one lock guards the books.
 import collections
 import threading
 
-EXAMPLES_MAX = 5
+import drill_report
 
 Mark = collections.namedtuple("Mark", "publisher session attempt seq")
 
@@ -112,6 +112,6 @@ class Ledger:
                 **{name: len(marks) for name, marks in self.broken.items()},
             }
 
-    def examples(self):
+    def examples(self, missing):
         with self.lock:
-            return {name: [str(mark) for mark in marks[:EXAMPLES_MAX]] for name, marks in self.broken.items() if marks}
+            return drill_report.examples({**self.broken, "lost": missing})

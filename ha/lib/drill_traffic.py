@@ -14,10 +14,14 @@ PREFETCH = 200
 FENCE_INTERVAL = 0.25    # seconds between proofs that acks have arrived
 CONNECT_TIMEOUT = 5.0
 SILENCE_LIMIT = 15.0     # no confirm for so long: the connection is given up, as a person would do
-LOSSES = (OSError, amqp.Closed, amqp.ChannelClosed, amqp.TimedOut)
 
 session_numbers = itertools.count(1)
 channel_numbers = itertools.count(1)
+
+
+def connected(addresses):
+    """A connection to one of them, with channel 1 open."""
+    return amqp.connected(*random.choice(addresses), name="drill", timeout=CONNECT_TIMEOUT)
 
 
 class Actor(threading.Thread):
@@ -38,7 +42,7 @@ class Actor(threading.Thread):
                 connection = amqp.Connection(host, port, name=self.name, heartbeat=10, timeout=CONNECT_TIMEOUT)
                 connection.open_channel(1)
                 self.work(connection)
-            except LOSSES as error:
+            except amqp.LOSSES as error:
                 self.problem = f"{type(error).__name__}: {error}"
                 if connection:
                     self.ledger.note_connection_lost()
@@ -112,6 +116,9 @@ class Publisher(Actor):
             self.busy_since = time.monotonic()
         self.unconfirmed[tag] = (seq, mark.attempt)
         self.ledger.note_published(again)
+        self.send(connection, mark)
+
+    def send(self, connection, mark):
         connection.publish(1, "", self.queue, encode_mark(mark, self.size), mandatory=True, delivery_mode=2)
 
     def take(self, event):
@@ -220,6 +227,10 @@ class Crowd:
                 return True
         return False
 
+    def problems(self):
+        """What went wrong with publishers, in words."""
+        return "; ".join(sorted({actor.problem for actor in self.publishers if actor.problem})) or "no error was seen"
+
     def finish_publishing(self, timeout):
         """Stops publishers once all is confirmed; gives the number of messages that nobody confirmed."""
         for publisher in self.publishers:
@@ -253,13 +264,9 @@ class Traffic(Crowd):
         limit = time.monotonic() + timeout
         while True:
             try:
-                connection = amqp.Connection(*random.choice(self.addresses), name="drill", timeout=CONNECT_TIMEOUT)
-                try:
-                    connection.open_channel(1)
+                with connected(self.addresses) as connection:
                     return [connection.call(1, method, queue=queue, **fields) for queue in self.queues]
-                finally:
-                    connection.close()
-            except LOSSES:
+            except amqp.LOSSES:
                 if time.monotonic() > limit:
                     raise
                 time.sleep(0.1)
@@ -283,9 +290,7 @@ class Traffic(Crowd):
 
     def drain(self):
         """What is still in the queues at the end; unacked rests of unconfirmed publishes may be, settled messages not."""
-        connection = amqp.Connection(*random.choice(self.addresses), name="drill", timeout=CONNECT_TIMEOUT)
-        try:
-            connection.open_channel(1)
+        with connected(self.addresses) as connection:
             for queue in self.queues:
                 channel, last_attempts = next(channel_numbers), {}
                 while True:
@@ -293,5 +298,3 @@ class Traffic(Crowd):
                     if event.name == "basic.get-empty":
                         break
                     self.ledger.note_delivery(decode_mark(event.body), event.fields["redelivered"], channel, last_attempts)
-        finally:
-            connection.close()

@@ -3,7 +3,7 @@
 import random
 import socket
 
-from cluster import HTTP_OFFSET, LINK_OFFSET
+from cluster_node import HTTP_OFFSET, LINK_OFFSET
 
 NODES_MAX = 9
 # Below the ports that the kernel hands out to clients, and clear of 5672 to 5681, where a cluster of the user may run.

@@ -7,7 +7,8 @@ import shutil
 
 import amqp
 import two_sites as sites
-from cluster import Cluster, Problem
+from cluster import Cluster
+from cluster_node import Problem
 
 NEXT_STEPS = """
 Try next:
@@ -54,7 +55,7 @@ def up(options, start_up, say):
         for site, cluster in clusters.items():
             far = sites.other(site)
             say(f"one message from site {site} to site {far}: there after {sites.send_across(cluster, clusters[far]):.1f} ms")
-    except (OSError, amqp.Closed, amqp.ChannelClosed, amqp.TimedOut) as error:
+    except amqp.LOSSES as error:
         raise Problem(f"both sites are up, but linking them failed: {error}") from error
     return state
 

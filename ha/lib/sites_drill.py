@@ -4,13 +4,15 @@ import contextlib
 import os
 import pathlib
 import shutil
-import signal
 import tempfile
 import time
 
+import amqp
+import drill_report
 import two_sites as sites
-from cluster import DEFAULT_BINARY, Cluster, Problem, build_node
-from drill_traffic import LOSSES
+from cluster import Cluster
+from cluster_node import Problem, kill
+from program import program, settings_of
 from ports import free_base_port
 from sites_ledger import Books
 from sites_line import line_for
@@ -63,8 +65,7 @@ class Trouble:
         for site, cluster in self.clusters.items():
             node = cluster.leader(self.queue)
             self.say(f"site {site}: kill -9 {node.name}, leader of {self.queue}")
-            node.process.send(signal.SIGKILL)
-            node.process.wait_gone(5)
+            kill([node])
             killed.append(node)
         time.sleep(self.hold)
         return killed
@@ -79,10 +80,7 @@ class Trouble:
 @contextlib.contextmanager
 def own_sites(options, line, say):
     """Two clusters for this drill, linked over the line."""
-    binary = os.path.abspath(options.binary) if options.binary else DEFAULT_BINARY
-    if binary == DEFAULT_BINARY:
-        build_node(say)
-    asked = dict(pair.split("=", 1) for pair in options.set)
+    binary, asked = program(options.binary, say), settings_of(options.set)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="warren-drill-"))
     clusters = {}
     try:
@@ -95,10 +93,7 @@ def own_sites(options, line, say):
             for node in clusters[site].nodes:
                 node.start()
         for cluster in clusters.values():
-            cluster.wait_ready(STEADY_TIMEOUT)
-            if cluster.with_haproxy:
-                cluster.start_haproxy()
-                cluster.wait_haproxy(STEADY_TIMEOUT)
+            cluster.wait_serving(STEADY_TIMEOUT)
         sites.federate(clusters, state, line.addresses(clusters))
         say(f"started two sites of {options.nodes} nodes in {directory}")
         yield clusters
@@ -146,7 +141,7 @@ def run_rounds(clusters, line, options, say):
     unconfirmed = traffic.finish(ARRIVAL_TIMEOUT)
     try:
         traffic.remove()
-    except LOSSES as error:
+    except amqp.LOSSES as error:
         troubles.append(f"the queues could not be deleted: {error}")
     return report(books, options, type(line).__name__, rounds, unconfirmed, troubles, time.monotonic() - began)
 
@@ -157,24 +152,17 @@ def report(books, options, line, rounds, unconfirmed, troubles, seconds):
               "rounds": len(rounds), "seconds": round(seconds, 1), **books.figures(), "unconfirmed": unconfirmed,
               "longest_catch_up_ms": max((one["catch_up_ms"] for one in rounds), default=0.0), "sites": found}
     promises = ["lost", "foreign"] + (["duplicated"] if options.dedup else [])
-    broken = [f"site {site}: {name}: {figures[name]}" for site, figures in found.items() for name in promises if figures[name]]
-    broken += [f"{name}: {result[name]}" for name in ("unconfirmed", "returned") if result[name]]
+    broken = [promise for site, figures in found.items() for promise in drill_report.broken(figures, promises, f"site {site}: ")]
+    broken += drill_report.broken(result, ("unconfirmed", "returned"))
     result["broken_promises"] = broken + troubles
     return result
 
 
 def print_report(result):
-    print()
-    for name in ("published", "confirmed", "republished", "nacked", "unconfirmed", "returned", "publisher_connections_lost",
-                 "longest_catch_up_ms"):
-        print(f"{name:<34}{result[name]:>12}")
+    drill_report.print_figures(result, ("published", "confirmed", "republished", "nacked", "unconfirmed", "returned",
+                                        "publisher_connections_lost", "longest_catch_up_ms"))
     print(f"\n{'':<34}" + "".join(f"{'site ' + site:>12}" for site in result["sites"]))
     for name in ("delivered", "lost", "duplicated", "duplicated_redelivered", "reordered", "longest_lag_ms", "connections_lost"):
         print(f"{name:<34}" + "".join(f"{figures[name]:>12}" for figures in result["sites"].values()))
-    for promise in result["broken_promises"]:
-        print(f"BROKEN: {promise}")
-    for site, figures in result["sites"].items():
-        for name, marks in figures["examples"].items():
-            print(f"  site {site}: {name}, for example: {', '.join(marks)}")
-    if not result["broken_promises"]:
-        print(f"{result['fault']} over {result['line']}, {result['rounds']} rounds: all promises kept")
+    drill_report.print_verdict(result, f"{result['fault']} over {result['line']}",
+                               {f"site {site}: ": figures["examples"] for site, figures in result["sites"].items()})

@@ -10,7 +10,7 @@ Called from many threads; each book has a lock.
 import threading
 import time
 
-EXAMPLES_MAX = 5
+import drill_report
 
 
 class SiteBook:
@@ -81,8 +81,7 @@ class SiteBook:
                     "longest_lag_ms": round(self.longest_lag * 1000, 1), "connections_lost": self.connections_lost}
 
     def examples(self):
-        found = {"lost": self.missing(), "duplicated": self.duplicated, "foreign": self.foreign}
-        return {name: [str(one) for one in marks[:EXAMPLES_MAX]] for name, marks in found.items() if marks}
+        return drill_report.examples({"lost": self.missing(), "duplicated": self.duplicated, "foreign": self.foreign})
 
 
 class Books:

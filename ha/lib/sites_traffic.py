@@ -1,11 +1,9 @@
 """Marked traffic of a drill over two sites: in each a federated exchange with publishers, and queues behind it with consumers."""
 
-import random
 import time
 
-import amqp
-from drill_ledger import Mark, encode_mark
-from drill_traffic import CONNECT_TIMEOUT, Consumer, Crowd, Publisher
+from drill_ledger import encode_mark
+from drill_traffic import Consumer, Crowd, Publisher, connected
 
 DEDUP_CACHE = 1_000_000   # keys that a queue remembers: more than a drill publishes while a line is cut
 QUIET = 2.0               # seconds without a delivery: nothing is on the way any more
@@ -18,16 +16,10 @@ class SitePublisher(Publisher):
         super().__init__(number, key, rate, size, addresses, books)
         self.exchange = exchange
 
-    def publish(self, connection, session, tag, seq, again):
-        mark = Mark(self.number, session, self.attempt, seq)
-        self.attempt += 1
-        if not self.unconfirmed and self.busy_since is None:
-            self.busy_since = time.monotonic()
-        self.unconfirmed[tag] = (seq, mark.attempt)
+    def send(self, connection, mark):
         self.ledger.note_sent(mark)
-        self.ledger.note_published(again)
         connection.publish(1, self.exchange, self.queue, encode_mark(mark, self.size), mandatory=True, delivery_mode=2,
-                           headers={"x-deduplication-header": f"{mark.publisher}-{seq}"})
+                           headers={"x-deduplication-header": f"{mark.publisher}-{mark.seq}"})
 
 
 class SitesTraffic(Crowd):
@@ -45,26 +37,18 @@ class SitesTraffic(Crowd):
     def declare(self):
         arguments = {"x-message-deduplication": True, "x-cache-size": DEDUP_CACHE} if self.dedup else {}
         for addresses in self.addresses.values():
-            connection = amqp.Connection(*random.choice(addresses), name="drill", timeout=CONNECT_TIMEOUT)
-            try:
-                connection.open_channel(1)
+            with connected(addresses) as connection:
                 connection.call(1, "exchange.declare", exchange=self.exchange, type="direct", durable=True)
                 for queue in self.queues:
                     connection.call(1, "queue.declare", queue=queue, durable=True, arguments=arguments)
                     connection.call(1, "queue.bind", queue=queue, exchange=self.exchange, routing_key=queue)
-            finally:
-                connection.close()
 
     def remove(self):
         for addresses in self.addresses.values():
-            connection = amqp.Connection(*random.choice(addresses), name="drill", timeout=CONNECT_TIMEOUT)
-            try:
-                connection.open_channel(1)
+            with connected(addresses) as connection:
                 for queue in self.queues:
                     connection.call(1, "queue.delete", queue=queue)
                 connection.call(1, "exchange.delete", exchange=self.exchange)
-            finally:
-                connection.close()
 
     def wait_arrived(self, before, timeout):
         """Waits until all that was confirmed before that time is in both sites; the seconds it took, None when it is not."""
@@ -83,6 +67,3 @@ class SitesTraffic(Crowd):
             time.sleep(0.1)
         self.stop_consumers()
         return left
-
-    def problems(self):
-        return "; ".join(sorted({actor.problem for actor in self.publishers if actor.problem})) or "no error was seen"

@@ -13,7 +13,8 @@ import secrets
 import time
 
 import amqp
-from cluster import Cluster, Problem
+from cluster import Cluster
+from cluster_node import Problem
 
 SITES = (1, 2)
 PORT_STEP = 100
@@ -136,24 +137,16 @@ def wait_linked(cluster, exchange, timeout=LINK_TIMEOUT):
 
 def declare_check(cluster):
     """The exchange and the queue of the check; before the link starts, so that a link that runs knows the binding."""
-    connection = amqp.Connection(*cluster.addresses()[0], name="sites check")
-    try:
-        connection.open_channel(1)
+    with connected(cluster) as connection:
         connection.call(1, "exchange.declare", exchange=CHECK, type="fanout", durable=True)
         connection.call(1, "queue.declare", queue=CHECK, durable=True)
         connection.call(1, "queue.bind", queue=CHECK, exchange=CHECK, routing_key="")
         connection.call(1, "queue.purge", queue=CHECK)
-    finally:
-        connection.close()
 
 
 def send_across(source, target, timeout=20.0):
     """One message into a site and out of the other: milliseconds from publish to having it there."""
-    near = amqp.Connection(*source.addresses()[0], name="sites check")
-    far = amqp.Connection(*target.addresses()[0], name="sites check")
-    try:
-        for connection in (near, far):
-            connection.open_channel(1)
+    with connected(source) as near, connected(target) as far:
         near.call(1, "confirm.select")
         body = secrets.token_hex(16).encode()
         began = time.monotonic()
@@ -168,9 +161,10 @@ def send_across(source, target, timeout=20.0):
             if time.monotonic() > began + timeout:
                 raise Problem(f"what {source.dir.name} confirmed has not come to {target.dir.name} after {timeout:.0f} s")
             time.sleep(0.01)
-    finally:
-        near.close()
-        far.close()
+
+
+def connected(cluster):
+    return amqp.connected(*cluster.addresses()[0], name="sites check")
 
 
 def clusters_of(directory):

@@ -16,7 +16,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "ha" / "lib"))
-import cluster as warren_cluster
+from cluster import Cluster
+from cluster_node import Problem
 from processes import Process, start_time
 
 NODES = 3
@@ -34,7 +35,7 @@ class Warren:
         self.cluster = None
 
     def start(self):
-        self.cluster = warren_cluster.Cluster.create(self.dir, NODES, self.base_port, haproxy=False, binary=self.binary,
+        self.cluster = Cluster.create(self.dir, NODES, self.base_port, haproxy=False, binary=self.binary,
                                                      settings=self.settings)
         self.cluster.check_ports()
         for node in self.cluster.nodes:
@@ -123,7 +124,7 @@ class RabbitNode:
         result = subprocess.run(["/usr/lib/rabbitmq/bin/rabbitmqctl", "-q", "-n", self.name, *words], env=self.environment(),
                                 capture_output=True, text=True, timeout=timeout, check=False)
         if result.returncode:
-            raise warren_cluster.Problem(f"rabbitmqctl {' '.join(words)}: {result.stderr.strip() or result.stdout.strip()}")
+            raise Problem(f"rabbitmqctl {' '.join(words)}: {result.stderr.strip() or result.stdout.strip()}")
         return result.stdout
 
     def accepts(self):
@@ -146,7 +147,7 @@ class Rabbit:
 
     def start(self):
         if not shutil.which("epmd") or not pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
-            raise warren_cluster.Problem("RabbitMQ is not installed: ha/setup bench")
+            raise Problem("RabbitMQ is not installed: ha/setup bench")
         self.dir.mkdir(parents=True, exist_ok=True)
         cookie = self.dir / ".erlang.cookie"
         if not cookie.exists():
@@ -164,7 +165,7 @@ class Rabbit:
         limit = time.monotonic() + START_TIMEOUT
         while not all(node.accepts() for node in self.nodes):
             if time.monotonic() > limit:
-                raise warren_cluster.Problem(f"RabbitMQ does not come up; see {self.dir}")
+                raise Problem(f"RabbitMQ does not come up; see {self.dir}")
             time.sleep(0.2)
         self.nodes[0].control("await_online_nodes", str(len(self.nodes)), timeout=START_TIMEOUT)
 
@@ -188,7 +189,7 @@ class Rabbit:
             name, _, value = line.partition("\t")
             if name == queue:
                 return value
-        raise warren_cluster.Problem(f"RabbitMQ has no queue {queue}")
+        raise Problem(f"RabbitMQ has no queue {queue}")
 
     def leader(self, queue):
         return [node.name for node in self.nodes].index(self.column(queue, "leader"))

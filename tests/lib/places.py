@@ -8,7 +8,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "ha" / "lib"), str(ROOT / "ha")]
-from cluster import DEFAULT_BINARY, Cluster  # noqa: E402
+from cluster import Cluster  # noqa: E402
+from program import DEFAULT_BINARY  # noqa: E402
 from ports import free_base_port  # noqa: E402
 
 

@@ -15,7 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "ha" / "lib"), str(ROOT / "tests" / "bench")]
 from brokers import RabbitNode, kill_all  # noqa: E402
-from cluster import HTTP_OFFSET, Problem  # noqa: E402
+from cluster_node import HTTP_OFFSET, Problem  # noqa: E402
 from ports import free_base_port  # noqa: E402
 from processes import Process  # noqa: E402
 

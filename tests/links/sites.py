@@ -15,7 +15,6 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "system"), str(HERE.parent / "bench")]
 import kit  # noqa: E402
-import amqp  # noqa: E402
 import brokers  # noqa: E402
 from http_api import Api  # noqa: E402
 from ports import free_base_port  # noqa: E402

@@ -16,13 +16,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "lib")]
 import places  # noqa: E402
 import amqp  # noqa: E402
-from cluster import Problem  # noqa: E402
+from cluster_node import Problem  # noqa: E402
 
 LIMIT = 60.0          # seconds that a test may take unless it says otherwise
 LOG_TAIL = 25         # lines of each node's log that a failure shows
 READY_TIMEOUT = 30.0
 WINDOW = 500          # unconfirmed messages of publish() at most
-LOSSES = (OSError, amqp.Closed, amqp.ChannelClosed, amqp.TimedOut)
+LOSSES = amqp.LOSSES
 # What a node prints when it is wrong itself. None of these belongs into the log of any test.
 CRIES = ("CHECK failed", "ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 

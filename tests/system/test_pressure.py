@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import amqp
 import kit
 from amqp_codec import FRAME_METHOD, PROTOCOL_HEADER, encode_frame, encode_message, encode_method
 from test_many_connections import CHANNEL_OPEN_OK, memory

@@ -1,6 +1,5 @@
 """Queues have as many replicas as their arguments and policies ask for, where they ask for them, and operators' orders count."""
 
-import threading
 import time
 
 import kit

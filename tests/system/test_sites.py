@@ -8,7 +8,8 @@ import subprocess
 import kit
 import places
 import two_sites as sites
-from cluster import HTTP_OFFSET, LINK_OFFSET, Cluster, Problem
+from cluster import Cluster
+from cluster_node import HTTP_OFFSET, LINK_OFFSET, Problem
 from ports import BASE_PORTS, claim, is_free
 from sites_line import why_no_namespaces
 

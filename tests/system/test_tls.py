@@ -10,10 +10,9 @@ import ssl
 import subprocess
 
 import kit
-import places
 from amqp_codec import FRAME_METHOD, encode_frame, encode_method
 from certificates import Authority
-from cluster import AUTHORIZATION
+from cluster_node import AUTHORIZATION
 from ports import free_base_port
 from test_clients import SCRIPTS, python_with_pika, run
 
