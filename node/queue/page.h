@@ -113,6 +113,7 @@ void level_expiry_back(struct level *l, uint64_t page);
 /* Puts a page into the heap, or moves it there, by its time; UINT64_MAX: out of it. */
 void level_expiry_move(struct level *l, struct page *p, uint64_t earliest_ms);
 
+/* --- page_out.c --- */
 bool page_in(struct page *p, struct store *store); /* false: the segment is damaged, and the store has said so */
 void page_out(struct page *p);
 bool page_may_go_out(const struct page *p);
@@ -120,6 +121,8 @@ bool page_may_go_out(const struct page *p);
 void page_write_index(struct page *p, struct checkpoint *c, struct store *store);
 uint32_t page_index_size(const struct page *p);
 void page_drop_index(struct page *p, struct store *store);
+void page_release_out(struct page *p, struct store *store); /* the contents of a page that is out */
+
 /* The running checkpoint lets go of one thing of it. */
 void page_unpin(struct page *p);
 
