@@ -67,6 +67,10 @@ void client_put(struct client *c, uint16_t channel, const struct amqp_method *m)
 void client_fail(struct client *c, uint16_t reply_code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void client_connection_method(struct client *c, const struct amqp_method *m);
 
+/* handshake.c */
+void client_on_start(struct client *c, const struct amqp_connection_start *start);
+void client_on_tune(struct client *c, const struct amqp_connection_tune *tune);
+
 /* channel.c */
 struct client_channel *client_channel_find(const struct client *c, uint16_t channel);
 void client_channel_method(struct client *c, uint16_t channel, const struct amqp_method *m, struct slice payload);
