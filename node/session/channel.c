@@ -1,5 +1,5 @@
 /* A channel: its life, and which function a method goes to. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static void content_frame(struct channel *ch, const struct amqp_frame *f);
 static void dispatch(struct channel *ch, const struct amqp_method *m);

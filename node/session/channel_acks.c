@@ -1,7 +1,7 @@
 /* What the client holds unacked, and settlements on their way to the queues. */
 #include <stdlib.h>
 
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 enum { UNACKED_CAPACITY_MIN = 64 };
 

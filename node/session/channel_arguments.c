@@ -1,7 +1,7 @@
 /* Arguments of queue.declare and basic.consume: types and ranges, and what is not there yet. Source: RabbitMQ's
  * documentation of each argument; compatibility.md section 5. The reply texts are Erlang terms, as RabbitMQ's. */
 #include "base/field_table.h"
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 #include "router/queue_arguments.h"
 
 enum { WHY_SIZE = 320 /* a short string in its quotes */ };

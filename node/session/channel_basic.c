@@ -1,5 +1,5 @@
 /* basic.qos, consume, cancel, get and recover. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static void consume_reply_to(struct channel *ch, const struct amqp_method *m);
 

@@ -1,6 +1,6 @@
 /* Publishes without an answer, and publisher confirms: those of a turn leave as one `multiple` wherever the order
  * allows. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 enum { CONFIRMS_CAPACITY_MIN = 64 };
 

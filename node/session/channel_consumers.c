@@ -1,5 +1,5 @@
 /* The consumers of a channel, by id (the broker's word) and by tag (the client's). */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 struct consumer *channel_consumer_create(struct channel *ch, struct slice tag)
 {

@@ -1,5 +1,5 @@
 /* Messages on their way to the client. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static void answer_get(struct channel *ch, const struct session_delivery *d);
 static void record(struct channel *ch, const struct session_delivery *d, uint64_t tag, bool no_ack, uint16_t counts);

@@ -1,6 +1,6 @@
 /* exchange.declare, delete, bind and unbind; and how changes of the topology are asked for. */
 #include "base/field_table.h"
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 void channel_change_submit(struct channel *ch, enum question_kind kind, const struct topology_command *c, bool no_wait,
                            uint8_t delete_flags)

@@ -2,7 +2,7 @@
  *
  * The common message (one body frame, all three frames in one read, the same exchange and key as the last) is never
  * copied here: its slices point into the input until the backend has packed them. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 #include "router/queue_arguments.h"
 
 static void complete(struct channel *ch);

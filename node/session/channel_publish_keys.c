@@ -1,6 +1,6 @@
 /* What in the properties of a message steers where it goes: CC and BCC headers, and direct reply-to. */
 #include "base/field_table.h"
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static const char reply_to[] = "amq.rabbitmq.reply-to";
 

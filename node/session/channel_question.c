@@ -1,5 +1,6 @@
 /* Questions to the broker: one open per channel, answered by session_reply(). */
-#include "node/session/session_internal.h"
+#include "node/queue/effect.h"
+#include "node/session/channel_internal.h"
 
 static void answered(struct channel *ch, const struct question *q, const struct backend_reply *reply);
 static bool refused(struct channel *ch, struct question *q, const struct backend_reply *reply);

@@ -1,5 +1,5 @@
 /* queue.declare, purge and delete. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 #include "router/policy.h"
 #include "router/registry.h"
 

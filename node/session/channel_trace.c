@@ -3,7 +3,7 @@
  *
  * Copies are a help for people and no part of what is confirmed: they are sent without a tag, and lost with their node. */
 #include "node/amqp/table.h"
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static const char trace_exchange[] = "amq.rabbitmq.trace";
 

@@ -16,7 +16,7 @@
  * A refused publish (x-overflow=reject-publish) ends the channel with RabbitMQ's 406 "partial tx completion". What was
  * sent is not taken back; settlements that were not sent yet are dropped, and their messages requeued with the channel.
  */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 /* One block: the struct, the targets, the stores, the marks, the bytes. */
 struct tx_publish {

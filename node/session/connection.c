@@ -1,4 +1,4 @@
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static bool take_frame(struct session *s, const struct amqp_frame *f);
 static bool take_frame_zero(struct session *s, const struct amqp_frame *f);

@@ -1,7 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 enum { SNIPPET_SIZE = 16 /* octets of a frame shown in a reply text */, CUT_SIZE = AMQP_SHORTSTR_MAX - 3 };
 

@@ -3,7 +3,7 @@
  * AMQP says only that they go with the connection; but clients that reconnect declare them again at once, as RabbitMQ
  * lets them. The deletes go through a channel of the backend with the number 0, one after the other; what is not done
  * in time is left to the broker, which deletes the queues of connections that broke in any case. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static void delete_next(struct session *s);
 

@@ -1,5 +1,5 @@
 /* Channel 0: from the start to the open connection, and its end. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static void tune_ok(struct session *s, const struct amqp_connection_tune *ok);
 static bool open_vhost(struct session *s, const struct amqp_connection_open *open);

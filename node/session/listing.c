@@ -1,5 +1,5 @@
 /* What listings show of a session. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 void session_stats_add(struct session_stats *to, const struct session_stats *from)
 {

@@ -1,5 +1,5 @@
 /* Who the client is: mechanisms, their responses, and what the registry says to them. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static const char challenge_mechanism[] = "RABBIT-CR-DEMO";
 

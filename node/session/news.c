@@ -3,7 +3,7 @@
  * Before a login is refused by a topology that may be behind: the meta leader is asked for news, through a channel of
  * the backend with the number 0, and the client's frame waits. A cluster that was not set up yet has no users: whoever
  * comes that early waits, too. */
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 bool session_wait_for_news(struct session *s)
 {

@@ -3,7 +3,7 @@
  */
 #include "node/auth/outside.h"
 
-#include "node/session/session_internal.h"
+#include "node/session/channel_internal.h"
 
 static enum auth_word look(struct session *s, struct slice *tags)
 {
