@@ -321,7 +321,8 @@ const struct key keys[] = {
     {"wal.file_size", KEY_INTEGER, AT(wal_file_size), "64MiB", 1 << 20, 1 << 30,
      "Bytes of one file of the write-ahead log."},
     {"wal.size", KEY_INTEGER, AT(wal_size), "384MiB", 4 << 20, INT64_C(1) << 40,
-     "Bytes of all its files; beyond, groups with little traffic write checkpoints too, so that old files can go."},
+     "Bytes of all its files; beyond, groups with little traffic write checkpoints too, so that old files can go. "
+     "Files to be used again may take as much for a minute."},
     {"wal.cache_size", KEY_INTEGER, AT(wal_cache_size), "16MiB", 1 << 20, 1 << 30,
      "Bytes of log entries kept in memory for followers that are a little behind."},
     {"checkpoint.log_bytes", KEY_INTEGER, AT(checkpoint_log_bytes), "32MiB", 1 << 16, INT64_C(1) << 40,

@@ -37,6 +37,7 @@ static int open_log(struct shard *s, struct err *err)
         .group_count = s->settings->placement.group_count,
         .file_size = s->settings->log_file_size,
         .cache_size = s->settings->log_cache_size,
+        .free_size = s->settings->log_bytes_max,
         .failed = on_log_failed,
         .arg = s,
     };

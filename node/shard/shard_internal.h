@@ -98,7 +98,7 @@ struct shard {
     struct map_str closed_exchanges;   /* struct closed_exchange by vhost and name */
     size_t closed_pairs;               /* that they have with queues */
     uint64_t waits[SHARD_WAITS];
-    uint64_t second_at_ms, connections_at_ms;
+    uint64_t second_at_ms, connections_at_ms, log_shrink_at_ms;
 
     enum shard_phase phase;
     uint64_t phase_until_ms;

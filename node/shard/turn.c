@@ -11,6 +11,7 @@
 enum {
     CONNECTIONS_LOOK_MS = 200, /* how late a deadline of a session may be noticed */
     TURN_ROUNDS_MAX = 4,       /* what sessions ask while answering goes out in the same turn, up to so many times */
+    LOG_SHRINK_MS = 10000,
     LEAD_CHECK_MS = 2000,
     LEAD_DRAIN_MS = 500,
     LEAD_PREFERRED_AFTER_MS = 10000, /* a node must be linked for so long before leaderships go back to it */
@@ -62,6 +63,10 @@ static void timers(struct shard *s)
     }
     if (s->now_ms < s->second_at_ms) return;
     s->second_at_ms = s->now_ms + 1000;
+    if (s->now_ms >= s->log_shrink_at_ms) {
+        s->log_shrink_at_ms = s->now_ms + LOG_SHRINK_MS;
+        log_shrink(s->log);
+    }
     busy_second(s);
     alarm_second(s);
     relieve_log(s);

@@ -46,6 +46,7 @@ struct log_file *file_begin(struct log *l, uint64_t needed, struct record *heade
     f->recyclable = f->data_start + needed <= f->size;
     if (!f->recyclable) f->size = f->data_start + needed;
     else if (l->free_count) f->recycled = l->free_files[--l->free_count];
+    if (l->free_least > l->free_count) l->free_least = l->free_count;
     l->files = mem_grow(l->files, &l->file_capacity, l->file_count + 1, sizeof(struct log_file *));
     l->files[l->file_count++] = f;
     l->total_bytes += f->size;
@@ -70,6 +71,27 @@ int file_open_for_write(struct log *l, struct log_file *f, struct err *err)
     return code;
 }
 
+/* Files go in bursts, as checkpoints of several groups end together. If few of a burst were kept, most of the next
+ * one's would be made anew, and a sync into new blocks takes longer than one into blocks that were written before. */
+static bool wants_free(const struct log *l)
+{
+    return l->free_count < LOG_FREE_FILES_MIN || (l->free_count + 1) * l->params.file_size <= l->params.free_size;
+}
+
+void file_remove_free(struct log *l)
+{
+    char path[LOG_PATH_SIZE];
+    struct err err;
+    file_path(l, l->free_files[--l->free_count], true, path, sizeof path);
+    l->params.fs->unlink(l->params.fs, path, &err); /* left behind, it is free after the next recovery */
+}
+
+void log_shrink(struct log *l)
+{
+    if (l->free_least > LOG_FREE_FILES_MIN) file_remove_free(l);
+    l->free_least = l->free_count;
+}
+
 static void recycle_or_remove(struct log *l, struct log_file *f)
 {
     struct fs *fs = l->params.fs;
@@ -77,7 +99,7 @@ static void recycle_or_remove(struct log *l, struct log_file *f)
     struct err err;
     file_path(l, f->sequence, false, path, sizeof path);
     file_path(l, f->sequence, true, kept, sizeof kept);
-    if (f->recyclable && l->free_count < LOG_FREE_FILES_MAX && !fs->rename(fs, path, kept, &err)) {
+    if (f->recyclable && wants_free(l) && !fs->rename(fs, path, kept, &err)) {
         l->free_files = mem_grow(l->free_files, &l->free_capacity, l->free_count + 1, sizeof *l->free_files);
         l->free_files[l->free_count++] = f->sequence;
         return;

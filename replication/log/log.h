@@ -27,6 +27,7 @@ struct log_params {
         group_count; /* groups are numbered 0 .. group_count - 1 in whole cluster; those of other shards stay empty */
     uint64_t file_size;
     uint64_t cache_size;
+    uint64_t free_size; /* bytes of free files that wait to be recycled, at most (but LOG_FREE_FILES_MIN) */
     void (*failed)(void *arg,
                    const struct err *err); /* a write or sync failed: nothing after is durable; the node must stop */
     void *arg;
@@ -76,6 +77,10 @@ struct entry *log_entry(struct log *log, uint32_t group, uint64_t index, struct 
 /* A durable checkpoint of the group covers `index`: entries up to `keep_from` - 1 may go. Files that no group needs are
  * recycled. */
 void log_trim(struct log *log, uint32_t group, uint64_t snapshot_index, uint64_t snapshot_term, uint64_t keep_from);
+
+/* For a timer of some seconds: gives a free file back to the file system if there were always more than enough since
+ * the last call. */
+void log_shrink(struct log *log);
 
 /* What operators and the checkpoint policy look at. */
 uint64_t log_group_bytes(const struct log *log, uint32_t group); /* of entries after the last trim's snapshot index */

@@ -12,7 +12,7 @@ enum {
     RECORD_ALIGN = 8,
     FILE_VERSION = 1,
     FILE_HEADER_ALIGN = 4096,
-    LOG_FREE_FILES_MAX = 2,    /* files kept for recycling */
+    LOG_FREE_FILES_MIN = 2,    /* files kept for recycling, whatever free_size says */
     LOG_REOPEN_GAP_SHIFT = 32, /* a restart leaps so far ahead in LSNs that no stale record can match */
     FILE_HEADER_GROUP_SIZE = 40,
     LOG_PATH_SIZE = 600,
@@ -103,6 +103,7 @@ struct log {
     uint64_t cache_bytes;
     uint64_t *free_files; /* sequences of files to recycle */
     size_t free_count, free_capacity;
+    size_t free_least; /* since the last log_shrink() */
     uint64_t total_bytes, syncs;
     void (*durable_cb)(void *arg);
     void *durable_arg;
@@ -132,6 +133,7 @@ struct log_file *file_of_lsn(const struct log *l, uint64_t lsn);
 /* file.c */
 void file_path(const struct log *l, uint64_t sequence, bool is_free, char *path, size_t size);
 uint64_t file_data_start(uint32_t header_payload);
+void file_remove_free(struct log *l); /* one of them */
 struct log_file *file_begin(struct log *l, uint64_t needed,
                             struct record *header); /* a new last file; header to be written at its start */
 int file_open_for_write(struct log *l, struct log_file *f, struct err *err); /* on the writer's thread */
@@ -146,7 +148,7 @@ struct replay;                                                    /* one per gro
 struct replay *replay_create(struct log *l, struct slice states); /* of the oldest file's header; NULL: not possible */
 /* Do the states of a later file's header follow from all records before it? */
 bool replay_agrees(const struct log *l, const struct replay *r, struct slice states);
-void replay_destroy(struct replay *r);                            /* NULL is fine */
+void replay_destroy(struct replay *r); /* NULL is fine */
 bool replay_take(struct log *l, struct replay *r, const struct record *record,
                  struct slice payload);                                          /* false: it cannot follow */
 int replay_finish(const struct log *l, const struct replay *r, struct err *err); /* ERR_CORRUPT: entries are missing */

@@ -208,10 +208,10 @@ static int scan_all(struct scan *s, const struct found *found, struct err *err)
     return code;
 }
 
-static void remove_file(struct log *l, uint64_t sequence, bool is_free)
+static void remove_file(struct log *l, uint64_t sequence)
 {
     char path[LOG_PATH_SIZE];
-    file_path(l, sequence, is_free, path, sizeof path);
+    file_path(l, sequence, false, path, sizeof path);
     l->params.fs->unlink(l->params.fs, path, NULL); /* left behind, it is dropped by the next recovery */
 }
 
@@ -227,8 +227,9 @@ static int settle_files(struct log *l, const struct scan *s, struct err *err)
         code = fs->open(fs, path, FS_READ_ONLY, &l->files[i]->file, err);
         if (!code && !l->params.skip_sync) code = fs->sync(l->files[i]->file, err);
     }
-    for (size_t i = 0; i < s->dropped_count && !code; i++) remove_file(l, s->dropped[i], false);
-    while (l->free_count > LOG_FREE_FILES_MAX && !code) remove_file(l, l->free_files[--l->free_count], true);
+    for (size_t i = 0; i < s->dropped_count && !code; i++) remove_file(l, s->dropped[i]);
+    while (l->free_count > LOG_FREE_FILES_MIN && !code) file_remove_free(l);
+    l->free_least = l->free_count;
     return code ? code : fs->sync_dir(fs, l->directory, err);
 }
 

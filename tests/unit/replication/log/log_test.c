@@ -236,6 +236,57 @@ static void a_recycled_file_is_the_one_that_was_given_back(void **state)
     bench_end(&b);
 }
 
+/* One burst of five files or so, all of it unneeded at once. */
+static void burst(struct bench *b, uint64_t first)
+{
+    bench_append_range(b, 1, first, first + 79, 1, 1000);
+    bench_flush(b);
+    log_trim(b->log, 1, first + 79, 1, first + 80);
+    bench_flush(b);
+}
+
+static void a_burst_writes_into_the_files_of_the_one_before(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    b.params.free_size = 8 * BENCH_FILE_SIZE;
+    bench_open(&b);
+    burst(&b, 1);
+    unsigned kept = bench_count_files(&b, ".free");
+    assert_in_range(kept, 4, 8);
+    for (uint64_t round = 1; round < 5; round++) {
+        burst(&b, round * 80 + 1);
+        log_shrink(b.log);                                                   /* all were in use */
+        assert_in_range(bench_count_files(&b, ".free"), kept - 1, kept + 1); /* the last file is not always full */
+    }
+    bench_end(&b);
+}
+
+static void free_files_that_nothing_needs_go_one_by_one(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    b.params.free_size = 8 * BENCH_FILE_SIZE;
+    bench_open(&b);
+    burst(&b, 1);
+    unsigned kept = bench_count_files(&b, ".free");
+    log_shrink(b.log); /* there were none when the burst began */
+    assert_int_equal(bench_count_files(&b, ".free"), kept);
+    for (; kept > LOG_FREE_FILES_MIN; kept--) {
+        log_shrink(b.log);
+        assert_int_equal(bench_count_files(&b, ".free"), kept - 1);
+    }
+    log_shrink(b.log);
+    assert_int_equal(bench_count_files(&b, ".free"), LOG_FREE_FILES_MIN);
+    burst(&b, 81);
+    bench_crash(&b, 3);
+    bench_open(&b);
+    assert_int_equal(bench_state(&b, 1).last_index, 160);
+    bench_end(&b);
+}
+
 static void files_of_another_size_are_fitted_when_they_are_used_again(void **state)
 {
     (void)state;
@@ -367,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_replaces_everything),
         cmocka_unit_test(trimming_gives_files_back_and_uses_them_again),
         cmocka_unit_test(a_recycled_file_is_the_one_that_was_given_back),
+        cmocka_unit_test(a_burst_writes_into_the_files_of_the_one_before),
+        cmocka_unit_test(free_files_that_nothing_needs_go_one_by_one),
         cmocka_unit_test(files_of_another_size_are_fitted_when_they_are_used_again),
         cmocka_unit_test(the_cache_forgets_what_was_trimmed),
         cmocka_unit_test(the_group_that_holds_the_oldest_file_is_named),
