@@ -4,6 +4,7 @@ This tool needs no more than the management API, so a RabbitMQ of Debian is a ya
 run with both tools. Only the order of rows may differ, and what the words "heads" or "code" let differ.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -14,6 +15,8 @@ import kit
 from kit import check, check_equal
 
 import rabbitmq
+import rabbitmq_tools
+import warren_tools
 
 BIN = pathlib.Path(kit.places.ROOT) / "ha" / "bin"
 THEIRS, OURS = "x1", "x2"     # what stands for @
@@ -92,7 +95,7 @@ rabbitmq-diagnostics server_version
 rabbitmq-diagnostics server_version --formatter json
 """
 
-# The same, for the long test: RabbitMQ's tools take most of a second each.
+# The same, for the long test, where tools are not kept in memory: RabbitMQ's take most of a second each.
 MORE = """
 rabbitmqctl change_password @alice second
 rabbitmqctl change_password nobody second
@@ -208,19 +211,24 @@ KEYS_MISSING = {"rabbitmqctl status": {"crypto_lib_version", "enabled_plugin_fil
 
 
 class Both:
-    def __init__(self, node):
-        self.node = node
+    """`kept`: what keeps RabbitMQ's tools in memory; ours are in memory then, too. Without, each command is a process."""
+
+    def __init__(self, node, kept=None):
+        self.node, self.kept = node, kept
         self.environment = {**{key: value for key, value in os.environ.items() if not key.startswith("WARREN_")},
                             "WARREN_URL": node.url, "WARREN_DEBUG": "1", "PYTHONIOENCODING": "utf-8"}
 
     def ours(self, words, text=""):
+        if self.kept:
+            return warren_tools.run(words, self.environment, text)
         done = subprocess.run([str(BIN / words[0]), *words[1:]], input=text, capture_output=True, text=True, cwd="/",
                               env=self.environment, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def run(self, line, *more):
         words = line.split() + list(more)
-        theirs = self.node.tool(*[word.replace("@", THEIRS, 1) if word[0] == "@" else word for word in words])
+        tool = self.kept.run if self.kept else self.node.tool
+        theirs = tool(*[word.replace("@", THEIRS, 1) if word[0] == "@" else word for word in words])
         return theirs, self.ours([word.replace("@", OURS, 1) if word[0] == "@" else word for word in words])
 
 
@@ -260,48 +268,55 @@ def set_up(both):
     return connection
 
 
-def compare(lines):
+def compare(lines, kept):
     if not rabbitmq.is_installed():
         raise kit.Skip("rabbitmq-server is not installed: ha/setup bench")
-    with rabbitmq.running_node() as node:
-        both = Both(node)
+    with rabbitmq.running_node() as node, contextlib.ExitStack() as stack:
+        both = Both(node, stack.enter_context(rabbitmq_tools.Tools(node)) if kept else None)
         connection = set_up(both)
-        differences = []
-        for line in lines:
-            connection.poll(0)      # heartbeats
-            theirs, ours = both.run(line)
-            if theirs[0] != ours[0] or any(comparable(a) != comparable(b) for a, b in zip(theirs[1:], ours[1:])):
-                differences.append(explain(line, theirs, ours))
-        for line in filter(None, SAME_HEADS.splitlines()):
-            connection.poll(0)
-            theirs, ours = both.run(line, "-q")
-            heads = [text.splitlines()[:1] for text in (theirs[1], ours[1])]
-            widths = [[row.count("\t") for row in text.splitlines()] for text in (theirs[1], ours[1])]
-            if theirs[0] or ours[0] or heads[0] != heads[1] or set(widths[0]) != set(widths[1]):
-                differences.append(explain(line, theirs, ours))
-        for line in SAME_KEYS:
-            theirs, ours = both.run(line, "--formatter", "json")
-            missing = set(json.loads(theirs[1])) - set(json.loads(ours[1])) - KEYS_MISSING.get(line, set())
-            if theirs[0] or ours[0] or missing:
-                differences.append(f"{line} --formatter json: {missing} are missing")
+        differences = [text for line in lines if (text := compare_all(both, connection, line))]
+        differences += [text for line in filter(None, SAME_HEADS.splitlines()) if (text := compare_heads(both, connection, line))]
+        differences += [text for line in SAME_KEYS if (text := compare_keys(both, line))]
         check(not differences, f"{len(differences)} differ:\n" + "\n".join(differences))
         check_equal(both.ours(["rabbitmqctl", "-q", "close_all_connections", "bye"])[1].strip(), "Closed 1 connections",
                     "closing")
         kit.wait_for("the client is told", lambda: is_closed(connection, "bye"))
 
 
+def compare_all(both, connection, line):
+    connection.poll(0)      # heartbeats
+    theirs, ours = both.run(line)
+    same = theirs[0] == ours[0] and all(comparable(a) == comparable(b) for a, b in zip(theirs[1:], ours[1:]))
+    return "" if same else explain(line, theirs, ours)
+
+
+def compare_heads(both, connection, line):
+    connection.poll(0)
+    theirs, ours = both.run(line, "-q")
+    heads = [text.splitlines()[:1] for text in (theirs[1], ours[1])]
+    widths = [{row.count("\t") for row in text.splitlines()} for text in (theirs[1], ours[1])]
+    same = not theirs[0] and not ours[0] and heads[0] == heads[1] and widths[0] == widths[1]
+    return "" if same else explain(line, theirs, ours)
+
+
+def compare_keys(both, line):
+    theirs, ours = both.run(line, "--formatter", "json")
+    missing = set(json.loads(theirs[1])) - set(json.loads(ours[1])) - KEYS_MISSING.get(line, set())
+    return f"{line} --formatter json: {missing} are missing" if theirs[0] or ours[0] or missing else ""
+
+
 @kit.limit(300)
 @kit.alone
 def test_shapes():
     """the same command lines give the same texts and exit codes with RabbitMQ's tools and with ours"""
-    compare(list(filter(None, SAME.splitlines())))
+    compare(list(filter(None, SAME.splitlines())), kept=True)
 
 
 @kit.limit(900)
 @kit.long
 def test_all_shapes():
-    """the same, with every command that both tools have"""
-    compare(list(filter(None, (SAME + MORE).splitlines())))
+    """the same, with every command that both tools have, each as a process of its own"""
+    compare(list(filter(None, (SAME + MORE).splitlines())), kept=False)
 
 
 def is_closed(connection, words):
