@@ -140,6 +140,8 @@ uint64_t broker_login_count(const struct broker *b, bool succeeded); /* attempts
 struct login_sources *broker_login_sources(struct broker *b);        /* the same, by where they came from */
 bool broker_ready(const struct broker *b);                     /* every group has a leader, and the cluster has been set up */
 struct topology *broker_topology(struct broker *b);
+/* The topology names this process: it holds all that the cluster had decided before this node was (re)started. */
+bool broker_topology_is_caught_up(const struct broker *b);
 struct queue_machine *broker_queues(struct broker *b, uint32_t group); /* NULL if the group is not on this shard and node */
 struct group *broker_group(struct broker *b, uint32_t group);
 

@@ -3,6 +3,11 @@
 #include "router/lives.h"
 #include "node/broker/broker_internal.h"
 
+bool broker_topology_is_caught_up(const struct broker *b)
+{
+    return topology_life(b->params.topology, b->params.node, b->epoch) != LIFE_UNKNOWN;
+}
+
 static uint32_t epoch_of(const struct broker *b, uint8_t node)
 {
     if (node == b->params.node) return b->epoch;

@@ -34,6 +34,10 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
             snprintf(line, AGENT_LINE_MAX, "down#group %u has no known leader\n", g);
             return;
         }
+    if (!broker_topology_is_caught_up(b)) { /* it cannot know whether it drains */
+        snprintf(line, AGENT_LINE_MAX, "down#it learns what has changed while it was away\n");
+        return;
+    }
     unsigned busy = 0;
     for (uint16_t i = 0; i < settings->shard_count; i++)
         if (shard_busy_any(node_shard(n, i)) > busy) busy = shard_busy_any(node_shard(n, i));

@@ -9,6 +9,7 @@ import kit
 SETTINGS = {"cluster.groups": 4, "checkpoint.log_bytes": "256KiB"}
 QUEUES = [f"q{at}" for at in range(8)]
 BODY = b"x" * 500
+DRAINED_LOOK = 3.0   # seconds in which a node that was started might do what it should not while it drains
 
 
 class Load:
@@ -137,6 +138,16 @@ def test_a_dead_node_is_replaced():
         check_nothing_lost(cluster.node(4), load)
 
 
+def health_reasons(node, seconds):
+    """What /health/ready says of a node that starts, asked all the time; "" is ready."""
+    told, limit = [], time.monotonic() + seconds
+    while time.monotonic() < limit:
+        ready, reason = node.health()
+        told.append("" if ready else reason)
+        time.sleep(0.001)
+    return list(dict.fromkeys(told))
+
+
 @kit.limit(90)
 def test_drain_and_revive():
     """A drained node leads nothing and is not ready; revived, it leads again; no confirm waits long"""
@@ -151,7 +162,9 @@ def test_drain_and_revive():
         kit.check(node.get_json("/api/nodes/" + node.name)["being_drained"], "/api/nodes does not show it")
         kit.terminate(node)
         node.start()
-        time.sleep(3)
+        told = health_reasons(node, DRAINED_LOOK)
+        kit.check("" not in told, f"it was ready for a moment before it was revived: {told}")
+        kit.check("draining" in told[-1], f"started again it says {told}")
         kit.check(all(group["leader"] != 2 for group in placements(cluster, 2)), "it leads again before it was revived")
         cluster.helper(2).change("POST", "/api/cluster/members/2/revive")
         kit.wait_for("node 2 is ready", node.is_ready)
