@@ -1,4 +1,4 @@
-/* The broker of a shard: its life, its turn, and where mail goes. */
+/* The broker of a shard: its life, its turn, the nodes that it hears of. */
 #include "node/broker/broker_internal.h"
 
 #include <stdarg.h>
@@ -11,7 +11,7 @@ enum { BROKER_TICK_MS = 250 };
 
 struct broker *broker_create(const struct broker_params *params)
 {
-    CHECK(params->shard_count > 0 && params->shard_count <= 64 && params->shard < params->shard_count);
+    CHECK(params->shard_count > 0 && params->shard_count <= BROKER_SHARDS_MAX && params->shard < params->shard_count);
     struct broker *b = mem_zalloc(sizeof *b);
     b->params = *params;
     b->io = params->io;
@@ -100,145 +100,11 @@ struct port *broker_meta_port(struct broker *b)
     return b->meta_port;
 }
 
-/* --- mail --- */
-
-void broker_send_mail(struct broker *b, uint8_t node, struct mail *m)
-{
-    struct buf head = {0};
-    m->shard = b->params.shard;
-    mail_encode(m, &head);
-    b->io->send(b->io->self, node, buf_slice(&head), &m->part, m->part.blob ? 1 : 0);
-    buf_close(&head);
-    mail_destroy(m);
-}
-
-void broker_post_to_group(struct broker *b, struct mail *m)
-{
-    struct leader leader = b->leaders[m->group];
-    m->term = leader.term;
-    m->node = b->params.node;
-    m->shard = b->params.shard;
-    uint16_t shard = shard_of_group(b, m->group);
-    if (!leader.node)
-        mail_destroy(m);
-    else if (shard != b->params.shard)
-        b->io->post(b->io->self, shard, m);
-    else if (leader.node != b->params.node)
-        broker_send_mail(b, leader.node, m);
-    else
-        host_mail(b->hosts[m->group], m);
-}
-
-/* Mail for a group that came by ring or link: this is the group's shard. */
-static void group_mail(struct broker *b, struct mail *m, bool from_sibling)
-{
-    const struct leader *leader = m->group < b->params.group_count ? &b->leaders[m->group] : NULL;
-    bool here = leader && shard_of_group(b, m->group) == b->params.shard && m->term == leader->term;
-    if (here && leader->node == b->params.node)
-        host_mail(b->hosts[m->group], m);
-    else if (here && from_sibling && leader->node)
-        broker_send_mail(b, leader->node, m);
-    else
-        mail_destroy(m);
-}
-
-static struct port *port_of_effect(struct broker *b, uint64_t id, uint32_t group)
-{
-    if (port_id_node(id) != PORT_NODE_GROUP) return broker_port(b, id);
-    uint32_t source = port_id_counter(id);
-    struct host *h = source < b->params.group_count ? b->hosts[source] : NULL;
-    return h ? h->dead_letter_ports[group] : NULL;
-}
-
-static uint16_t shard_of_port(struct broker *b, uint64_t id)
-{
-    return port_id_node(id) == PORT_NODE_GROUP ? shard_of_group(b, port_id_counter(id)) : port_shard(id);
-}
-
-void broker_port_mail(struct broker *b, struct mail *m)
-{
-    struct mail *others[64] = {0};
-    bool stale = m->group >= b->params.group_count || m->term != b->leaders[m->group].term;
-    for (size_t i = 0; i < m->effects.count && !stale; i++) {
-        struct effect *e = &m->effects.items[i];
-        uint16_t shard = shard_of_port(b, e->port);
-        if (shard == b->params.shard) {
-            struct port *p = port_of_effect(b, e->port, m->group);
-            if (p) port_effect(p, e);
-            continue;
-        }
-        if (shard >= b->params.shard_count) continue;
-        if (!others[shard]) {
-            others[shard] = mail_create(m->type);
-            others[shard]->group = m->group;
-            others[shard]->term = m->term;
-            others[shard]->port = m->port;
-        }
-        mail_add_effect(others[shard], e);
-    }
-    if (m->type == MAIL_WELCOME && !stale) {
-        uint16_t shard = shard_of_port(b, m->port);
-        struct port *p = shard == b->params.shard ? port_of_effect(b, m->port, m->group) : NULL;
-        if (p) port_welcomed(p);
-        if (shard != b->params.shard && shard < b->params.shard_count && !others[shard]) {
-            others[shard] = mail_create(MAIL_WELCOME);
-            others[shard]->group = m->group;
-            others[shard]->term = m->term;
-            others[shard]->port = m->port;
-        }
-    }
-    for (uint16_t shard = 0; shard < b->params.shard_count; shard++)
-        if (others[shard]) b->io->post(b->io->self, shard, others[shard]);
-    mail_destroy(m);
-}
-
-static void take_epoch(struct broker *b, uint32_t epoch);
-
-static void take(struct broker *b, struct mail *m, bool from_sibling)
-{
-    switch (m->type) {
-    case MAIL_CHUNK:
-    case MAIL_HELLO: group_mail(b, m, from_sibling); return;
-    case MAIL_EFFECTS:
-    case MAIL_WELCOME: broker_port_mail(b, m); return;
-    case MAIL_LEADER: leaders_heard(b, m); break;
-    case MAIL_TOPOLOGY:
-    case MAIL_TOPOLOGY_WHOLE:
-        if (from_sibling) topology_spread_mail(b, m);
-        break;
-    case MAIL_TOPOLOGY_APPLIED: topology_spread_mail(b, m); break;
-    case MAIL_CENSUS: census_heard(b, m, from_sibling); break;
-    case MAIL_EPOCH:
-        if (from_sibling) take_epoch(b, (uint32_t)m->a);
-        break;
-    case MAIL_GROUP_REPORT:
-    case MAIL_GROUP_ORDER: membership_mail(b, m, from_sibling); return;
-    default: break;
-    }
-    mail_destroy(m);
-}
-
-void broker_mail(struct broker *b, struct mail *m)
-{
-    take(b, m, true);
-}
-
-void broker_frame(struct broker *b, uint8_t node, struct blob *blob, uint32_t offset, uint32_t size)
-{
-    struct mail *m = mail_decode(blob, offset, size);
-    if (!m) {
-        broker_note(b, 1, "broker mail_unreadable node=%u size=%u", node, size);
-        return;
-    }
-    m->node = node;
-    take(b, m, false);
-}
-
 /* --- nodes --- */
 
 /* The cluster gave this node up under its old epoch: what its clients held was given to others. Their connections close, so that
  * no late ack counts; they come back under the new epoch. */
-static void take_epoch(struct broker *b, uint32_t epoch)
+void broker_take_epoch(struct broker *b, uint32_t epoch)
 {
     if (epoch <= b->epoch) return;
     b->epoch = epoch;

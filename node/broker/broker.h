@@ -21,6 +21,7 @@ struct broker_connection;
 
 enum {
     BROKER_NODES_MAX = 64,
+    BROKER_SHARDS_MAX = 64, /* a power of two: a port's counter has its shard in its low bits */
     BROKER_CHUNK_SIZE_MAX = 128 << 10,        /* bytes of commands after which a port's chunk is posted at once */
     BROKER_CONNECTION_BYTES_MAX = 8 << 20,    /* bytes a connection may have published without an answer before it is not read */
     BROKER_TOPOLOGY_WAIT_MS = 2000,           /* a change is answered when every connected node applied it, or after this */

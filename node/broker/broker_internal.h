@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "node/auth/guess.h"
 #include "node/auth/sources.h"
-#include "node/auth/sources.h"
 #include "node/broker/broker.h"
 #include "node/queue/port_id.h"
 
@@ -317,15 +316,19 @@ static inline uint16_t shard_of_group(const struct broker *b, uint32_t group)
 
 struct port *broker_port(struct broker *b, uint64_t id);
 struct port *broker_meta_port(struct broker *b);
+void broker_take_epoch(struct broker *b, uint32_t epoch); /* a later one: connections of the one before close */
+void broker_note(struct broker *b, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static inline uint16_t port_shard(uint64_t id)
+{
+    return (uint16_t)(port_id_counter(id) & (BROKER_SHARDS_MAX - 1));
+}
+
+/* ---------------------------------------------------------------- broker_mail.c */
+
 /* Towards the leader of the mail's group, from any shard; moves. Dropped when no leader is known. */
 void broker_post_to_group(struct broker *b, struct mail *m);
 void broker_port_mail(struct broker *b, struct mail *m); /* MAIL_EFFECTS or MAIL_WELCOME for ports of this shard; moves */
 void broker_send_mail(struct broker *b, uint8_t node, struct mail *m); /* on the link; frees the mail */
-void broker_note(struct broker *b, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static inline uint16_t port_shard(uint64_t id)
-{
-    return (uint16_t)(port_id_counter(id) & 63);
-}
 
 /* leaders.c */
 void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term);

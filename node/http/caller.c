@@ -120,3 +120,11 @@ bool vhost_answer(struct request *r, struct slice vhost, struct answer *a)
         answer_error(a, 401, "not_authorised", "User not authorised to access virtual host");
     return a->status < 400;
 }
+
+json_t *find_or_answer(struct request *r, json_t *(*find)(struct request *r), struct answer *a)
+{
+    if (!vhost_answer(r, r->captures[0], a)) return NULL;
+    json_t *found = find(r);
+    if (!found) answer_not_found(a);
+    return found;
+}

@@ -212,45 +212,20 @@ static json_t *channels_seen(struct request *r)
     return all;
 }
 
-/* Keeps what has this text at `object`.`member` (object NULL: at the top). */
-static json_t *keep(json_t *items, const char *object, const char *member, struct slice text)
-{
-    for (size_t i = json_array_size(items); i-- > 0;) {
-        const json_t *o = json_array_get(items, i);
-        if (object) o = json_object_get(o, object);
-        if (!slice_equal(slice_json(json_object_get(o, member)), text)) json_array_remove(items, i);
-    }
-    return items;
-}
-
-static void answer_list(struct request *r, json_t *items, const char *order, struct answer *a)
-{
-    struct listing listing;
-    size_t total = json_array_size(items);
-    if (!listing_open(&listing, r, a)) {
-        json_decref(items);
-        return;
-    }
-    for (size_t i = total; i-- > 0;)
-        if (!listing_wants(&listing, slice_json(json_object_get(json_array_get(items, i), "name"))))
-            json_array_remove(items, i);
-    listing_answer(&listing, items, total, order, a);
-}
-
 void api_channels_list(struct request *r, struct answer *a)
 {
-    answer_list(r, channels_seen(r), "name", a);
+    listing_answer_named(r, channels_seen(r), "name", a);
 }
 
 void api_channels_of_vhost(struct request *r, struct answer *a)
 {
     if (vhost_answer(r, r->captures[0], a))
-        answer_list(r, keep(channels_seen(r), NULL, "vhost", r->captures[0]), "name", a);
+        listing_answer_named(r, listing_keep(channels_seen(r), NULL, "vhost", r->captures[0]), "name", a);
 }
 
 void api_channels_of_connection(struct request *r, struct answer *a)
 {
-    answer_list(r, keep(channels_seen(r), "connection_details", "name", r->captures[0]), "name", a);
+    listing_answer_named(r, listing_keep(channels_seen(r), "connection_details", "name", r->captures[0]), "name", a);
 }
 
 /* The channel as rows name it; borrowed; NULL: none does. */
@@ -265,7 +240,7 @@ static json_t *details_of(const json_t *channel, const json_t *flows)
 
 void api_channel_get(struct request *r, struct answer *a)
 {
-    json_t *found = keep(channels_seen(r), NULL, "name", r->captures[0]), *one = json_array_get(found, 0);
+    json_t *found = listing_keep(channels_seen(r), NULL, "name", r->captures[0]), *one = json_array_get(found, 0);
     if (!one) {
         answer_not_found(a);
     } else {
@@ -274,7 +249,7 @@ void api_channel_get(struct request *r, struct answer *a)
         json_put(one, "publishes", flows_of(flows, "channel_details", self, "exchange"));
         json_put(one, "deliveries", flows_of(flows, "channel_details", self, "queue"));
         json_decref(flows);
-        json_put(one, "consumer_details", keep(consumers, "channel_details", "name", r->captures[0]));
+        json_put(one, "consumer_details", listing_keep(consumers, "channel_details", "name", r->captures[0]));
         answer_json(a, columns_of(one, request_query(r, "columns")));
     }
     json_decref(found);
@@ -283,7 +258,7 @@ void api_channel_get(struct request *r, struct answer *a)
 json_t *consumers_of_queue(struct request *r, struct slice vhost, struct slice name)
 {
     json_t *all = consumers_everywhere(r);
-    return keep(keep(all, "queue", "vhost", vhost), "queue", "name", name);
+    return listing_keep(listing_keep(all, "queue", "vhost", vhost), "queue", "name", name);
 }
 
 void api_consumers_list(struct request *r, struct answer *a)
@@ -291,9 +266,9 @@ void api_consumers_list(struct request *r, struct answer *a)
     struct slice vhost = r->captures[0];
     if (vhost.data && !vhost_answer(r, vhost, a)) return;
     json_t *all = consumers_everywhere(r);
-    if (vhost.data) keep(all, "queue", "vhost", vhost);
+    if (vhost.data) listing_keep(all, "queue", "vhost", vhost);
     for (size_t i = json_array_size(all); i-- > 0;)
         if (!caller_sees(r, slice_json(json_object_get(json_object_get(json_array_get(all, i), "queue"), "vhost"))))
             json_array_remove(all, i);
-    answer_list(r, all, "channel_details.name,consumer_tag", a);
+    listing_answer_named(r, all, "channel_details.name,consumer_tag", a);
 }

@@ -129,48 +129,26 @@ json_t *connections_seen(struct request *r)
     return all;
 }
 
-/* Only those whose member is this text. */
-static json_t *keep(json_t *items, const char *member, struct slice text)
-{
-    for (size_t i = json_array_size(items); i-- > 0;)
-        if (!slice_equal(slice_json(json_object_get(json_array_get(items, i), member)), text))
-            json_array_remove(items, i);
-    return items;
-}
-
-static void answer_list(struct request *r, json_t *items, struct answer *a)
-{
-    struct listing listing;
-    size_t total = json_array_size(items);
-    if (!listing_open(&listing, r, a)) {
-        json_decref(items);
-        return;
-    }
-    for (size_t i = total; i-- > 0;)
-        if (!listing_wants(&listing, slice_json(json_object_get(json_array_get(items, i), "name"))))
-            json_array_remove(items, i);
-    listing_answer(&listing, items, total, "vhost,name", a);
-}
-
 void api_connections_list(struct request *r, struct answer *a)
 {
-    answer_list(r, connections_seen(r), a);
+    listing_answer_named(r, connections_seen(r), "vhost,name", a);
 }
 
 void api_connections_of_vhost(struct request *r, struct answer *a)
 {
-    if (vhost_answer(r, r->captures[0], a)) answer_list(r, keep(connections_seen(r), "vhost", r->captures[0]), a);
+    if (vhost_answer(r, r->captures[0], a))
+        listing_answer_named(r, listing_keep(connections_seen(r), NULL, "vhost", r->captures[0]), "vhost,name", a);
 }
 
 void api_connections_of_user(struct request *r, struct answer *a)
 {
-    answer_list(r, keep(connections_seen(r), "user", r->captures[0]), a);
+    listing_answer_named(r, listing_keep(connections_seen(r), NULL, "user", r->captures[0]), "vhost,name", a);
 }
 
 /* New; NULL when there is none. */
 static json_t *find(struct request *r)
 {
-    json_t *found = keep(connections_seen(r), "name", r->captures[0]);
+    json_t *found = listing_keep(connections_seen(r), NULL, "name", r->captures[0]);
     json_t *first = json_incref(json_array_get(found, 0));
     json_decref(found);
     return first;
@@ -230,7 +208,7 @@ void api_connection_delete(struct request *r, struct answer *a)
 
 void api_connections_of_user_delete(struct request *r, struct answer *a)
 {
-    json_t *found = keep(connections_seen(r), "user", r->captures[0]);
+    json_t *found = listing_keep(connections_seen(r), NULL, "user", r->captures[0]);
     for (size_t i = 0; i < json_array_size(found); i++)
         close_anywhere(r, slice_json(json_object_get(json_array_get(found, i), "name")));
     json_decref(found);

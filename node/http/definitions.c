@@ -1,7 +1,9 @@
 /* GET /api/definitions: what there is, as a file that RabbitMQ reads, too. In a fixed order, so that two exports of the
  * same state are equal. */
 #include "node/http/definitions.h"
+
 #include "base/mem.h"
+#include "node/http/families.h"
 
 static bool is_systems(struct slice name)
 {
@@ -65,15 +67,7 @@ static void list_exchanges(struct shard *s, void *arg)
     struct topology *t = broker_topology(shard_broker(s));
     for (unsigned i = 0; i < HTTP_SLICE && (x = topology_next_exchange(t, &w->cursor)); i++) {
         if (is_systems(x->name) || !fits(w, x->vhost)) continue;
-        json_t *o = json_object();
-        json_put(o, "name", json_slice(x->name));
-        json_put(o, "vhost", json_slice(x->vhost));
-        json_put(o, "type", json_slice(x->type));
-        json_put(o, "durable", json_boolean(x->durable));
-        json_put(o, "auto_delete", json_boolean(x->auto_delete));
-        json_put(o, "internal", json_boolean(x->internal));
-        json_put(o, "arguments", json_table(x->arguments));
-        json_array_append_new(w->array, o);
+        json_array_append_new(w->array, exchange_declared(x));
     }
     w->more = x != NULL;
 }

@@ -23,9 +23,8 @@ struct slice exchange_name_of(struct slice segment)
     return slice_is(segment, "amq.default") ? slice_str("") : segment;
 }
 
-static json_t *exchange_json(const struct topology *t, const struct exchange *x)
+json_t *exchange_declared(const struct exchange *x)
 {
-    struct policy_match match;
     json_t *o = json_object();
     json_put(o, "name", json_slice(x->name));
     json_put(o, "vhost", json_slice(x->vhost));
@@ -34,6 +33,13 @@ static json_t *exchange_json(const struct topology *t, const struct exchange *x)
     json_put(o, "auto_delete", json_boolean(x->auto_delete));
     json_put(o, "internal", json_boolean(x->internal));
     json_put(o, "arguments", json_table(x->arguments));
+    return o;
+}
+
+static json_t *exchange_json(const struct topology *t, const struct exchange *x)
+{
+    struct policy_match match;
+    json_t *o = exchange_declared(x);
     policy_of_exchange(t, x, &match);
     if (match.policy) json_put(o, "policy", json_slice(match.policy->name));
     return o;
@@ -84,25 +90,16 @@ static json_t *find(struct request *r)
     return l.found;
 }
 
-/* New; NULL: answered. */
-static json_t *found_or_answered(struct request *r, struct answer *a)
-{
-    if (!vhost_answer(r, r->captures[0], a)) return NULL;
-    json_t *found = find(r);
-    if (!found) answer_not_found(a);
-    return found;
-}
-
 bool exchange_answer(struct request *r, struct answer *a)
 {
-    json_t *found = found_or_answered(r, a);
+    json_t *found = find_or_answer(r, find, a);
     json_decref(found);
     return found != NULL;
 }
 
 void api_exchange_get(struct request *r, struct answer *a)
 {
-    json_t *found = found_or_answered(r, a);
+    json_t *found = find_or_answer(r, find, a);
     if (!found) return;
     json_t *array = json_array();
     json_array_append(array, found);

@@ -177,6 +177,11 @@ bool listing_cut(const struct listing *l, size_t count, size_t *from, size_t *sh
 /* Those items, in their order; moves, and closes the listing. */
 void listing_answer_cut(struct listing *l, json_t *items, size_t count, size_t total, struct answer *a);
 void listing_close(struct listing *l);
+/* The whole answer, with whatever the caller asked of the list; moves `items`. `named` heeds ?name= too. */
+void listing_answer_all(struct request *r, json_t *items, const char *order, struct answer *a);
+void listing_answer_named(struct request *r, json_t *items, const char *order, struct answer *a);
+/* Drops what has not this text at `object`.`member` (object NULL: at the top); text.data NULL: nothing. Gives `items`. */
+json_t *listing_keep(json_t *items, const char *object, const char *member, struct slice text);
 json_t *listing_sort(json_t *items, const char *order); /* moves; by comma separated members */
 json_t *columns_of(json_t *item, const char *columns);  /* new; the whole item when columns is NULL */
 
@@ -205,6 +210,8 @@ bool caller_monitors(const struct request *r);           /* sees connections of 
 bool caller_sees(struct request *r, struct slice vhost); /* whether lists show what is in there */
 json_t *caller_filter(struct request *r, json_t *items); /* moves; without those of vhosts not seen */
 bool vhost_answer(struct request *r, struct slice vhost, struct answer *a); /* false: answered 404 or 401 */
+/* What `find` gives, of the vhost in the path, which must be there and seen. New; NULL: answered. */
+json_t *find_or_answer(struct request *r, json_t *(*find)(struct request *r), struct answer *a);
 
 /* --- families --- */
 struct slice exchange_name_of(struct slice segment); /* "amq.default" is "" */

@@ -66,6 +66,14 @@ json_t *item_get(struct http *h, struct item_name name)
     return l.value;
 }
 
+bool user_answer(struct request *r, struct slice user, struct answer *a)
+{
+    json_t *found = item_get(r->http, (struct item_name){.kind = REGISTRY_USER, .name = user});
+    json_decref(found);
+    if (!found) answer_not_found(a);
+    return found != NULL;
+}
+
 /* --- changing --- */
 
 static bool change(struct http *h, const struct topology_command *c, struct refusal *why)

@@ -12,6 +12,7 @@ struct item_name {
 
 /* The value as JSON; new, NULL when there is no such item. */
 json_t *item_get(struct http *h, struct item_name name);
+bool user_answer(struct request *r, struct slice user, struct answer *a); /* false: there is none; answered 404 */
 /* All items of a kind, of a vhost (data not NULL) if asked: {"vhost","name","detail","value"}; new. */
 json_t *items_list(struct http *h, enum registry_kind kind, struct slice vhost);
 

@@ -32,14 +32,6 @@ static void answer_list(struct request *r, enum registry_kind kind, struct slice
     listing_answer(&listing, groups, json_array_size(groups), "", a);
 }
 
-static bool user_answer(struct request *r, struct answer *a)
-{
-    json_t *found = item_get(r->http, (struct item_name){.kind = REGISTRY_USER, .name = r->captures[0]});
-    json_decref(found);
-    if (!found) answer_not_found(a);
-    return found != NULL;
-}
-
 static struct item_name limit_of(const struct request *r, enum registry_kind kind)
 {
     const struct slice *c = r->captures;
@@ -82,15 +74,16 @@ void api_vhost_limit_delete(struct request *r, struct answer *a)
 
 void api_user_limits_list(struct request *r, struct answer *a)
 {
-    if (!r->captures[0].data || user_answer(r, a)) answer_list(r, REGISTRY_USER_LIMIT, r->captures[0], a);
+    if (!r->captures[0].data || user_answer(r, r->captures[0], a))
+        answer_list(r, REGISTRY_USER_LIMIT, r->captures[0], a);
 }
 
 void api_user_limit_put(struct request *r, struct answer *a)
 {
-    if (user_answer(r, a)) put_limit(r, REGISTRY_USER_LIMIT, a);
+    if (user_answer(r, r->captures[0], a)) put_limit(r, REGISTRY_USER_LIMIT, a);
 }
 
 void api_user_limit_delete(struct request *r, struct answer *a)
 {
-    if (user_answer(r, a)) delete_limit(r, REGISTRY_USER_LIMIT, a);
+    if (user_answer(r, r->captures[0], a)) delete_limit(r, REGISTRY_USER_LIMIT, a);
 }

@@ -56,32 +56,18 @@ static json_t *links_seen(struct request *r, bool federation)
     return all;
 }
 
-static json_t *keep(json_t *items, const char *member, struct slice text)
-{
-    for (size_t i = json_array_size(items); i-- > 0 && text.data;)
-        if (!slice_equal(slice_json(json_object_get(json_array_get(items, i), member)), text))
-            json_array_remove(items, i);
-    return items;
-}
-
-static void answer_list(struct request *r, json_t *items, struct answer *a)
-{
-    struct listing listing;
-    if (listing_open(&listing, r, a)) listing_answer(&listing, items, json_array_size(items), "vhost,name", a);
-    else json_decref(items);
-}
-
 /* --- shovels --- */
 
 void api_shovels_list(struct request *r, struct answer *a)
 {
     if (!r->captures[0].data || vhost_answer(r, r->captures[0], a))
-        answer_list(r, keep(links_seen(r, false), "vhost", r->captures[0]), a);
+        listing_answer_all(r, listing_keep(links_seen(r, false), NULL, "vhost", r->captures[0]), "vhost,name", a);
 }
 
 void api_shovel_get(struct request *r, struct answer *a)
 {
-    json_t *found = keep(keep(links_seen(r, false), "vhost", r->captures[0]), "name", r->captures[1]);
+    json_t *found =
+        listing_keep(listing_keep(links_seen(r, false), NULL, "vhost", r->captures[0]), NULL, "name", r->captures[1]);
     if (json_array_size(found)) answer_json(a, json_incref(json_array_get(found, 0)));
     else answer_not_found(a);
     json_decref(found);
@@ -110,7 +96,8 @@ static void restart(struct request *r, const char *kind, struct slice vhost, str
 
 void api_shovel_restart(struct request *r, struct answer *a)
 {
-    json_t *found = keep(keep(links_seen(r, false), "vhost", r->captures[0]), "name", r->captures[1]);
+    json_t *found =
+        listing_keep(listing_keep(links_seen(r, false), NULL, "vhost", r->captures[0]), NULL, "name", r->captures[1]);
     if (json_array_size(found)) {
         restart(r, "shovel", r->captures[0], r->captures[1], (struct slice){0});
         answer_done(a, false);
@@ -125,23 +112,24 @@ void api_shovel_restart(struct request *r, struct answer *a)
 void api_federation_links_list(struct request *r, struct answer *a)
 {
     if (!r->captures[0].data || vhost_answer(r, r->captures[0], a))
-        answer_list(r, keep(links_seen(r, true), "vhost", r->captures[0]), a);
+        listing_answer_all(r, listing_keep(links_seen(r, true), NULL, "vhost", r->captures[0]), "vhost,name", a);
 }
 
 void api_federation_links_down(struct request *r, struct answer *a)
 {
     if (r->captures[0].data && !vhost_answer(r, r->captures[0], a)) return;
-    json_t *links = keep(links_seen(r, true), "vhost", r->captures[0]);
+    json_t *links = listing_keep(links_seen(r, true), NULL, "vhost", r->captures[0]);
     for (size_t i = json_array_size(links); i-- > 0;)
         if (slice_is(slice_json(json_object_get(json_array_get(links, i), "status")), "running"))
             json_array_remove(links, i);
-    answer_list(r, links, a);
+    listing_answer_all(r, links, "vhost,name", a);
 }
 
 /* {vhost} {id} {node} */
 void api_federation_link_restart(struct request *r, struct answer *a)
 {
-    json_t *found = keep(keep(links_seen(r, true), "vhost", r->captures[0]), "id", r->captures[1]);
+    json_t *found =
+        listing_keep(listing_keep(links_seen(r, true), NULL, "vhost", r->captures[0]), NULL, "id", r->captures[1]);
     if (json_array_size(found)) {
         const json_t *link = json_array_get(found, 0);
         const char *type =

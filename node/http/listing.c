@@ -304,3 +304,39 @@ void listing_answer(struct listing *l, json_t *items, size_t total, const char *
     if (shown < count) items = cut_out(items, from, shown);
     listing_answer_cut(l, items, count, total, a);
 }
+
+json_t *listing_keep(json_t *items, const char *object, const char *member, struct slice text)
+{
+    for (size_t i = json_array_size(items); i-- > 0 && text.data;) {
+        const json_t *o = json_array_get(items, i);
+        if (object) o = json_object_get(o, object);
+        if (!slice_equal(slice_json(json_object_get(o, member)), text)) json_array_remove(items, i);
+    }
+    return items;
+}
+
+static json_t *keep_wanted(const struct listing *l, json_t *items)
+{
+    for (size_t i = json_array_size(items); i-- > 0;)
+        if (!listing_wants(l, slice_json(json_object_get(json_array_get(items, i), "name"))))
+            json_array_remove(items, i);
+    return items;
+}
+
+static void answer_all(struct request *r, json_t *items, const char *order, bool by_name, struct answer *a)
+{
+    struct listing listing;
+    size_t total = json_array_size(items);
+    if (!listing_open(&listing, r, a)) json_decref(items);
+    else listing_answer(&listing, by_name ? keep_wanted(&listing, items) : items, total, order, a);
+}
+
+void listing_answer_all(struct request *r, json_t *items, const char *order, struct answer *a)
+{
+    answer_all(r, items, order, false, a);
+}
+
+void listing_answer_named(struct request *r, json_t *items, const char *order, struct answer *a)
+{
+    answer_all(r, items, order, true, a);
+}

@@ -169,23 +169,13 @@ static struct scrape *begin(struct request *r, struct answer *a, enum scrape_kin
     return s;
 }
 
-static scrape_part *const whole[] = {scrape_identity,
-                                     scrape_totals,
-                                     scrape_globals,
-                                     scrape_sizes,
-                                     scrape_churn,
-                                     scrape_node,
-                                     scrape_io,
-                                     scrape_logins,
-                                     scrape_queues,
-                                     scrape_exchanges,
-                                     scrape_connections,
-                                     scrape_channels,
-                                     scrape_raft,
-                                     scrape_links,
-                                     scrape_telemetry,
-                                     scrape_own,
-                                     NULL};
+/* What both /metrics and /metrics/detailed have. */
+#define FIGURES_OF_ALL                                                                                        \
+    scrape_churn, scrape_node, scrape_io, scrape_logins, scrape_queues, scrape_exchanges, scrape_connections, \
+        scrape_channels, scrape_raft
+
+static scrape_part *const whole[] = {scrape_identity, scrape_totals,    scrape_globals, scrape_sizes, FIGURES_OF_ALL,
+                                     scrape_links,    scrape_telemetry, scrape_own,     NULL};
 
 void api_metrics_get(struct request *r, struct answer *a)
 {
@@ -208,20 +198,8 @@ static char *values_of(struct request *r, const char *name)
 /* Only what ?family names; without one, nothing but who we are. */
 void api_metrics_detailed(struct request *r, struct answer *a)
 {
-    static scrape_part *const chosen[] = {scrape_identity,
-                                          scrape_churn,
-                                          scrape_node,
-                                          scrape_io,
-                                          scrape_logins,
-                                          scrape_queues,
-                                          scrape_exchanges,
-                                          scrape_connections,
-                                          scrape_channels,
-                                          scrape_raft,
-                                          scrape_vhosts,
-                                          scrape_exchange_names,
-                                          scrape_exchange_bindings,
-                                          NULL};
+    static scrape_part *const chosen[] = {scrape_identity,       FIGURES_OF_ALL,           scrape_vhosts,
+                                          scrape_exchange_names, scrape_exchange_bindings, NULL};
     struct scrape *s = begin(r, a, SCRAPE_DETAILED, chosen);
     s->families = values_of(r, "family");
     if (!s->families) s->families = mem_strdup("none");

@@ -3,14 +3,6 @@
 
 #include "node/http/definitions.h"
 
-static void answer_list(struct request *r, json_t *items, const char *order, struct answer *a)
-{
-    struct listing listing;
-    items = caller_filter(r, items);
-    if (listing_open(&listing, r, a)) listing_answer(&listing, items, json_array_size(items), order, a);
-    else json_decref(items);
-}
-
 static void answer_one(struct request *r, struct item_name n, struct answer *a)
 {
     json_t *value = item_get(r->http, n);
@@ -45,7 +37,8 @@ json_t *policy_value(const json_t *body)
 static void list_policies(struct request *r, enum registry_kind kind, struct answer *a)
 {
     struct slice vhost = r->captures[0];
-    if (!vhost.data || vhost_answer(r, vhost, a)) answer_list(r, items_shown(r->http, kind, vhost), "vhost,name", a);
+    if (!vhost.data || vhost_answer(r, vhost, a))
+        listing_answer_all(r, caller_filter(r, items_shown(r->http, kind, vhost)), "vhost,name", a);
 }
 
 static struct item_name policy_of(const struct request *r, enum registry_kind kind)
@@ -110,7 +103,7 @@ void api_parameters_list(struct request *r, struct answer *a)
     for (size_t i = json_array_size(items); i-- > 0 && component.data;)
         if (!slice_equal(slice_json(json_object_get(json_array_get(items, i), "component")), component))
             json_array_remove(items, i);
-    answer_list(r, items, "component,vhost,name", a);
+    listing_answer_all(r, caller_filter(r, items), "component,vhost,name", a);
 }
 
 static struct item_name parameter_of(const struct request *r)

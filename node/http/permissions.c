@@ -1,44 +1,22 @@
 /* /api/permissions and /api/topic-permissions */
 #include "node/http/items.h"
 
-/* Keeps what has this text as its user. */
-static json_t *of_user(json_t *items, struct slice user)
-{
-    for (size_t i = json_array_size(items); i-- > 0 && user.data;)
-        if (!slice_equal(slice_json(json_object_get(json_array_get(items, i), "user")), user))
-            json_array_remove(items, i);
-    return items;
-}
-
-static void answer_list(struct request *r, json_t *items, struct answer *a)
-{
-    struct listing listing;
-    if (listing_open(&listing, r, a)) listing_answer(&listing, items, json_array_size(items), "vhost,user", a);
-    else json_decref(items);
-}
-
-static bool user_answer(struct request *r, struct slice user, struct answer *a)
-{
-    json_t *found = item_get(r->http, (struct item_name){.kind = REGISTRY_USER, .name = user});
-    json_decref(found);
-    if (!found) answer_not_found(a);
-    return found != NULL;
-}
-
 static void list_all(struct request *r, enum registry_kind kind, struct answer *a)
 {
-    answer_list(r, items_shown(r->http, kind, (struct slice){0}), a);
+    listing_answer_all(r, items_shown(r->http, kind, (struct slice){0}), "vhost,user", a);
 }
 
 static void list_of_vhost(struct request *r, enum registry_kind kind, struct answer *a)
 {
-    if (vhost_answer(r, r->captures[0], a)) answer_list(r, items_shown(r->http, kind, r->captures[0]), a);
+    if (vhost_answer(r, r->captures[0], a))
+        listing_answer_all(r, items_shown(r->http, kind, r->captures[0]), "vhost,user", a);
 }
 
 static void list_of_user(struct request *r, enum registry_kind kind, struct answer *a)
 {
     if (user_answer(r, r->captures[0], a))
-        answer_list(r, of_user(items_shown(r->http, kind, (struct slice){0}), r->captures[0]), a);
+        listing_answer_all(r, listing_keep(items_shown(r->http, kind, (struct slice){0}), NULL, "user", r->captures[0]),
+                           "vhost,user", a);
 }
 
 void api_permissions_list(struct request *r, struct answer *a)
@@ -90,7 +68,8 @@ static bool both_exist(struct request *r, struct answer *a)
 
 void api_permission_get(struct request *r, struct answer *a)
 {
-    json_t *items = of_user(items_shown(r->http, REGISTRY_PERMISSION, r->captures[0]), r->captures[1]);
+    json_t *items =
+        listing_keep(items_shown(r->http, REGISTRY_PERMISSION, r->captures[0]), NULL, "user", r->captures[1]);
     if (json_array_size(items)) answer_json(a, json_incref(json_array_get(items, 0)));
     else answer_not_found(a);
     json_decref(items);
@@ -114,8 +93,9 @@ void api_permission_delete(struct request *r, struct answer *a)
 void api_topic_permission_get(struct request *r, struct answer *a)
 {
     if (!both_exist(r, a)) return;
-    json_t *items = of_user(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), r->captures[1]);
-    if (json_array_size(items)) answer_list(r, json_incref(items), a);
+    json_t *items =
+        listing_keep(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), NULL, "user", r->captures[1]);
+    if (json_array_size(items)) listing_answer_all(r, json_incref(items), "vhost,user", a);
     else answer_not_found(a);
     json_decref(items);
 }
@@ -127,7 +107,8 @@ void api_topic_permission_put(struct request *r, struct answer *a)
     struct item_name name = {REGISTRY_TOPIC_PERMISSION, r->captures[0], r->captures[1],
                              slice_json(json_object_get(r->body, "exchange"))};
     /* As in RabbitMQ it is the user's permissions in the vhost that are new, or not, whatever the exchange. */
-    json_t *before = of_user(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), r->captures[1]);
+    json_t *before =
+        listing_keep(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), NULL, "user", r->captures[1]);
     json_t *value =
         json_pack("{s:O, s:O}", "write", json_object_get(r->body, "write"), "read", json_object_get(r->body, "read"));
     if (item_set(r, name, value, a)) answer_done(a, !json_array_size(before));
@@ -137,7 +118,8 @@ void api_topic_permission_put(struct request *r, struct answer *a)
 /* All of the user in the vhost, or those of one exchange. */
 void api_topic_permission_delete(struct request *r, struct answer *a)
 {
-    json_t *items = of_user(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), r->captures[1]);
+    json_t *items =
+        listing_keep(items_shown(r->http, REGISTRY_TOPIC_PERMISSION, r->captures[0]), NULL, "user", r->captures[1]);
     size_t removed = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         struct slice exchange = slice_json(json_object_get(json_array_get(items, i), "exchange"));

@@ -120,18 +120,9 @@ static json_t *find(struct request *r)
     return found;
 }
 
-/* New; NULL: answered. */
-static json_t *found_or_answered(struct request *r, struct answer *a)
-{
-    if (!vhost_answer(r, r->captures[0], a)) return NULL;
-    json_t *found = find(r);
-    if (!found) answer_not_found(a);
-    return found;
-}
-
 bool queue_answer(struct request *r, struct answer *a)
 {
-    json_t *found = found_or_answered(r, a);
+    json_t *found = find_or_answer(r, find, a);
     json_decref(found);
     return found != NULL;
 }
@@ -154,7 +145,7 @@ static void put_consumers(json_t *o, json_t *consumers)
 
 void api_queue_get(struct request *r, struct answer *a)
 {
-    json_t *found = found_or_answered(r, a);
+    json_t *found = find_or_answer(r, find, a);
     if (!found) return;
     json_t *array = json_array();
     json_array_append_new(array, found);

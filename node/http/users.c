@@ -36,23 +36,9 @@ json_t *users_shown(struct http *h)
     return users;
 }
 
-static void answer_list(struct request *r, json_t *users, struct answer *a)
-{
-    struct listing listing;
-    size_t total = json_array_size(users);
-    if (!listing_open(&listing, r, a)) {
-        json_decref(users);
-        return;
-    }
-    for (size_t i = total; i-- > 0;)
-        if (!listing_wants(&listing, slice_json(json_object_get(json_array_get(users, i), "name"))))
-            json_array_remove(users, i);
-    listing_answer(&listing, users, total, "name", a);
-}
-
 void api_users_list(struct request *r, struct answer *a)
 {
-    answer_list(r, users_shown(r->http), a);
+    listing_answer_named(r, users_shown(r->http), "name", a);
 }
 
 void api_users_without_permissions(struct request *r, struct answer *a)
@@ -66,7 +52,7 @@ void api_users_without_permissions(struct request *r, struct answer *a)
         if (any) json_array_remove(users, i);
     }
     json_decref(permissions);
-    answer_list(r, users, a);
+    listing_answer_named(r, users, "name", a);
 }
 
 void api_user_get(struct request *r, struct answer *a)

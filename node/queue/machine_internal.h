@@ -290,6 +290,10 @@ int machine_restore(void *self, struct slice manifest, struct err *err);
 uint64_t machine_digest(void *self);
 bool machine_check(void *self, struct err *err);
 
+/* commands.c */
+void machine_command(void *machine, struct port_base *base, const struct command *command, struct part chunk,
+                     struct effects *effects);
+
 /* queue_machine.c */
 struct port_base *machine_port_create(void *machine);
 void machine_clear(struct queue_machine *m, bool release);
