@@ -88,10 +88,12 @@ function askToSignIn(message) {
     user.focus();
 }
 
-// A refresh never takes away what someone types, and keeps forms that are folded out, with what they said.
-function typing() {
+// A refresh never takes away what someone types or has pressed (the click would go nowhere), and keeps forms that are folded
+// out, with what they said.
+function touched() {
     const active = document.activeElement;
-    return active && ["INPUT", "TEXTAREA", "SELECT"].includes(active.tagName) && place("main").contains(active);
+    const typing = active && ["INPUT", "TEXTAREA", "SELECT"].includes(active.tagName) && place("main").contains(active);
+    return typing || place("main").querySelector(":active");
 }
 
 function show(view) {
@@ -121,9 +123,9 @@ async function draw(fresh) {
         const whole = await get("overview");
         if (mine !== shown) return;
         drawTop(whole);
-        if (fresh || !typing()) {
+        if (fresh || !touched()) {
             const view = await VIEWS[name](parts, {redraw: () => draw(true), overview: whole, me});
-            if (mine === shown && (fresh || !typing())) show(view);
+            if (mine === shown && (fresh || !touched())) show(view);
         }
         await drawBanner();
     } catch (error) {

@@ -4,12 +4,15 @@
 Prints "ok: STEP" for each step; the first that fails ends it with what the page showed and what the browser's console said.
 """
 
+import contextlib
 import pathlib
 import re
 import sys
 import time
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -40,6 +43,15 @@ class Tour:
             time.sleep(0.1)
         raise AssertionError(f"the page never showed: {what}")
 
+    def on(self, what, find, act):
+        """Finds and acts. When the page was drawn anew in between, the element is not of the page any more and nothing was
+        done: then it is looked for again."""
+        while True:
+            element = self.until(what, find)
+            with contextlib.suppress(StaleElementReferenceException):
+                act(element)
+                return element
+
     def shows(self, *words):
         for word in words:
             self.until(word, lambda word=word: word in self.text())
@@ -53,8 +65,8 @@ class Tour:
             self.browser.save_screenshot(str(pathlib.Path(self.pictures) / f"{name}.png"))
 
     def fold_out(self, title):
-        summary = self.until(title, lambda: next(s for s in self.browser.find_elements(By.TAG_NAME, "summary") if s.text == title))
-        summary.click()
+        summary = self.on(title, lambda: next(s for s in self.browser.find_elements(By.TAG_NAME, "summary") if s.text == title),
+                          lambda summary: summary.click())
         return summary.find_element(By.XPATH, "..")
 
     def fill(self, title, **values):
@@ -68,10 +80,19 @@ class Tour:
         form.find_element(By.CSS_SELECTOR, ".send button").click()
         return self.until(f"an answer to {title}", lambda: form.find_element(By.CSS_SELECTOR, ".said").text)
 
-    def press(self, word):
-        button = self.until(word, lambda: next(b for b in self.browser.find_elements(By.TAG_NAME, "button") if b.text == word))
-        button.click()
-        self.browser.switch_to.alert.accept()
+    def press_long(self, word):
+        """Holds a button while the page is refreshed around it."""
+        mouse = ActionChains(self.browser)
+        self.on(word, lambda: next(b for b in self.browser.find_elements(By.TAG_NAME, "button") if b.text == word),
+                lambda button: mouse.click_and_hold(button).perform())
+        for _ in range(2):      # the first one may have begun before
+            told = self.foot()
+            self.until("a refresh", lambda told=told: self.foot() != told)
+        ActionChains(self.browser).release().perform()
+        self.until("a question", lambda: self.browser.switch_to.alert).accept()
+
+    def foot(self):
+        return self.browser.find_element(By.ID, "foot").text
 
     def log_in(self, password):
         self.until("the form to log in", lambda: self.browser.find_element(By.ID, "login"))
@@ -133,8 +154,7 @@ def step_exchange(tour):
 def step_connections(tour):
     tour.go("connections", "Connections")
     tour.shows("guest", "AMQP 0-9-1")
-    name = tour.browser.find_element(By.CSS_SELECTOR, "td.name a")
-    name.click()
+    tour.on("a connection", lambda: tour.browser.find_element(By.CSS_SELECTOR, "td.name a"), lambda name: name.click())
     tour.shows("Client properties", "Close this connection")
     tour.go("channels", "Channels")
     tour.shows("Unacked")
@@ -161,7 +181,7 @@ def step_links(tour):
 
 def step_delete(tour):
     tour.go("queue/%2F/tour", "Queue tour")
-    tour.press("Delete this queue")
+    tour.press_long("Delete this queue")
     tour.until("the list without the queue", lambda: tour.browser.find_element(By.TAG_NAME, "h1").text == "Queues"
                and "tour" not in tour.browser.find_element(By.TAG_NAME, "main").text)
 
@@ -184,7 +204,7 @@ def main():
         for name, step in STEPS.items():
             step(tour)
             print(f"ok: {name}", flush=True)
-            if name == "overview":
+            if name == "overview" and pictures:
                 time.sleep(6)   # a second sample for the charts
                 tour.picture("overview")
         print("kill a node now", flush=True)
