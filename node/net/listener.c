@@ -57,7 +57,8 @@ void net_tune(int fd, const struct net_options *options)
     int nodelay = options->nodelay, keepalive = options->keepalive;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive, sizeof keepalive);
-    struct linger linger = {.l_onoff = 1, .l_linger = 0}; /* a longer one would make close() wait, and the loop with it */
+    struct linger linger = {.l_onoff = 1,
+                            .l_linger = 0}; /* a longer one would make close() wait, and the loop with it */
     if (options->reset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     if (options->send_buffer) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof options->send_buffer);
     if (options->receive_buffer)

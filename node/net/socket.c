@@ -96,12 +96,10 @@ void net_socket_write(struct net_socket *s, struct buf *out)
     bool blocked = s->out != NULL;
     s->out = out;
     if (blocked) return; /* the kernel is full; on_ready() goes on */
-    if (s->tls) {
-        net_socket_tls_write(s);
-        return;
-    }
-    if (net_socket_send(s, out)) s->out = NULL;
-    else net_socket_watch(s);
+    if (s->tls) net_socket_tls_write(s);
+    else if (net_socket_send(s, out)) s->out = NULL;
+    s->wrote_part = !net_socket_flushed(s);
+    if (s->wrote_part) net_socket_watch(s);
 }
 
 bool net_socket_flushed(const struct net_socket *s)
@@ -178,13 +176,15 @@ void net_socket_watch(struct net_socket *s)
 
 static void write_rest(struct net_socket *s)
 {
+    bool owed = s->wrote_part;
     struct buf *out = s->out;
     s->out = NULL;
     if (out) net_socket_write(s, out);
-    else net_socket_tls_write(s);
+    else net_socket_tls_write(s); /* the end of `out` may be encrypted and wait: then it is still owed */
     if (s->write_error || !net_socket_flushed(s)) return;
+    s->wrote_part = false;
     net_socket_watch(s);
-    if (out && s->events->drained) s->events->drained(s->self);
+    if (owed && s->events->drained) s->events->drained(s->self);
 }
 
 static void on_ready(void *self, unsigned events)

@@ -28,6 +28,7 @@ struct net_socket {
     int write_error; /* errno of a send() that failed; told from the loop, not from inside net_socket_write() */
     uint8_t stage;   /* enum net_stage */
     bool opened;     /* `opened` was called */
+    bool wrote_part; /* a net_socket_write() waits for the kernel: `drained` is owed */
     bool read_enabled;
     bool ended; /* `ended` was called: neither read nor written any more */
     bool closing;

@@ -132,6 +132,31 @@ static void a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_la
     teardown_secure(b, &c);
 }
 
+/* The end of the output is often encrypted, and waits as ciphertext, before the kernel takes it. */
+static void the_end_of_what_waited_is_told_wherever_it_waited(void **state)
+{
+    enum { MOST = 12 << 20, STEP = 9973, ROUNDS = 8 };
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    (void)state;
+    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
+    tls_output(c.tls, slice_str("go"));
+    WAIT_FOR(b, turn(b, &c) && b->in.size == 2);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        size_t total = MOST - i * STEP, before = b->drained;
+        buf_clear(&c.in);
+        memset(buf_reserve(&b->out, total), (int)i, total);
+        b->out.size += total;
+        net_socket_write(b->socket, &b->out);
+        bool waits = !net_socket_flushed(b->socket); /* the kernel may have grown its buffer */
+        assert_true(waits || i);
+        WAIT_FOR(b, turn(b, &c) && c.in.size == total);
+        WAIT_FOR(b, net_socket_flushed(b->socket));
+        assert_int_equal(b->drained, before + waits);
+    }
+    teardown_secure(b, &c);
+}
+
 static void a_client_that_is_not_read_waits_and_loses_nothing(void **state)
 {
     enum { TOTAL = 1 << 20 };
@@ -223,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_cross_both_ways),
         cmocka_unit_test(a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_later),
+        cmocka_unit_test(the_end_of_what_waited_is_told_wherever_it_waited),
         cmocka_unit_test(a_client_that_is_not_read_waits_and_loses_nothing),
         cmocka_unit_test(plain_amqp_is_refused_in_words),
         cmocka_unit_test(a_header_comes_in_front_of_tls_and_may_come_in_one_piece_with_it),

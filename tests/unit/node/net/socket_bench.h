@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "node/net/net.h"
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 20000 };
 
 struct bench {
     uv_loop_t loop;
@@ -112,7 +112,7 @@ static inline void run_once(struct bench *b)
     uv_timer_t alarm; /* keeps the loop from waiting for ever */
     uv_update_time(&b->loop);
     uv_timer_init(&b->loop, &alarm);
-    uv_timer_start(&alarm, on_alarm, 10, 0);
+    uv_timer_start(&alarm, on_alarm, 10, 10); /* if the first is due before the poll, there is another */
     uv_run(&b->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&alarm, NULL);
     uv_run(&b->loop, UV_RUN_NOWAIT);
