@@ -79,8 +79,8 @@ struct topology_command members_seeded_command(uint32_t replicas);
 struct topology_command members_level_command(uint16_t level); /* refused unless every member knows it */
 /* `placed` is borrowed. The first one of a spare group is its birth. */
 struct topology_command members_place_command(uint32_t group, const struct placed *placed);
-/* An operator's orders: a copy on that node, none there; so many (0: as usual, orders about nodes are forgotten too).
- */
+/* An operator's orders: a copy on that node, none there; so many (0: as usual, orders about nodes
+ * are forgotten too). */
 struct topology_command members_add_replica_command(uint32_t group, uint8_t node);
 struct topology_command members_remove_replica_command(uint32_t group, uint8_t node);
 struct topology_command members_count_replicas_command(uint32_t group, uint8_t count);

@@ -4,11 +4,13 @@
  * An item is known by its kind and up to three names; its value is one JSON text. What each kind looks like:
  *
  *   kind               vhost  name       detail    value
- *   vhost                     vhost {"default_queue_type","description","protected_from_deletion","tags":[]} user user
- * {"hashing_algorithm","password_hash","tags":[]} permission         vhost  user {"configure","read","write"}: regular
- * expressions topic-permission   vhost  user       exchange  {"read","write"} vhost-limit        vhost  limit number:
- * max-connections, max-queues; negative: none user-limit                user       limit     number: max-connections,
- * max-channels; negative: none policy             vhost  policy {"apply-to","definition":{},"pattern","priority"}
+ *   vhost                     vhost                {"default_queue_type","description","protected_from_deletion","tags":[]}
+ *   user                      user                 {"hashing_algorithm","password_hash","tags":[]}
+ *   permission         vhost  user                 {"configure","read","write"}: regular expressions
+ *   topic-permission   vhost  user       exchange  {"read","write"}
+ *   vhost-limit        vhost  limit                number: max-connections, max-queues; negative: none
+ *   user-limit                user       limit     number: max-connections, max-channels; negative: none
+ *   policy             vhost  policy               {"apply-to","definition":{},"pattern","priority"}
  *   operator-policy    vhost  policy               the same
  *   parameter          vhost  component  name      any JSON
  *   global-parameter          name                 any JSON

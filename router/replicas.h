@@ -9,7 +9,7 @@
 #include "router/members.h"
 
 enum { REPLICAS_USUAL = 0, REPLICAS_ALL = 255 };
-struct replica_wish {             /* zeroed before it is filled: wishes are compared as bytes */
+struct replica_wish {
     uint8_t count;                /* copies; REPLICAS_USUAL, or REPLICAS_ALL: one on each member */
     uint64_t nodes;               /* bits of nodes that must hold one; 0: any */
     char tag[MEMBER_TAG_MAX + 1]; /* copies are spread over nodes by their node_tags.TAG; empty: by node.zone */

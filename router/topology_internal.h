@@ -159,8 +159,8 @@ void registry_remove_where(struct topology *t, enum registry_kind kind,
 void registry_close(struct topology *t);
 void registry_encode(const struct topology *t, struct buf *b);
 bool registry_restore(struct topology *t, struct reader *r);
-/* registry_check.c. `r` may be NULL. Which names a kind has, how long they are, and that its vhost and user are there
- */
+/* registry_check.c. `r` may be NULL. Which names a kind has, how long they are, and that its vhost
+ * and user are there */
 bool registry_check_name_sizes(const struct registry_item *item, struct topology_result *r);
 bool registry_check_names(const struct topology *t, const struct registry_item *item, struct topology_result *r);
 bool vhost_is_protected(const struct registry_item *vhost);

@@ -42,8 +42,8 @@ static char *unescape(struct slice s)
     return text;
 }
 
-/* What stands before `mark` goes to `head` and `s` keeps what is behind it; false (and no change) when there is none.
- */
+/* What stands before `mark` goes to `head` and `s` keeps what is behind it; false (and no change)
+ * when there is none. */
 static bool cut(struct slice *s, char mark, struct slice *head)
 {
     const uint8_t *at = s->size ? memchr(s->data, mark, s->size) : NULL;

@@ -77,8 +77,8 @@ static int64_t take_visits(struct buf *others, struct slice items, const struct 
     return visits;
 }
 
-/* The headers without the stops (they go to `items`), with the first exchange and key if the message never travelled.
- */
+/* The headers without the stops (they go to `items`), with the first exchange and key if the
+ * message never travelled. */
 static int64_t prepare(struct buf *rest, struct buf *items, struct slice headers, const struct marks_source *from,
                        struct slice exchange, struct slice routing_key)
 {

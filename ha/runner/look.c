@@ -1,5 +1,5 @@
-/* What the runner asks the shards: who is there, what should run, which bindings there are, which queues want messages.
- */
+/* What the runner asks the shards: who is there, what should run, which bindings there are, which
+ * queues want messages. */
 #include "base/map.h"
 #include "base/mem.h"
 #include "ha/runner/runner_internal.h"
@@ -54,8 +54,8 @@ uint64_t look_around(struct runner *r)
 
 /* --- bindings --- */
 
-/* Copies of bindings for one exchange: be16 key, key, be32 arguments, arguments. Several links may share an exchange.
- */
+/* Copies of bindings for one exchange: be16 key, key, be32 arguments, arguments. Several links may
+ * share an exchange. */
 struct collected {
     struct buf name; /* vhost, zero, exchange */
     struct buf items;

@@ -29,8 +29,8 @@ struct shovel_definition {
 /* ERR_INVALID and RabbitMQ's sentence. `name` is the shovel's. */
 int shovel_definition_read(struct shovel_definition *d, const char *name, const json_t *value, struct err *err);
 /* A value of a static shovel, as it stands in a configuration file: numbers, booleans, lists and maps are written as
- * JSON, everything else is text. Adds it to `object`. ERR_INVALID: no key of a shovel, or no JSON where it is needed.
- */
+ * JSON, everything else is text. Adds it to `object`. ERR_INVALID: no key of a shovel, or no JSON
+ * where it is needed. */
 int shovel_definition_add(json_t *object, const char *key, const char *text, struct err *err);
 void shovel_definition_close(struct shovel_definition *d);
 enum relay_ack_mode shovel_ack_mode(const struct shovel_definition *d);

@@ -304,8 +304,8 @@ static void forward(struct shovel *s, const struct client_event *e)
     const char *exchange = to_queue ? "" : d->dest_exchange, *key = to_queue ? d->dest_queue : d->dest_exchange_key;
     m.basic_publish.exchange = exchange ? slice_str(exchange) : from->exchange;
     m.basic_publish.routing_key = key ? slice_str(key) : from->routing_key;
-    /* A queue that was named and is gone must not swallow messages: the return ends the link before the confirm comes.
-     */
+    /* A queue that was named and is gone must not swallow messages: the return ends the link
+     * before the confirm comes. */
     m.basic_publish.mandatory = to_queue && s->bridge.ack_mode == RELAY_ON_CONFIRM;
     bridge_forward(&s->bridge, from->delivery_tag, &m, buf_slice(&s->properties), e->body);
 }

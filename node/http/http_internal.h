@@ -53,8 +53,8 @@ struct http {
     char address[128];
 };
 
-/* server.c: a daemon on the address, or on a listening socket (else -1), with what TLS needs; NULL: it cannot listen.
- */
+/* server.c: a daemon on the address, or on a listening socket (else -1), with what TLS needs;
+ * NULL: it cannot listen. */
 struct MHD_OptionItem;
 struct sockaddr_storage;
 struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,

@@ -1,8 +1,8 @@
 /* HTTPS beside the plain management port. libmicrohttpd takes certificates as text when it starts, so new ones mean a
  * new daemon on the same listening socket; then the old one ends.
  *
- * OpenSSL reads the files first, for its clear errors and to know when they change; GnuTLS (in libmicrohttpd) serves.
- */
+ * OpenSSL reads the files first, for its clear errors and to know when they change; GnuTLS (in
+ * libmicrohttpd) serves. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>

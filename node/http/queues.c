@@ -100,8 +100,8 @@ void api_queues_list(struct request *r, struct answer *a)
     listing_close(&listing);
 }
 
-/* The same list: RabbitMQ's shorter one leaves out what costs it much. A vhost of that name is reached by its queues.
- */
+/* The same list: RabbitMQ's shorter one leaves out what costs it much. A vhost of that name is
+ * reached by its queues. */
 void api_queues_detailed(struct request *r, struct answer *a)
 {
     api_queues_list(r, a);

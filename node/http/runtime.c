@@ -187,8 +187,8 @@ void api_stop(struct request *r, struct answer *a)
     kill(getpid(), SIGTERM); /* the main thread stops the node when this answer is out */
 }
 
-/* Only a node that is alone: the number of one that leaves others is never used again, so it needs a new configuration.
- */
+/* Only a node that is alone: the number of one that leaves others is never used again, so it needs
+ * a new configuration. */
 void api_node_reset(struct request *r, struct answer *a)
 {
     struct node *n = r->http->params.node;

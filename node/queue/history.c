@@ -1,6 +1,6 @@
 /* The last messages of x-recent-history exchanges, in the group that the exchange's name decides. A new binding gets
- * them like dead letters: numbered, sent by the leader's shell to its queue or exchange, and gone when they are there.
- */
+ * them like dead letters: numbered, sent by the leader's shell to its queue or exchange, and gone
+ * when they are there. */
 #include "node/queue/machine_internal.h"
 
 static struct history *find(const struct queue_machine *m, struct slice vhost, struct slice exchange)

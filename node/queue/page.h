@@ -3,7 +3,10 @@
  * the head comes to it, or when a message of it expires.
  *
  * A level knows its pages with messages that expire in the order in which the first of them does (page_expiry.c). A
- * page's time is a lower bound, and part of the machine's state: it decides when the page is looked at. */
+ * page's time is a lower bound, and part of the machine's state: it decides when the page is looked at.
+ *
+ * Thread: the machine's. Lifetime: of a level level_init() .. level_close(); a page lives until nothing in it does and
+ * no checkpoint is at it (`pending`). Contents are references to blobs and places in the store's segments. */
 #ifndef WARREN_NODE_QUEUE_PAGE_H
 #define WARREN_NODE_QUEUE_PAGE_H
 
@@ -43,8 +46,7 @@ struct slot {
 
 struct page {
     uint64_t number; /* its first slot's / PAGE_SLOTS */
-    uint64_t
-        earliest_ms; /* nothing ready in it expires before; UINT64_MAX: nothing ready does, it is not in the heap */
+    uint64_t earliest_ms;  /* nothing ready in it expires before; UINT64_MAX: nothing does, it is not in the heap */
     uint32_t expiry_place; /* in level.expiry, while it is there */
     uint16_t expiring;     /* live slots that expire */
     struct slot *slots;    /* offsets base .. base + count - 1; NULL: nothing live, or paged out */

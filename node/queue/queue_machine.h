@@ -2,7 +2,7 @@
  *
  * Thread:   the group's shard. Lifetime: queue_machine_create() .. destroy(). Source of semantics: RabbitMQ 3.13.
  *
- * A message keeps its number within its queue and priority level; pages of PAGE_SIZE slots hold the numbers' states;
+ * A message keeps its number within its queue and priority level; pages of PAGE_SLOTS slots hold the numbers' states;
  * pages that are wholly ready, never delivered and stored in a segment are paged out to a descriptor (page.h). */
 #ifndef WARREN_NODE_QUEUE_QUEUE_MACHINE_H
 #define WARREN_NODE_QUEUE_QUEUE_MACHINE_H

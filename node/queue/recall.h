@@ -1,6 +1,6 @@
 /* A recall: keys with a number each, found by key, the oldest first; what deduplication remembers with. Pure.
- * Lifetime: a zeroed struct with recall_init() .. recall_close(). The order is the caller's: the same on every replica.
- */
+ * Lifetime: a zeroed struct with recall_init() .. recall_close(). The order is the caller's: the
+ * same on every replica. */
 #ifndef WARREN_NODE_QUEUE_RECALL_H
 #define WARREN_NODE_QUEUE_RECALL_H
 

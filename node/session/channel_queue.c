@@ -65,8 +65,8 @@ void channel_queue_declared(struct channel *ch, const struct question *q, const 
     if (!q->no_wait) send_declare_ok(ch, name, reply->a, reply->b);
 }
 
-/* The queue is there and fits: only its counts are asked for, and not even those for a client that waits for no answer.
- */
+/* The queue is there and fits: only its counts are asked for, and not even those for a client that
+ * waits for no answer. */
 static void stat(struct channel *ch, const struct queue_record *q, struct slice name, bool no_wait)
 {
     struct session *s = ch->session;

@@ -1,5 +1,5 @@
-/* What the user may do, asked where RabbitMQ asks. A no of a topology that may be behind is asked again when it is not.
- */
+/* What the user may do, asked where RabbitMQ asks. A no of a topology that may be behind is asked
+ * again when it is not. */
 #include "node/session/channel_internal.h"
 
 static const char *const words[AUTH_PERMISSION_COUNT] = {"configure", "write", "read"};

@@ -32,8 +32,8 @@ struct unacked_entry {
     bool settled;    /* taken out of order; goes when it reaches the front or at the next compaction */
 };
 
-/* Ascending by tag, from `head` to `tail`. Tags are nearly dense, so an entry is found by subtraction, else by halving.
- */
+/* Ascending by tag, from `head` to `tail`. Tags are nearly dense, so an entry is found by
+ * subtraction, else by halving. */
 struct unacked {
     struct unacked_entry *entries;
     size_t head, tail, capacity;

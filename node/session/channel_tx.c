@@ -14,8 +14,8 @@
  * until they are applied, but if this node dies first, their messages are delivered again. RabbitMQ promises no more.
  *
  * A refused publish (x-overflow=reject-publish) ends the channel with RabbitMQ's 406 "partial tx completion". What was
- * sent is not taken back; settlements that were not sent yet are dropped, and their messages requeued with the channel.
- */
+ * sent is not taken back; settlements that were not sent yet are dropped, and their messages
+ * requeued with the channel. */
 #include "node/session/channel_internal.h"
 
 /* One block: the struct, the targets, the stores, the marks, the bytes. */

@@ -64,8 +64,8 @@ static enum auth_word login_external(struct session *s, const struct session_log
     return s->backend->admit(s->backend->self, *user, s->peer_is_loopback) ? AUTH_YES : AUTH_NO;
 }
 
-/* The response of a mechanism that this node knows; a challenge takes only the name here. False: the connection failed.
- */
+/* The response of a mechanism that this node knows; a challenge takes only the name here. False:
+ * the connection failed. */
 static bool read_response(struct session *s, const struct amqp_connection_start_ok *ok, struct slice *user,
                           struct slice *password)
 {

@@ -1,6 +1,6 @@
 /* Users and rights that an HTTP server knows (auth_backends http). What is not known yet is asked, and the client's
- * frame waits: a login through a channel of the backend with the number 0, a method or publish as for fresh topology.
- */
+ * frame waits: a login through a channel of the backend with the number 0, a method or publish as
+ * for fresh topology. */
 #include "node/auth/outside.h"
 
 #include "node/session/channel_internal.h"

@@ -1,5 +1,5 @@
-/* --force-lost-majority: this node goes on alone in groups whose majority is lost for good. Offline, and written down.
- */
+/* --force-lost-majority: this node goes on alone in groups whose majority is lost for good.
+ * Offline, and written down. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -58,8 +58,8 @@ void node_want_reset(struct node *n);
 bool node_wants_reset_any(const struct node *n);
 /* How many groups would lose their majority, as far as this node sees, if it stopped now. None in a cluster of one. */
 uint32_t node_critical_groups(struct node *n);
-/* How many groups with a replica on `node` have no leader now: without that replica they may never get a majority back.
- */
+/* How many groups with a replica on `node` have no leader now: without that replica they may never
+ * get a majority back. */
 uint32_t node_stuck_groups(struct node *n, uint8_t node);
 
 /* From a shard's thread: the cluster gave this node's `epoch` up. Takes the next one, once, and tells all shards. */

@@ -3,8 +3,8 @@
  *   1 mail from siblings    2 timers    3 ports post their chunks, groups seal one entry each, submit, send, apply;
  *   effects reach sessions  4 one log write   5 one write per link   6 one write per connection   7 wake siblings
  *
- * That is where batches come from: per turn at most one entry per group, one sync per shard, one write per connection.
- */
+ * That is where batches come from: per turn at most one entry per group, one sync per shard, one
+ * write per connection. */
 #include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 

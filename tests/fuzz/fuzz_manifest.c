@@ -1,6 +1,6 @@
 // room: replication_store
-/* A manifest from a disk or a peer. The checksum at the end is put right first, or mutations would never get past it.
- */
+/* A manifest from a disk or a peer. The checksum at the end is put right first, or mutations would
+ * never get past it. */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "replication/store/manifest.h"

@@ -1,5 +1,5 @@
-/* Kinds of queues: what is asked of the broker with arguments, headers and exchanges, so that the ledger can judge it.
- */
+/* Kinds of queues: what is asked of the broker with arguments, headers and exchanges, so that the
+ * ledger can judge it. */
 #include <stdio.h>
 
 #include "node/amqp/method.h"

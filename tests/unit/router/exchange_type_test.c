@@ -1,5 +1,5 @@
-/* Exchanges that keep messages, delay them, or let each through once: their arguments, and what a route says of them.
- */
+/* Exchanges that keep messages, delay them, or let each through once: their arguments, and what a
+ * route says of them. */
 #include "tests/unit/router/harness.h"
 
 static struct topology_command exchange_with(const char *name, const char *kind, struct buf *arguments)

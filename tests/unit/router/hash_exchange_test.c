@@ -1,5 +1,5 @@
-/* Exchanges that send a message to one of their bindings: x-consistent-hash, x-modulus-hash, x-random, x-local-random.
- */
+/* Exchanges that send a message to one of their bindings: x-consistent-hash, x-modulus-hash,
+ * x-random, x-local-random. */
 #include "tests/unit/router/harness.h"
 
 #include "base/hash.h"

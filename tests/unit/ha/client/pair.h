@@ -1,7 +1,7 @@
 /* A client and a session back to back: what one says is what the other hears, in one thread and without a socket.
  *
- * The client's events are written as lines that heard() reads; the session's backend is the harness of its own tests.
- */
+ * The client's events are written as lines that heard() reads; the session's backend is the
+ * harness of its own tests. */
 #ifndef WARREN_TESTS_UNIT_HA_CLIENT_PAIR_H
 #define WARREN_TESTS_UNIT_HA_CLIENT_PAIR_H
 

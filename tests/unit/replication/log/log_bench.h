@@ -107,8 +107,8 @@ static inline void bench_crash(struct bench *b, uint64_t seed)
     bench_take_disk(b, disk_after_crash(b->disk, seed));
 }
 
-/* The process is killed, the machine lives: nothing more is written, and what was written but not synced can be read.
- */
+/* The process is killed, the machine lives: nothing more is written, and what was written but not
+ * synced can be read. */
 static inline void bench_kill(struct bench *b)
 {
     disk_fill(b->disk, true);
