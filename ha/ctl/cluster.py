@@ -168,8 +168,8 @@ def refused(name, usage, about, instead, words=(0, None), switches=None, section
 
 refused("force_boot", "", "Starts a node although its peers are not there",
         "not needed, a node always starts, and serves as soon "
-        "as a majority is up. A majority that is lost for good: docs/operate.md, 'A lost majority'", (0, 0))
-refused("force_standalone_khepri_boot", "", "Makes one node a cluster of its own", "docs/operate.md, 'A lost majority'",
+        "as a majority is up. A majority that is lost for good: docs/operate.md, 'A majority is lost for good'", (0, 0))
+refused("force_standalone_khepri_boot", "", "Makes one node a cluster of its own", "docs/operate.md, 'A majority is lost for good'",
         (0, 0))
 refused("rename_cluster_node", "<oldnode1> <newnode1> [...]", "Renames cluster nodes in the local database",
         "not needed, a node is "

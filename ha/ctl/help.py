@@ -4,7 +4,7 @@ from . import commands, options
 from .formatters import Message, bright
 from .outcome import USAGE, Failure
 
-DOCS = "docs/operate.md of Warren tells how the commands work together."
+DOCS = "docs/command-line.md of Warren tells how the commands work together."
 
 
 def usage_line(call_tool, command):

@@ -415,15 +415,15 @@ def room(node):
 
 
 def test_docs_name_all_keys():
-    """docs/operate.md names each key of --print-keys, some by a pattern such as `ssl_options.*`"""
-    docs = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+    """docs/configuration.md names each key of --print-keys, some by a pattern such as `ssl_options.*`"""
+    docs = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     found = re.findall(r"^# ([a-z0-9_.]+[A-Za-z0-9_.]*) =", warrend("--print-keys").stdout, re.MULTILINE)
     kit.check(len(found) > 80, f"only {len(found)} keys were found")
     for key in found:
         shown = (key, re.sub(r"\.1(\.|$)", r".N\1", key))
         patterns = [f"`{key[:end]}{dot}*`" for end in range(3, len(key)) for dot in ("", ".")]
         kit.check(any(f"`{name}`" in docs for name in shown) or any(name in docs for name in patterns),
-                  f"docs/operate.md does not name {key}")
+                  f"docs/configuration.md does not name {key}")
 
 
 def test_version_and_help():

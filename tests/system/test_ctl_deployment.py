@@ -1,4 +1,4 @@
-"""A whole deployment by the command line, as docs/operate.md tells it: from nothing to a cluster that has changed its nodes."""
+"""A whole deployment by the command line, as docs/command-line.md tells it: from nothing to a cluster that has changed its nodes."""
 
 import json
 import os
@@ -97,15 +97,15 @@ def maintain(tools, node):
 
 
 def commands_of_the_page():
-    """The indented lines of the section of docs/operate.md."""
-    page = (kit.places.ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
-    section = page.partition("### A whole deployment\n")[2].partition("\n## ")[0]
+    """The indented lines of the section of docs/command-line.md."""
+    page = (kit.places.ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    section = page.partition("## A whole deployment\n")[2].partition("\n## ")[0]
     return "".join(line[4:] + "\n" for line in section.splitlines() if line.startswith("    "))
 
 
 @kit.limit(300)
 def test_the_page_itself():
-    """The commands as they stand in docs/operate.md, run by a shell in an empty folder"""
+    """The commands as they stand in docs/command-line.md, run by a shell in an empty folder"""
     script = commands_of_the_page()
     check(script.count("\n") > 25 and "forget_cluster_node" in script, f"the page has {script}")
     with tempfile.TemporaryDirectory() as name:
