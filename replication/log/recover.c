@@ -177,6 +177,11 @@ static int take_file(struct scan *s, const struct loaded *f, struct err *err)
         s->dropped[s->dropped_count++] = f->sequence;
         return claim > s->want ? hole(s, f->sequence, 0, claim, err) : 0;
     }
+    if (f->first_lsn < f->previous_end)
+        return (int)err_set(err, ERR_CORRUPT,
+                            "file %016" PRIx64 ".wal, offset 0: it begins at position %" PRIu64
+                            ", but says that the file before ends at %" PRIu64,
+                            f->sequence, f->first_lsn, f->previous_end);
     bool headless = s->dropped_count > 0; /* a file without a header came before */
     if (!s->replays) {
         if (headless) return hole(s, s->dropped[0], 0, f->first_lsn, err);

@@ -466,16 +466,26 @@ static void a_log_of_another_shape_is_refused_and_left_alone(void **state)
     bench_end(&b);
 }
 
-/* Sets what a header says of a group's first index, and its checksum right. */
-static void say_first_index(struct bench *b, const char *path, uint32_t group, uint64_t first_index)
+/* Sets a number of a header, and its checksum right. */
+static void say(struct bench *b, const char *path, size_t offset, uint64_t number)
 {
     uint8_t *bytes;
     size_t size;
     assert_int_equal(fs_read_file(disk_fs(b->disk), path, &bytes, &size, NULL), 0);
-    memcpy(bytes + RECORD_HEADER_SIZE + 24 + group * FILE_HEADER_GROUP_SIZE + 32, &first_index, sizeof first_index);
+    memcpy(bytes + offset, &number, sizeof number);
     record_seal(bytes, 24 + BENCH_GROUPS * FILE_HEADER_GROUP_SIZE);
     write_at(b, path, 0, bytes, HEADER);
     mem_free(bytes);
+}
+
+static void say_first_index(struct bench *b, const char *path, uint32_t group, uint64_t first_index)
+{
+    say(b, path, RECORD_HEADER_SIZE + 24 + group * FILE_HEADER_GROUP_SIZE + 32, first_index);
+}
+
+static void say_position(struct bench *b, const char *path, uint64_t lsn)
+{
+    say(b, path, 16, lsn);
 }
 
 static void a_header_that_says_what_cannot_be_is_refused(void **state)
@@ -500,6 +510,9 @@ static void a_header_that_says_what_cannot_be_is_refused(void **state)
     use_copy(&b, kept);
     say_first_index(&b, second, 1, 2); /* nothing in the first file trimmed it */
     refuses(&b, ERR_CORRUPT, "file 0000000000000002.wal, offset 0: the header");
+    use_copy(&b, kept);
+    say_position(&b, second, 9); /* in the middle of the first file */
+    refuses(&b, ERR_CORRUPT, "file 0000000000000002.wal, offset 0: it begins at position 9");
     disk_destroy(kept);
     bench_end(&b);
 }
