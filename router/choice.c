@@ -141,7 +141,7 @@ struct binding_record *choice_make(const struct choices *c, int kind, const stru
     case EXCHANGE_CONSISTENT_HASH:
         return hash_exchange_pick(c->items, c->count, hash_exchange_hash(&c->source, query))->binding;
     case EXCHANGE_MODULUS_HASH:
-        return c->items[hash_slice(query->hash_key) % c->count].binding;
+        return c->items[hash_slice(query->routing_key) % c->count].binding;
     case EXCHANGE_LOCAL_RANDOM:
         return c->items[local_or_any(c, query, random)].binding;
     default:

@@ -122,7 +122,7 @@ uint64_t hash_exchange_hash(const struct hash_source *source, const struct route
 {
     if (source->kind == HASH_HEADER) return hash_header(query->headers, source->header);
     if (source->kind == HASH_PROPERTY) return hash_property(query->properties, source->property);
-    return hash_slice(query->hash_key);
+    return hash_slice(query->routing_key);
 }
 
 /* -ln(hash / 2^64) in units of 2^-32, at least 1, for a hash that is evenly spread.

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/field_table.h"
 #include "router/federation.h"
 #include "router/topology_internal.h"
 
@@ -73,16 +74,6 @@ static void add_store(struct route *r, struct route_store store)
     r->stores[r->store_count++] = store;
 }
 
-void route_merge(struct route *into, const struct route *from)
-{
-    for (size_t i = 0; i < from->count; i++)
-        append(into, from->targets[i].group, from->targets[i].queue, from->targets[i].windowed);
-    sort_and_unite(into);
-    for (size_t i = 0; i < from->store_count; i++) add_store(into, from->stores[i]);
-    into->held_back |= from->held_back;
-    if (!into->window.exchange.data) into->window = from->window;
-}
-
 /* --- the walk --- */
 
 static void visit_later(struct walk *w, struct exchange_record *x)
@@ -103,12 +94,29 @@ static void take(void *arg, struct binding_record *b)
     else visit_later(w, b->to_exchange);
 }
 
-static void by_queue_name(struct walk *w, struct vhost *v)
+static void by_key(struct walk *w, struct exchange_record *x, struct slice key)
 {
-    struct queue_entry *q = map_str_get(&v->queues, w->query->routing_key);
-    if (!q) return;
-    w->found++;
-    append(w->route, q->base.group, q->base.id, w->windowed);
+    if (!x->base.name.size) {
+        struct queue_entry *q = map_str_get(&x->vhost->queues, key);
+        if (!q) return;
+        w->found++;
+        append(w->route, q->base.group, q->base.id, w->windowed);
+    } else if (x->kind == EXCHANGE_DIRECT) {
+        for (struct binding_record *b = map_str_get(&x->by_key, key); b; b = b->same_key) take(w, b);
+    } else {
+        topic_match(x->topics, key, take, w);
+    }
+}
+
+static void by_keys(struct walk *w, struct exchange_record *x)
+{
+    by_key(w, x, w->query->routing_key);
+    for (size_t i = 0; i < ROUTE_FURTHER; i++) {
+        struct reader r = reader_of(w->query->further[i]);
+        struct table_value key;
+        while (table_item(&r, &key))
+            if (key.type == 'S') by_key(w, x, key.bytes); /* RabbitMQ passes over the others, too */
+    }
 }
 
 static void keep(struct walk *w, struct exchange_record *x, uint8_t kind)
@@ -140,12 +148,8 @@ static void visit(struct walk *w, struct exchange_record *x)
 {
     w->found = 0;
     if (!pass(w, x)) return;
-    if (!x->base.name.size) {
-        by_queue_name(w, x->vhost);
-    } else if (x->kind == EXCHANGE_DIRECT) {
-        for (struct binding_record *b = map_str_get(&x->by_key, w->query->routing_key); b; b = b->same_key) take(w, b);
-    } else if (x->kind == EXCHANGE_TOPIC) {
-        topic_match(x->topics, w->query->routing_key, take, w);
+    if (!x->base.name.size || x->kind == EXCHANGE_DIRECT || x->kind == EXCHANGE_TOPIC) {
+        by_keys(w, x);
     } else if (x->choices) {
         struct binding_record *b = choice_make(x->choices, x->kind, w->query, w->route);
         if (b) take(w, b);
@@ -186,7 +190,6 @@ bool route_find(struct topology *t, const struct route_query *query, struct rout
 bool route_message(struct topology *t, struct slice vhost, struct slice exchange, struct slice routing_key,
                    struct slice headers, struct route *route)
 {
-    struct route_query query = {
-        .vhost = vhost, .exchange = exchange, .routing_key = routing_key, .headers = headers, .hash_key = routing_key};
+    struct route_query query = {.vhost = vhost, .exchange = exchange, .routing_key = routing_key, .headers = headers};
     return route_find(t, &query, route);
 }

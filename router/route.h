@@ -1,7 +1,7 @@
 /* Routing: which queues get a message. Pure; reads a topology. Sources: AMQP 0-9-1 section 3.1.3, RabbitMQ for headers
- * matching (x-match all, any, all-with-x, any-with-x) and for the exchanges that choose one of their bindings; CC/BCC
- * left to the session, alternate exchange included. Nothing is allocated once the route and the topology's scratch
- * memory have grown. */
+ * matching (x-match all, any, all-with-x, any-with-x), for the exchanges that choose one of their bindings, and for
+ * messages with several keys: an alternate exchange gets what none of the keys has a way for. Nothing is allocated once
+ * the route and the topology's scratch memory have grown. */
 #ifndef WARREN_ROUTER_ROUTE_H
 #define WARREN_ROUTER_ROUTE_H
 
@@ -49,7 +49,6 @@ struct route {
 };
 void route_close(struct route *r);
 void route_add(struct route *r, uint32_t group, uint64_t queue); /* keeps the order; twice is once */
-void route_merge(struct route *into, const struct route *from);  /* both ways: for a message with several keys */
 /* What a mandatory message is returned for. A history keeps it all the same. */
 static inline bool route_goes_nowhere(const struct route *r)
 {
@@ -62,15 +61,16 @@ static inline bool route_is_lasting(const struct route *r)
     return !r->depends_on_headers && !r->depends_on_properties && !r->depends_on_chance;
 }
 
+enum { ROUTE_FURTHER = 2 };
 /* What there is to know of a message. All is borrowed for the call. */
 struct route_query {
     struct slice vhost, exchange, routing_key;
-    struct slice headers;    /* field table without its length; empty if none */
-    struct slice properties; /* flags and values as in a header frame; empty if none */
-    struct slice hash_key;   /* what hash exchanges hash. The message's own routing key; also for its further ones (CC):
-                                so all choose the same binding, and the message goes to one */
-    uint64_t random;         /* what is left to chance is a function of this and of the exchange's name: another number
-                                for each message, the same for its further keys */
+    struct slice headers;                /* field table without its length; empty if none */
+    struct slice properties;             /* flags and values as in a header frame; empty if none */
+    struct slice further[ROUTE_FURTHER]; /* arrays as in field tables (CC, BCC): strings in them are routing keys, too.
+                                            Exchanges that hash look at routing_key alone, as RabbitMQ's do */
+    uint64_t random; /* what is left to chance is a function of this and of the exchange's name: another number for each
+                        message */
     bool (*is_local)(void *arg, uint32_t group); /* led by this node: what x-local-random prefers. NULL: not known */
     void *is_local_arg;
     bool delayed;  /* exchanges of type x-delayed-message keep it back; false also for one whose delay is over */

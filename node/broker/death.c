@@ -135,6 +135,7 @@ bool death_compose(struct death *d, const struct topology *t, const struct queue
     d->content.routing_key = slice_of(d->names.data + arguments.dead_letter_exchange.size, key.size);
     d->content.properties = buf_slice(&d->properties);
     d->content.body = original.body;
+    if (!new_key) d->content.bcc = original.bcc;
     d->exchange = d->content.exchange;
     d->ttl_ms = UINT64_MAX;
     return death_look_at_headers(d);
@@ -156,19 +157,11 @@ bool death_route(struct topology *t, const struct death *d, struct route *route)
                                 .routing_key = d->content.routing_key,
                                 .headers = d->headers,
                                 .properties = d->content.properties,
-                                .hash_key = d->content.routing_key,
                                 .random = d->random};
-    if (!route_find(t, &query, route)) return false;
-    struct amqp_value cc, key;
-    if (!d->uses_cc || !amqp_table_find(d->headers, "CC", &cc) || cc.type != 'A') return true;
-    struct reader r = reader_of(cc.bytes);
-    struct route more = {0};
-    while (amqp_array_next(&r, &key)) {
-        query.routing_key = key.bytes;
-        if (key.type == 'S' && route_find(t, &query, &more)) route_merge(route, &more);
-    }
-    route_close(&more);
-    return true;
+    struct amqp_value cc;
+    if (d->uses_cc && amqp_table_find(d->headers, "CC", &cc) && cc.type == 'A') query.further[0] = cc.bytes;
+    query.further[1] = d->content.bcc;
+    return route_find(t, &query, route);
 }
 
 bool death_is_cycle(struct topology *t, const struct death *d, uint64_t queue)

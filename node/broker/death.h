@@ -11,7 +11,7 @@
 struct death {
     struct slice vhost;
     uint64_t random;         /* given: for exchanges that choose by chance; the same however often the letter is sent */
-    struct content content;  /* to publish: exchange, routing key, properties; the body borrows from the original */
+    struct content content;  /* to publish: exchange, routing key, properties; body and bcc borrow from the original */
     bool persistent;
     uint8_t priority;
     uint64_t ttl_ms;         /* UINT64_MAX: none */
@@ -19,7 +19,7 @@ struct death {
     bool due;                /* an exchange kept it back; no exchange does so again */
     struct amqp_marks marks; /* of its headers; `marked`: there are any */
     bool marked;
-    bool uses_cc;            /* the CC keys route too */
+    bool uses_cc;            /* the CC keys route too; those of BCC are in `content`, if they do */
     struct slice headers;    /* of the new properties */
     struct buf properties;   /* owns */
     struct buf names;        /* owns copies of exchange and key */

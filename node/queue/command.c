@@ -12,7 +12,9 @@ bool content_decode(struct slice bytes, struct content *c)
     c->exchange = reader_bytes(&r, size);
     size = reader_u8(&r);
     c->routing_key = reader_bytes(&r, size);
-    c->properties = reader_counted(&r);
+    uint64_t properties = reader_varint(&r);
+    c->properties = reader_bytes(&r, properties & ~CONTENT_HAS_BCC);
+    c->bcc = properties & CONTENT_HAS_BCC ? reader_counted(&r) : (struct slice){0};
     c->body = reader_bytes(&r, reader_left(&r));
     return !r.failed;
 }
@@ -28,7 +30,9 @@ void content_encode(struct buf *b, const struct content *c)
 {
     put_short(b, c->exchange);
     put_short(b, c->routing_key);
-    buf_put_counted(b, c->properties);
+    buf_put_varint(b, c->properties.size | (c->bcc.size ? CONTENT_HAS_BCC : 0));
+    buf_put_slice(b, c->properties);
+    if (c->bcc.size) buf_put_counted(b, c->bcc);
     buf_put_slice(b, c->body);
 }
 
@@ -41,7 +45,9 @@ static size_t varint_size(uint64_t v)
 
 size_t content_size(const struct content *c)
 {
-    return 2 + c->exchange.size + c->routing_key.size + varint_size(c->properties.size) + c->properties.size +
+    uint64_t properties = c->properties.size | (c->bcc.size ? CONTENT_HAS_BCC : 0);
+    size_t bcc = c->bcc.size ? varint_size(c->bcc.size) + c->bcc.size : 0;
+    return 2 + c->exchange.size + c->routing_key.size + varint_size(properties) + c->properties.size + bcc +
            c->body.size;
 }
 

@@ -46,12 +46,14 @@ enum command_type {
 
 /* A message's content travels and is stored as one run of bytes:
  *     u8 len, exchange | u8 len, routing key | varint len, properties (flags and values, as the client sent them) |
- * body */
+ *     [varint len, blind copies, if CONTENT_HAS_BCC is set in the length before] | body */
+#define CONTENT_HAS_BCC (UINT64_C(1) << 32)
 struct content {
     struct slice exchange;
     struct slice routing_key;
     struct slice properties;
     struct slice body;
+    struct slice bcc; /* the array of the BCC header, which no consumer sees: dead letters and delayed messages go by it */
 };
 bool content_decode(struct slice bytes, struct content *c);
 void content_encode(struct buf *b, const struct content *c);

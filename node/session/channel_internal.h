@@ -126,10 +126,8 @@ void channel_trace_publish(struct channel *ch, const struct outgoing *m);
 void channel_trace_delivery(struct channel *ch, uint64_t queue, const struct session_delivery *d);
 
 /* --- channel_publish_keys.c --- */
-/* CC and BCC: adds the routes of their keys; `query` is the one that the message's own key was looked up with. */
-void channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route);
 bool channel_publish_check_copies(struct channel *ch, struct slice headers); /* false: the channel ended */
-bool channel_publish_has_copies(struct slice headers);
+struct slice channel_publish_copies(struct slice headers, const char *header); /* the array of CC or BCC */
 /* False: the channel failed. */
 bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);
 /* The properties as they are delivered: without BCC, with the real address of a direct reply. `properties` points into

@@ -234,7 +234,8 @@ static bool find_route(struct channel *ch, struct slice headers, const struct am
     struct publishing *p = &ch->publishing;
     struct route_memory *memory = &ch->memory;
     struct topology *topology = s->backend->topology(s->backend->self);
-    bool copies = headers.size && channel_publish_has_copies(headers);
+    struct slice cc = channel_publish_copies(headers, "CC"), bcc = channel_publish_copies(headers, "BCC");
+    bool copies = cc.size || bcc.size;
     if (!copies && memory_fits(memory, topology_version(topology), p->exchange, p->routing_key))
         return !route_goes_nowhere(&memory->route) || !hold(ch);
     struct slice vhost = buf_slice(&s->vhost);
@@ -251,7 +252,7 @@ static bool find_route(struct channel *ch, struct slice headers, const struct am
         .routing_key = p->routing_key,
         .headers = headers,
         .properties = p->properties,
-        .hash_key = p->routing_key,
+        .further = {cc, bcc},
         .random = next_random(ch),
         .is_local = s->backend->leads,
         .is_local_arg = s->backend->self,
@@ -262,7 +263,6 @@ static bool find_route(struct channel *ch, struct slice headers, const struct am
         if (!hold(ch)) channel_fail_no_exchange(ch, p->exchange);
         return false;
     }
-    if (copies) channel_publish_route_copies(ch, &query, &memory->route);
     if (route_goes_nowhere(&memory->route) && hold(ch)) return false;
     if (!copies && route_is_lasting(&memory->route))
         memory_fill(memory, topology_version(topology), p->exchange, p->routing_key);
@@ -324,7 +324,8 @@ static void hand_over(struct channel *ch, const struct amqp_properties_brief *br
     struct outgoing m = {
         .route = &ch->memory.route,
         .publish = {.vhost = buf_slice(&ch->session->vhost),
-                    .content = {p->exchange, p->routing_key, p->properties, p->body},
+                    .content = {p->exchange, p->routing_key, p->properties, p->body,
+                                channel_publish_copies(brief->headers, "BCC")},
                     .flags = brief->delivery_mode == AMQP_DELIVERY_PERSISTENT ? ENQUEUE_PERSISTENT : 0,
                     .priority = brief->priority,
                     .ttl_ms = ttl_ms,

@@ -4,33 +4,11 @@
 
 static const char reply_to[] = "amq.rabbitmq.reply-to";
 
-bool channel_publish_has_copies(struct slice headers)
+struct slice channel_publish_copies(struct slice headers, const char *header)
 {
-    struct amqp_value v;
-    return amqp_table_find(headers, "CC", &v) || amqp_table_find(headers, "BCC", &v);
-}
-
-static void add_keys(struct channel *ch, const char *header, struct route_query *query, struct route *route,
-                     struct route *more)
-{
-    struct session *s = ch->session;
-    struct amqp_value list, key;
-    if (!amqp_table_find(query->headers, header, &list) || list.type != 'A') return;
-    struct reader r = reader_of(list.bytes);
-    while (amqp_array_next(&r, &key)) {
-        if (key.type != 'S') continue; /* RabbitMQ passes over them, too */
-        query->routing_key = key.bytes;
-        if (route_find(s->backend->topology(s->backend->self), query, more)) route_merge(route, more);
-    }
-}
-
-void channel_publish_route_copies(struct channel *ch, const struct route_query *query, struct route *route)
-{
-    struct route more = {0};
-    struct route_query copy = *query;
-    add_keys(ch, "CC", &copy, route, &more);
-    add_keys(ch, "BCC", &copy, route, &more);
-    route_close(&more);
+    struct amqp_value list;
+    if (!headers.size || !amqp_table_find(headers, header, &list) || list.type != 'A') return (struct slice){0};
+    return list.bytes;
 }
 
 bool channel_publish_check_copies(struct channel *ch, struct slice headers)

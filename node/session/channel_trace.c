@@ -73,7 +73,6 @@ static void send(struct channel *ch, const char *what, struct slice name, struct
                                 .routing_key = buf_slice(&key),
                                 .headers = buf_slice(headers),
                                 .properties = buf_slice(&properties),
-                                .hash_key = buf_slice(&key),
                                 .is_local = s->backend->leads,
                                 .is_local_arg = s->backend->self};
     struct publish copy = {.vhost = query.vhost,

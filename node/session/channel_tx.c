@@ -152,7 +152,7 @@ void channel_tx_publish(struct channel *ch, const struct outgoing *m)
     size_t stores_size = m->route->store_count * sizeof(struct route_store);
     size_t marks_size = marks ? sizeof *marks : 0;
     size_t size = sizeof(struct tx_publish) + targets_size + stores_size + marks_size + names_size(m->route) +
-                  c->exchange.size + c->routing_key.size + c->properties.size + c->body.size;
+                  c->exchange.size + c->routing_key.size + c->properties.size + c->body.size + c->bcc.size;
     ch->tx.bytes += size;
     if (!channel_tx_fits(ch)) return;
     struct tx_publish *p = mem_alloc(size);
@@ -164,7 +164,7 @@ void channel_tx_publish(struct channel *ch, const struct outgoing *m)
     p->message.route = &p->route;
     p->message.publish.marks = marks ? own_marks : NULL;
     p->message.publish.content = (struct content){keep(&at, c->exchange), keep(&at, c->routing_key),
-                                                  keep(&at, c->properties), keep(&at, c->body)};
+                                                  keep(&at, c->properties), keep(&at, c->body), keep(&at, c->bcc)};
     keep_route(p, m->route, stores, &at);
     list_append(&ch->tx.publishes, &p->link);
 }

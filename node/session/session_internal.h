@@ -102,6 +102,7 @@ void session_fail(struct session *s, uint16_t code, const char *format, ...) __a
 void session_fail_frame(struct session *s, const struct amqp_frame *f, uint16_t code, const char *why);
 /* A method frame that cannot be decoded, with the code that amqp_method_decode() gave. */
 void session_fail_method(struct session *s, const struct amqp_frame *f, uint16_t code);
+void session_fail_text(struct session *s, const struct amqp_frame *f); /* a short string that is not UTF-8 */
 /* Keeps the socket for a moment, deaf and dumb: a client that guesses passwords learns slowly. */
 void session_close_silently(struct session *s, const char *why);
 /* Bytes as RabbitMQ prints them: <<"text">> or <<1,2,3>>. */

@@ -33,7 +33,7 @@ static void check_routes(struct topology *t, struct slice bytes)
                          &(struct route_query){.vhost = x->vhost,
                                                .exchange = x->name,
                                                .routing_key = slice_str("a.b"),
-                                               .hash_key = slice_str("a.b"),
+                                               .further = {bytes},
                                                .headers = bytes,
                                                .properties = bytes,
                                                .random = cursor,

@@ -129,28 +129,34 @@ static void a_history_keeps_what_may_be_kept_and_routes_on(void **state)
     topology_destroy(t);
 }
 
-static void routes_of_several_keys_become_one(void **state)
+static void a_message_with_several_keys_comes_by_once(void **state)
 {
     (void)state;
     struct topology *t = topology_create(HARNESS_GROUPS);
-    struct route a = {0}, b = {0};
+    struct route route = {0};
+    struct buf keys = {0};
     declare_queue(t, "q");
+    declare_exchange(t, "front", "topic");
     declare_deduplicating(t, "once", 7, 0);
     declare_delaying(t, "later", "fanout");
     accepted(t, bind_of("once", "q", ""));
-    find(t, "once", false, &a);
-    assert_true(a.targets[0].windowed);
-    find(t, "later", true, &b);
-    route_merge(&a, &b);
-    route_merge(&a, &b);
-    assert_int_equal(a.store_count, 1);
-    assert_true(a.held_back);
-    route_add(&b, a.targets[0].group, a.targets[0].queue);
-    route_merge(&a, &b);
-    assert_int_equal(a.count, 1);
-    assert_false(a.targets[0].windowed);
-    route_close(&a);
-    route_close(&b);
+    accepted(t, bind_exchange_of("front", "once", "a"));
+    accepted(t, bind_exchange_of("front", "later", "*"));
+    put_item(&keys, "a");
+    put_item(&keys, "b");
+    struct route_query query = {
+        .vhost = S("/"), .exchange = S("front"), .routing_key = S("k"), .further = {buf_slice(&keys)}, .delayed = true};
+    assert_true(route_find(t, &query, &route));
+    assert_int_equal(route.count, 1);
+    assert_true(route.targets[0].windowed);
+    assert_int_equal(route.store_count, 1);
+    assert_true(route.held_back);
+    accepted(t, bind_of("front", "q", "b"));
+    assert_true(route_find(t, &query, &route));
+    assert_int_equal(route.count, 1);
+    assert_false(route.targets[0].windowed);
+    buf_close(&keys);
+    route_close(&route);
     topology_destroy(t);
 }
 
@@ -213,7 +219,7 @@ int main(void)
         cmocka_unit_test(others_on_the_way_get_a_delayed_message_at_once),
         cmocka_unit_test(a_queue_is_behind_the_window_only_if_every_way_is),
         cmocka_unit_test(a_history_keeps_what_may_be_kept_and_routes_on),
-        cmocka_unit_test(routes_of_several_keys_become_one),
+        cmocka_unit_test(a_message_with_several_keys_comes_by_once),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(numbers_may_be_texts_and_are_bounded),
     };

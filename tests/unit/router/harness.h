@@ -47,6 +47,13 @@ static inline void put_bool(struct buf *b, const char *key, bool value)
     buf_put_u8(b, value);
 }
 
+static inline void put_item(struct buf *b, const char *text) /* of an array */
+{
+    buf_put_u8(b, 'S');
+    buf_put_be32(b, (uint32_t)strlen(text));
+    buf_put_slice(b, slice_str(text));
+}
+
 /* --- changes --- */
 
 /* Applies `c` in vhost "/" unless it names one. What examine says must be what apply does, and a refusal changes

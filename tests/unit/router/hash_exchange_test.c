@@ -34,7 +34,7 @@ static void declare_with(struct topology *t, const char *name, const char *argum
 
 static struct route_query query_of(const char *exchange, const char *key)
 {
-    return (struct route_query){.vhost = S("/"), .exchange = S(exchange), .routing_key = S(key), .hash_key = S(key)};
+    return (struct route_query){.vhost = S("/"), .exchange = S(exchange), .routing_key = S(key)};
 }
 
 /* The number in the name of the only queue. */
@@ -244,7 +244,7 @@ static void a_header_may_be_hashed_in_place_of_the_key(void **state)
         assert_true(route.depends_on_headers);
         assert_false(route_is_lasting(&route));
         counts[home]++;
-        q.routing_key = q.hash_key = S("b"); /* the key does not matter */
+        q.routing_key = S("b"); /* the key does not matter */
         if (i < 100) assert_int_equal(only_queue(t, &q, &route), home);
     }
     for (unsigned i = 0; i < 4; i++) expect_near(counts[i], KEYS_FEW / 4.0);
@@ -261,7 +261,7 @@ static void a_header_may_be_hashed_in_place_of_the_key(void **state)
         assert_int_equal(only_queue(t, &wide, &route), home);
         counts[home] = 0;
         snprintf(key, sizeof key, "%u", i);
-        without.routing_key = without.hash_key = S(key);
+        without.routing_key = S(key);
         unsigned first = i ? counts[4] : only_queue(t, &without, &route);
         assert_int_equal(only_queue(t, &without, &route), first);
         counts[4] = first;
@@ -431,6 +431,9 @@ static void the_further_keys_of_a_message_meet_at_one_queue(void **state)
 {
     (void)state;
     static const char *const kinds[] = {"x-consistent-hash", "x-modulus-hash", "x-random", "x-local-random"};
+    struct buf further = {0};
+    put_item(&further, "another");
+    put_item(&further, "one more");
     for (size_t kind = 0; kind < 4; kind++) {
         struct topology *t = topology_create(HARNESS_GROUPS);
         struct route route = {0};
@@ -444,12 +447,13 @@ static void the_further_keys_of_a_message_meet_at_one_queue(void **state)
             struct route_query q = query_of("x", key);
             q.random = message;
             unsigned home = only_queue(t, &q, &route);
-            q.routing_key = S("another");
+            q.further[0] = buf_slice(&further);
             assert_int_equal(only_queue(t, &q, &route), home);
         }
         route_close(&route);
         topology_destroy(t);
     }
+    buf_close(&further);
 }
 
 /* --- x-modulus-hash --- */

@@ -273,6 +273,33 @@ static void what_no_binding_takes_goes_to_the_alternate_exchange(void **state)
     topology_destroy(t);
 }
 
+static void an_alternate_exchange_gets_what_no_key_has_a_way_for(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(HARNESS_GROUPS);
+    struct buf cc = {0}, bcc = {0};
+    struct route route = {0};
+    declare_queues(t, 2);
+    declare_with_alternate(t, "x", "direct", "amq.fanout");
+    accepted(t, bind_of("x", "q0", "known"));
+    accepted(t, bind_of("amq.fanout", "q1", ""));
+    put_item(&cc, "unknown");
+    put_item(&bcc, "known");
+    struct route_query query = {
+        .vhost = S("/"), .exchange = S("x"), .routing_key = S("k"), .further = {buf_slice(&cc), buf_slice(&bcc)}};
+    assert_true(route_find(t, &query, &route));
+    assert_int_equal(route.count, 1);
+    assert_int_equal(route.targets[0].queue, topology_queue(t, S("/"), S("q0"))->id);
+    query.further[1] = buf_slice(&cc);
+    assert_true(route_find(t, &query, &route));
+    assert_int_equal(route.count, 1);
+    assert_int_equal(route.targets[0].queue, topology_queue(t, S("/"), S("q1"))->id);
+    buf_close(&cc);
+    buf_close(&bcc);
+    route_close(&route);
+    topology_destroy(t);
+}
+
 static void alternate_exchanges_in_a_ring_end(void **state)
 {
     (void)state;
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(messages_go_through_exchanges_and_around_cycles_once),
         cmocka_unit_test(a_headers_exchange_behind_another_is_remembered),
         cmocka_unit_test(what_no_binding_takes_goes_to_the_alternate_exchange),
+        cmocka_unit_test(an_alternate_exchange_gets_what_no_key_has_a_way_for),
         cmocka_unit_test(alternate_exchanges_in_a_ring_end),
         cmocka_unit_test(an_internal_exchange_routes_what_comes_from_others),
         cmocka_unit_test(routes_are_added_to_in_order_and_once),

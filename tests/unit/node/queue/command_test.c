@@ -98,6 +98,16 @@ static void a_content_is_read_back_as_it_was_written(void **state)
     assert_true(slice_equal(read.routing_key, c.routing_key));
     assert_true(slice_equal(read.properties, c.properties));
     assert_true(slice_equal(read.body, c.body));
+    assert_int_equal(read.bcc.size, 0);
+    for (size_t size = 0; size < b.size - c.body.size; size++)
+        assert_false(content_decode(slice_of(b.data, size), &read));
+    b.size = 0;
+    c.bcc = slice_str("blind copies");
+    content_encode(&b, &c);
+    assert_int_equal(b.size, content_size(&c));
+    assert_true(content_decode(buf_slice(&b), &read));
+    assert_true(slice_equal(read.properties, c.properties) && slice_equal(read.bcc, c.bcc) &&
+                slice_equal(read.body, c.body));
     for (size_t size = 0; size < b.size - c.body.size; size++)
         assert_false(content_decode(slice_of(b.data, size), &read));
     buf_close(&b);
