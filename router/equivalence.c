@@ -40,7 +40,7 @@ bool equivalent_flag(struct topology_result *r, const char *what, struct slice n
 static void describe(char *text, size_t size, bool there, bool other_there, const struct table_value *v)
 {
     char value[TABLE_VALUE_TEXT_MAX];
-    if (!there || v->type == 'V') {
+    if (!there || (v->type == 'V' && other_there)) {
         snprintf(text, size, "none");
         return;
     }

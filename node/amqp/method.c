@@ -1,6 +1,7 @@
 #include "node/amqp/method.h"
 
 #include "base/reader.h"
+#include "base/utf8.h"
 #include "node/amqp/method_internal.h"
 #include "node/amqp/table.h"
 
@@ -121,6 +122,23 @@ static unsigned decode_fields(struct slice fields, const struct amqp_method_desc
     }
     if (r.failed || reader_left(&r)) return AMQP_FRAME_ERROR;
     return table_damaged ? AMQP_SYNTAX_ERROR : 0;
+}
+
+bool amqp_method_texts_are_valid(const struct amqp_method *m)
+{
+    switch (amqp_method_number(m)) {
+    case AMQP_BASIC_PUBLISH:
+    case AMQP_BASIC_ACK:
+    case AMQP_BASIC_REJECT:
+    case AMQP_BASIC_NACK:
+        return true;
+    default:
+        break;
+    }
+    const struct amqp_method_description *d = amqp_method_describe(amqp_method_number(m));
+    for (const struct amqp_field *f = d->fields; f && f->name; f++)
+        if (f->type == AMQP_FIELD_SHORTSTR && !utf8_is_valid(*(const struct slice *)field_of(m, f))) return false;
+    return true;
 }
 
 static void put_shortstr(struct buf *b, struct slice s)

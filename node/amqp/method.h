@@ -248,6 +248,9 @@ static inline struct amqp_method amqp_method_of(unsigned number)
 /* Decodes a method frame's payload. Returns 0, or a reply code; class and method id are then set if they were readable:
  *   501 shorter or longer than its fields    502 a field table is damaged    503 no such method */
 unsigned amqp_method_decode(struct slice payload, struct amqp_method *method);
+/* Short strings are UTF-8, but for basic.publish's, where RabbitMQ does not look either. Not part of decoding: our own
+ * client does not ask it of a server. */
+bool amqp_method_texts_are_valid(const struct amqp_method *method);
 
 /* Appends class, method and fields (a frame's payload). Strings longer than 255 bytes in a short string are CHECKed. */
 void amqp_method_encode(struct buf *b, const struct amqp_method *method);

@@ -112,6 +112,7 @@ static void first_frame(struct session *s, const struct amqp_frame *f)
     if (f->type != AMQP_FRAME_METHOD)
         session_fail(s, AMQP_UNEXPECTED_FRAME, "expected method frame, got non method frame instead");
     else if (code) session_fail_method(s, f, (uint16_t)code);
+    else if (!amqp_method_texts_are_valid(&m)) session_fail_text(s, f);
     else if (amqp_method_number(&m) != AMQP_CHANNEL_OPEN)
         session_fail(s, AMQP_CHANNEL_ERROR, "expected 'channel.open'");
     else if (f->channel > s->channel_max)
@@ -150,6 +151,7 @@ bool channel_frame(struct session *s, const struct amqp_frame *f)
     s->class_id = m.class_id;
     s->method_id = m.method_id;
     if (code == AMQP_NOT_IMPLEMENTED) session_fail(s, AMQP_NOT_IMPLEMENTED, "unknown method");
+    else if (!code && !amqp_method_texts_are_valid(&m)) session_fail_text(s, f);
     else if (!code && !(amqp_method_flags(m.class_id, m.method_id) & AMQP_FROM_CLIENT))
         session_fail(s, AMQP_COMMAND_INVALID, "unimplemented method");
     else if (code) session_fail_method(s, f, (uint16_t)code);
@@ -247,8 +249,6 @@ static void dispatch(struct channel *ch, const struct amqp_method *m)
         break;
     case AMQP_CHANNEL_FLOW:
         channel_flow(ch, m->channel_flow.active);
-        break;
-    case AMQP_CHANNEL_FLOW_OK:
         break;
     case AMQP_ACCESS_REQUEST:
         access_request(ch);

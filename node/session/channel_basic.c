@@ -101,12 +101,12 @@ static void consume_reply_to(struct channel *ch, const struct amqp_method *m)
     struct session *s = ch->session;
     struct slice tag = consume->consumer_tag;
     if (!tag_is_free(ch, tag)) return;
-    if (ch->reply_consumer) {
-        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer already set");
-        return;
-    }
     if (!consume->no_ack) {
         channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer cannot acknowledge");
+        return;
+    }
+    if (ch->reply_consumer) {
+        channel_fail(ch, AMQP_PRECONDITION_FAILED, "reply consumer already set");
         return;
     }
     if (!tag.size) tag = session_name_generate(s, "amq.ctag-", tag_space);

@@ -169,6 +169,7 @@ static bool take_frame_zero(struct session *s, const struct amqp_frame *f)
         s->class_id = m.class_id;
         s->method_id = m.method_id;
         if (code) session_fail_method(s, f, (uint16_t)code);
+        else if (!amqp_method_texts_are_valid(&m)) session_fail_text(s, f);
         else return session_handshake_method(s, &m);
         break;
     }

@@ -140,6 +140,12 @@ void session_fail_method(struct session *s, const struct amqp_frame *f, uint16_t
     buf_close(&b);
 }
 
+void session_fail_text(struct session *s, const struct amqp_frame *f)
+{
+    if (f->channel) s->class_id = s->method_id = 0; /* RabbitMQ does not know yet which method it was */
+    session_fail(s, AMQP_FRAME_ERROR, "Malformed UTF-8 in shortstr");
+}
+
 void session_print_bytes(struct buf *b, struct slice bytes)
 {
     bool text = bytes.size > 0;
