@@ -138,14 +138,21 @@ def test_a_dead_node_is_replaced():
         check_nothing_lost(cluster.node(4), load)
 
 
-def health_reasons(node, seconds):
-    """What /health/ready says of a node that starts, asked all the time; "" is ready."""
-    told, limit = [], time.monotonic() + seconds
-    while time.monotonic() < limit:
+def never_ready(node):
+    """Asks a node that starts all the time, until it has said for a while that it drains."""
+    said = []
+
+    def drains():
         ready, reason = node.health()
-        told.append("" if ready else reason)
-        time.sleep(0.001)
-    return list(dict.fromkeys(told))
+        kit.check(not ready, f"it was ready for a moment before it was revived, after {said[-1:]}")
+        said.append(reason)
+        return "draining" in reason
+
+    kit.wait_for("it knows that it drains", drains, timeout=30, interval=0.001)
+    limit = time.monotonic() + DRAINED_LOOK
+    while time.monotonic() < limit:
+        kit.check(drains(), f"it drained, and then said {said[-1]}")
+        time.sleep(0.02)
 
 
 @kit.limit(90)
@@ -162,9 +169,7 @@ def test_drain_and_revive():
         kit.check(node.get_json("/api/nodes/" + node.name)["being_drained"], "/api/nodes does not show it")
         kit.terminate(node)
         node.start()
-        told = health_reasons(node, DRAINED_LOOK)
-        kit.check("" not in told, f"it was ready for a moment before it was revived: {told}")
-        kit.check("draining" in told[-1], f"started again it says {told}")
+        never_ready(node)
         kit.check(all(group["leader"] != 2 for group in placements(cluster, 2)), "it leads again before it was revived")
         cluster.helper(2).change("POST", "/api/cluster/members/2/revive")
         kit.wait_for("node 2 is ready", node.is_ready)
