@@ -6,6 +6,8 @@ when it returns, is skipped when it raises Skip, and fails when it raises anythi
 
 import collections
 import contextlib
+import functools
+import mmap
 import os
 import pathlib
 import signal
@@ -25,6 +27,9 @@ WINDOW = 500          # unconfirmed messages of publish() at most
 LOSSES = amqp.LOSSES
 # What a node prints when it is wrong itself. None of these belongs into the log of any test.
 CRIES = ("CHECK failed", "ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
+SANITIZER_SYMBOLS = (b"__asan_init", b"__tsan_init")
+SANITIZER_SLOWNESS, SANITIZER_SIZE = 4, 3
+SANITIZER_QUARANTINE_MIB = 256   # what was freed stays for a while, to be recognized when it is used
 
 
 class Skip(Exception):
@@ -32,7 +37,7 @@ class Skip(Exception):
 
 
 def limit(seconds):
-    """Gives a test its own time limit."""
+    """Gives a test its own time limit; a sanitizer's build gets more."""
     def mark(function):
         function.limit = seconds
         return function
@@ -49,6 +54,23 @@ def long(function):
     """Runs with --long only."""
     function.long = True
     return alone(function)
+
+
+@functools.cache
+def is_sanitized(program=None):
+    """The binary under test was built with a sanitizer: what it says of time and memory is not the product's."""
+    with open(program or binary(), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as code:
+        return any(code.find(name) >= 0 for name in SANITIZER_SYMBOLS)
+
+
+def seconds(limit):
+    """A limit of time, for this build."""
+    return limit * SANITIZER_SLOWNESS if is_sanitized() else limit
+
+
+def mebibytes(limit):
+    """A limit of resident memory, for this build."""
+    return limit * SANITIZER_SIZE + SANITIZER_QUARANTINE_MIB if is_sanitized() else limit
 
 
 def check(condition, text):

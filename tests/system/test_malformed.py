@@ -74,5 +74,5 @@ def test_malformed_clients():
         finally:
             healthy.finish()
         kit.check(not wrong, "\n".join(wrong[:20]))
-        kit.check(growth <= GROWTH_MAX_MIB, f"{growth:.1f} MiB more after {ROUNDS} rounds of {len(quick)} cases")
+        kit.check(growth <= kit.mebibytes(GROWTH_MAX_MIB), f"{growth:.1f} MiB more after {ROUNDS} rounds of {len(quick)} cases")
         print(f"{len(CASES)} cases, {ROUNDS} rounds more: {growth:+.1f} MiB; {healthy.count} messages beside them")

@@ -40,20 +40,20 @@ def many_queues(count, declare_limit, restart_limit):
         node = cluster.nodes[1]
         kit.kill(node)
         began = time.monotonic()
-        kit.start(cluster, node, timeout=60)
+        kit.start(cluster, node, timeout=kit.seconds(60))
         restart = time.monotonic() - began
         kit.kill(*cluster.nodes)
         began = time.monotonic()
-        kit.start(cluster, *cluster.nodes, timeout=120)
+        kit.start(cluster, *cluster.nodes, timeout=kit.seconds(120))
         restart_all = time.monotonic() - began
         print(f"{count} queues: declared in {declared:.1f} s, idle CPU {idle * 100:.1f} % of a core, resident {memory:.0f} MiB, "
               f"restart of one {restart:.1f} s, of all {restart_all:.1f} s")
         with kit.connected(node) as client:
             for at in range(0, count, max(count // 50, 10) // 10 * 10):
                 kit.check_equal(kit.get(client, f"many.{at}").body, b"%d" % at, f"message of many.{at}")
-        kit.check(declared < declare_limit, f"{count} declares took {declared:.1f} s, limit {declare_limit} s")
-        kit.check(idle < IDLE_CPU, f"an idle node uses {idle * 100:.1f} % of a core")
-        kit.check(max(restart, restart_all) < restart_limit, f"restart took {max(restart, restart_all):.1f} s")
+        kit.check(declared < kit.seconds(declare_limit), f"{count} declares took {declared:.1f} s, limit {declare_limit} s")
+        kit.check(idle < kit.seconds(IDLE_CPU), f"an idle node uses {idle * 100:.1f} % of a core")
+        kit.check(max(restart, restart_all) < kit.seconds(restart_limit), f"restart took {max(restart, restart_all):.1f} s")
 
 
 def drain(client, queue, count, held_back, timeout):
@@ -71,7 +71,7 @@ def drain(client, queue, count, held_back, timeout):
         else:
             client.ack(1, tag)
         if at % 10000 == 0:
-            kit.check(time.monotonic() < began + timeout, f"{at} of {count} messages in {timeout} s")
+            kit.check(time.monotonic() < began + kit.seconds(timeout), f"{at} of {count} messages in {timeout} s")
     client.flush()
     return count / (time.monotonic() - began)
 
@@ -99,7 +99,7 @@ def deep_backlog(count, fill_limit, drain_limit, slower):
                 books.confirmed.clear()  # ten million would be a backlog of their own
             if at % 20000 == 0:
                 peak = max(peak, *(node.process.resident_mib() for node in cluster.nodes))
-                kit.check(time.monotonic() - began < fill_limit, f"{at} messages in {fill_limit} s")
+                kit.check(time.monotonic() - began < kit.seconds(fill_limit), f"{at} messages in {fill_limit} s")
         books.settle()
         filled = count / (time.monotonic() - began)
         peak = max(peak, *(node.process.resident_mib() for node in cluster.nodes))
@@ -121,7 +121,7 @@ def deep_backlog(count, fill_limit, drain_limit, slower):
         left = kit.metric(home, "warren_segment_bytes")
         print(f"{count} messages: in {filled:.0f}/s, out {deep:.0f}/s (short queue {short:.0f}/s), peak resident {peak:.0f} MiB, "
               f"segments {disk / 1e6:.0f} MB, {left / 1e6:.1f} MB after the drain with {len(held)} held back")
-        kit.check(peak < RESIDENT_MIB, f"a node has grown to {peak:.0f} MiB")
+        kit.check(peak < kit.mebibytes(RESIDENT_MIB), f"a node has grown to {peak:.0f} MiB")
         kit.check(deep > short / slower, f"the deep queue drains at {deep:.0f}/s, a short one at {short:.0f}/s")
         kit.check(disk == 0 or left < disk / 4, f"{left:.0f} of {disk:.0f} bytes of segments are still there")
         for tag in held:
