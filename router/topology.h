@@ -137,6 +137,7 @@ const struct queue_record *topology_next_owned(const struct topology *t, uint64_
 /* --- manifest --- */
 void topology_encode(const struct topology *t, struct buf *b);
 int topology_restore(struct topology *t, struct slice bytes, struct err *err); /* replaces everything, or nothing */
+void topology_reset(struct topology *t);                                       /* as topology_create() gave it */
 uint64_t topology_digest(const struct topology *t);
 bool topology_check(const struct topology *t, struct err *err);
 

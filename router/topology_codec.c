@@ -1,4 +1,5 @@
 /* The whole topology as bytes, in the order things were made; digest and check. docs/formats/topology.md */
+#include "base/check.h"
 #include "base/hash.h"
 #include "router/exchange_type.h"
 #include "router/members.h"
@@ -189,6 +190,17 @@ int topology_restore(struct topology *t, struct slice bytes, struct err *err)
     return ok ? 0
               : (int)err_set(err, ERR_FORMAT, "topology: damaged near byte %zu of %zu", bytes.size - reader_left(&r),
                              bytes.size);
+}
+
+void topology_reset(struct topology *t)
+{
+    struct topology *fresh = topology_create_with_spare(t->group_count, t->spare_count);
+    struct buf b = {0};
+    struct err err;
+    topology_encode(fresh, &b);
+    CHECK(topology_restore(t, buf_slice(&b), &err) == 0);
+    buf_close(&b);
+    topology_destroy(fresh);
 }
 
 uint64_t topology_digest(const struct topology *t)

@@ -96,6 +96,12 @@ struct meta_machine *meta_machine_create(struct topology *topology, void (*appli
     m->applied = applied;
     m->arg = arg;
     port_table_init(&m->ports, &port_ops, m);
+    /* What a replica left that was dropped and is opened again: the group's entries come from the first one on, and on
+     * top of it a deletion of long ago would hit what bears the name today. */
+    if (topology_index(topology)) {
+        topology_reset(topology);
+        applied(arg, 0, (struct slice){0});
+    }
     return m;
 }
 

@@ -12,7 +12,7 @@
 struct meta_machine;
 
 /* `applied` is called synchronously for every command that changed the topology (and, after a restore, once with an empty slice: copy
- * the whole topology anew), on every replica. */
+ * the whole topology anew), on every replica. The topology is emptied: a replica that is opened again begins from the group's first entry. */
 struct meta_machine *meta_machine_create(struct topology *topology, void (*applied)(void *arg, uint64_t index, struct slice command), void *arg);
 void meta_machine_destroy(struct meta_machine *m);
 struct machine meta_machine_as_machine(struct meta_machine *m);

@@ -114,11 +114,28 @@ static void a_refusal_leaves_the_index_where_it_was(void **state)
     assert_int_equal(refresh(b), 1);
 }
 
+/* A replica that was dropped and is opened again in the same process. */
+static void a_machine_made_again_begins_with_nothing(void **state)
+{
+    struct bench *b = *state;
+    uint64_t empty = topology_digest(b->topology);
+    assert_int_equal(declare_exchange(b, "x", "direct")->code, REPLY_OK);
+    meta_machine_destroy(b->meta);
+    b->changes = 0;
+    b->meta = meta_machine_create(b->topology, on_applied, b);
+    b->machine = meta_machine_as_machine(b->meta);
+    assert_int_equal(topology_digest(b->topology), empty);
+    assert_int_equal(b->changes, 1); /* the other shards hear of it */
+    b->index = b->number = 0;
+    assert_int_equal(declare_exchange(b, "x", "fanout")->code, REPLY_OK); /* another history may follow */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_asks_for_nothing_learns_how_far_the_topology_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_leaves_the_index_where_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_machine_made_again_begins_with_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
