@@ -378,13 +378,14 @@ static void receive_part(struct raft_core *c, const struct core_message *m, uint
     c->entry_count = 0;
 }
 
-/* R2: what lies below our snapshot is here, though the log has no term to compare with any more. */
+/* R2: what lies below our snapshot is here, though the log has no term to compare with any more. (The trail begins
+ * after its offset: that one's term is not known either.) */
 static uint32_t skip_covered(struct raft_core *c, const struct core_message *m, uint64_t *prev_index,
                              uint64_t *prev_term)
 {
     uint64_t snapshot = c->raft.trail.snapshot.index;
     bool below =
-        m->term >= raft_current_term(&c->raft) && m->prev_index < snapshot && m->prev_index < c->raft.trail.offset;
+        m->term >= raft_current_term(&c->raft) && m->prev_index < snapshot && m->prev_index <= c->raft.trail.offset;
     *prev_index = m->prev_index;
     *prev_term = m->prev_term;
     if (!below || c->faults->repair_off[2]) return 0;
@@ -468,7 +469,8 @@ void core_receive(struct raft_core *c, const struct core_message *m, uint64_t no
 {
     bool from_leader = m->type == CORE_APPEND_ENTRIES || m->type == CORE_INSTALL_SNAPSHOT;
     c->stale_sender = from_leader && m->term < raft_current_term(&c->raft);
-    if (from_leader && !c->stale_sender) {
+    /* An install comes from who was leader when its transfer began, which may be terms ago. */
+    if (m->type == CORE_APPEND_ENTRIES && !c->stale_sender) {
         c->leader = m->peer;
         c->leader_term = m->term;
         c->leader_heard_ms = now_ms;
@@ -626,6 +628,12 @@ uint8_t core_take_lost_data(struct raft_core *c)
 uint8_t core_leader(const struct raft_core *c)
 {
     if (raft_state((struct raft *)&c->raft) == RAFT_LEADER) return (uint8_t)c->raft.id;
+    if (c->faults->repair_off[8]) { /* R8: the library's own word outlives its term */
+        raft_id id;
+        const char *address;
+        raft_leader((struct raft *)&c->raft, &id, &address);
+        return (uint8_t)id;
+    }
     return c->leader_term == raft_current_term(&c->raft) ? c->leader : 0;
 }
 

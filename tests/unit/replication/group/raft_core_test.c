@@ -172,35 +172,43 @@ static void a_refused_entry_of_an_older_term_acknowledges_nothing(void **state)
 
 /* --- R2 --- */
 
-static void trimmed_follower(struct bench *b)
+/* The entries after `prev_index` up to 110 come to a follower whose checkpoint ends at 100. */
+static void trimmed_follower(struct bench *b, uint64_t first_index, uint64_t prev_index)
 {
-    start(b,
-          (struct history){.term = 3, .snapshot_index = 100, .first_index = 101, .last_index = 100, .entry_term = 3});
+    start(b, (struct history){
+                 .term = 3, .snapshot_index = 100, .first_index = first_index, .last_index = 100, .entry_term = 3});
     struct entry *entries[60];
-    for (uint64_t i = 0; i < 60; i++) entries[i] = entry(ENTRY_COMMAND, 51 + i, 3, slice_str("x"));
+    uint32_t count = (uint32_t)(110 - prev_index);
+    for (uint64_t i = 0; i < count; i++) entries[i] = entry(ENTRY_COMMAND, prev_index + 1 + i, 3, slice_str("x"));
     receive(b, (struct core_message){.type = CORE_APPEND_ENTRIES,
                                      .peer = PEER,
                                      .term = 3,
-                                     .prev_index = 50,
+                                     .prev_index = prev_index,
                                      .prev_term = 3,
                                      .commit = 100,
-                                     .entry_count = 60,
+                                     .entry_count = count,
                                      .entries = entries});
-    for (uint64_t i = 0; i < 60; i++) entry_unref(entries[i]);
+    for (uint64_t i = 0; i < count; i++) entry_unref(entries[i]);
 }
 
 static void a_follower_that_trimmed_further_takes_what_is_new_to_it(void **state)
 {
     (void)state;
     struct bench b = {0};
-    trimmed_follower(&b);
+    trimmed_follower(&b, 101, 50);
     assert_int_equal(b.append_count, 10);
     assert_int_equal(b.appends[0].index, 101);
     assert_int_equal(core_last_index(b.core), 110);
     end(&b);
 
+    struct bench edge = {0}; /* the entry just before the log's first */
+    trimmed_follower(&edge, 81, 80);
+    assert_int_equal(edge.append_count, 10);
+    assert_int_equal(core_last_index(edge.core), 110);
+    end(&edge);
+
     struct bench without = {.faults.repair_off[2] = true};
-    trimmed_follower(&without);
+    trimmed_follower(&without, 101, 50);
     assert_int_equal(without.append_count, 0); /* it stays behind for ever */
     end(&without);
 }
@@ -314,28 +322,54 @@ static void a_refused_pre_vote_tells_our_term(void **state)
 
 /* --- R8 --- */
 
+/* After THIRD's request for votes of a newer term, which a transfer of leadership allows. */
+static uint8_t leader_after_a_newer_term(struct bench *b)
+{
+    start(b, (struct history){.term = 3, .first_index = 1, .last_index = 10, .entry_term = 3});
+    assert_int_equal(core_leader(b->core), 0);
+    receive(b,
+            (struct core_message){
+                .type = CORE_APPEND_ENTRIES, .peer = PEER, .term = 3, .prev_index = 10, .prev_term = 3, .commit = 10});
+    assert_int_equal(core_leader(b->core), PEER);
+    receive(b, (struct core_message){
+                   .type = CORE_APPEND_ENTRIES, .peer = THIRD, .term = 2, .prev_index = 10, .prev_term = 3});
+    assert_int_equal(core_leader(b->core), PEER); /* an older one does not count */
+    receive(b, (struct core_message){.type = CORE_REQUEST_VOTE,
+                                     .version = 2,
+                                     .peer = THIRD,
+                                     .term = 5,
+                                     .candidate = THIRD,
+                                     .last_log_index = 10,
+                                     .last_log_term = 3,
+                                     .disrupt_leader = true});
+    assert_int_equal(core_term(b->core), 5);
+    return core_leader(b->core);
+}
+
 static void the_leader_of_a_term_is_known_in_that_term_only(void **state)
 {
     (void)state;
+    struct bench b = {0}, without = {.faults.repair_off[8] = true};
+    assert_int_equal(leader_after_a_newer_term(&b), 0);
+    end(&b);
+    assert_int_equal(leader_after_a_newer_term(&without), PEER); /* it never led this term */
+    end(&without);
+}
+
+/* The transfer may have begun terms ago. */
+static void who_sent_a_checkpoint_is_not_taken_for_the_leader(void **state)
+{
+    (void)state;
     struct bench b = {0};
-    start(&b, (struct history){.term = 3, .first_index = 1, .last_index = 10, .entry_term = 3});
-    assert_int_equal(core_leader(b.core), 0);
-    receive(&b,
-            (struct core_message){
-                .type = CORE_APPEND_ENTRIES, .peer = PEER, .term = 3, .prev_index = 10, .prev_term = 3, .commit = 10});
-    assert_int_equal(core_leader(b.core), PEER);
-    receive(&b, (struct core_message){
-                    .type = CORE_APPEND_ENTRIES, .peer = THIRD, .term = 2, .prev_index = 10, .prev_term = 3});
-    assert_int_equal(core_leader(b.core), PEER); /* an older one does not count */
-    receive(&b, (struct core_message){.type = CORE_REQUEST_VOTE,
-                                      .version = 2,
-                                      .peer = THIRD,
-                                      .term = 5,
-                                      .candidate = THIRD,
-                                      .last_log_index = 10,
-                                      .last_log_term = 3,
-                                      .disrupt_leader = true});
-    assert_int_equal(core_term(b.core), 5);
+    start(&b, (struct history){.term = 7, .first_index = 1, .last_index = 10, .entry_term = 3});
+    receive(&b, (struct core_message){.type = CORE_INSTALL_SNAPSHOT,
+                                      .peer = PEER,
+                                      .term = 7,
+                                      .last_log_index = 50,
+                                      .last_log_term = 4,
+                                      .conf_index = 1,
+                                      .conf = buf_slice(&b.conf)});
+    assert_int_equal(b.snapshot_asked, 50);
     assert_int_equal(core_leader(b.core), 0);
     end(&b);
 }
@@ -485,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_late_vote_changes_nothing),
         cmocka_unit_test(one_change_at_a_time),
         cmocka_unit_test(the_leader_of_a_term_is_known_in_that_term_only),
+        cmocka_unit_test(who_sent_a_checkpoint_is_not_taken_for_the_leader),
         cmocka_unit_test(own_entries_come_with_their_index_and_commit_with_a_majority),
         cmocka_unit_test(a_follower_submits_nothing),
         cmocka_unit_test(a_configuration_survives_its_bytes),
