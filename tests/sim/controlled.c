@@ -1,6 +1,6 @@
 /* --replicas: the product's own controller of membership runs (node/broker/membership.c), queues want different numbers
- * of replicas, so that spare groups begin, and operators order replicas and leaders to and fro. At rest every group must
- * be where placement says. */
+ * of replicas, so that spare groups begin, and operators order replicas and leaders to and fro. At rest every group
+ * must be where placement says. */
 #include "router/members.h"
 #include "tests/sim/sim.h"
 

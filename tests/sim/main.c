@@ -18,6 +18,8 @@ static const char help[] = "usage: warren-sim [OPTIONS]\n\n"
                            "  --membership     five nodes; replicas come and go, too\n"
                            "  --replicas       five nodes; queues want different numbers of replicas, operators order\n"
                            "  --features       queues of all kinds, and policies that change\n"
+                           "  --trap NAME      instead of faults by chance what leads to one of the Raft library's\n"
+                           "                   faults: lost-answers, old-disk, old-term\n"
                            "  --bug NAME       breaks the product on purpose; then it is a failure when no seed finds "
                            "it: confirm-before-sync, skip-sync, drop-acks,\n"
                            "                   stale-completion, send-before-vote, repair-1 .. repair-10;\n"
@@ -87,10 +89,14 @@ static int run(const struct course *c)
             return 0;
         }
         if (!kept) {
-            printf("seed %llu: FAILED: %s\nrepeat it with: warren-sim --seeds %llu-%llu --run %llu%s%s%s -v\n",
+            printf("seed %llu: FAILED: %s\nrepeat it with: warren-sim --seeds %llu-%llu --run %llu%s%s%s%s%s -v\n",
                    (unsigned long long)seed, why, (unsigned long long)seed, (unsigned long long)seed,
-                   (unsigned long long)options.run_ms, options.membership ? " --membership" : options.replicas ? " --replicas" : "",
-                   options.features ? " --features" : "", options.calm ? " --calm" : "");
+                   (unsigned long long)options.run_ms,
+                   options.membership ? " --membership"
+                   : options.replicas ? " --replicas"
+                                      : "",
+                   options.features ? " --features" : "", options.calm ? " --calm" : "", options.trap ? " --trap " : "",
+                   trap_word(options.trap));
             return 1;
         }
         printf("seed %llu: %s\n", (unsigned long long)seed, why);
@@ -108,7 +114,7 @@ int main(int argc, char **argv)
         {"calm", no_argument, NULL, 'c'},        {"bug", required_argument, NULL, 'b'},
         {"membership", no_argument, NULL, 'm'},  {"features", no_argument, NULL, 'F'},
         {"replicas", no_argument, NULL, 'R'},    {"help", no_argument, NULL, 'h'},
-        {0}};
+        {"trap", required_argument, NULL, 'T'},  {0}};
     struct course c = {.options = {.run_ms = 12000, .settle_ms = 40000}, .first = 1, .last = 20};
     unsigned long long first, last;
     int option;
@@ -140,6 +146,10 @@ int main(int argc, char **argv)
             break;
         case 'F':
             c.options.features = true;
+            break;
+        case 'T':
+            c.options.trap = (enum sim_trap)trap_of_word(optarg);
+            if (!c.options.trap) return usage("there is no such trap");
             break;
         case 'b':
             c.bug = optarg;

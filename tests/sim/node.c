@@ -69,6 +69,7 @@ static void io_note(void *self, int level, const char *line)
     struct sim_node *n = self;
     if (n->ghost) return;
     if (strstr(line, "transfer_installed")) n->w->transfers++;
+    trap_note(n->w, n->id, line);
     world_say(n->w, "node %u: [%d] %s", n->id, level, line);
 }
 
@@ -94,6 +95,7 @@ static void io_leading(void *self, uint32_t group, uint64_t term, bool leads)
 {
     struct sim_node *n = self;
     if (leads) n->w->elections++;
+    if (leads && !n->ghost) leaders_check(n->w, n->id, group);
     if (n->broker) broker_leading(n->broker, group, term, leads);
 }
 
@@ -265,7 +267,7 @@ static bool start_group(struct sim_node *n, uint32_t id, struct err *err)
         .io = &n->group_io,
         .election_timeout_ms = 500,
         .heartbeat_ms = 100,
-        .checkpoint_log_bytes = 24 << 10,
+        .checkpoint_log_bytes = n->w->options.trap == TRAP_LOST_ANSWERS ? 2 << 10 : 24 << 10,
         .trailing_bytes = 4 << 10,
         .trailing_entries = 8,
         .seed = random_u64(&n->w->random),
@@ -512,6 +514,7 @@ void node_frame(struct sim_node *n, uint8_t from, uint8_t type, struct blob *blo
         open_replica(n, group, 0);
     if (!n->groups[group].group) return;
     group_receive(n->groups[group].group, from, blob->data[4], blob, 5, blob->size - 5, n->w->now_ms);
+    leaders_check(n->w, n->id, group);
 }
 
 static void ask_places(struct sim_node *n)

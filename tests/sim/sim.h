@@ -3,7 +3,9 @@
  *
  * Everything that happens follows from the seed: the same seed repeats a run exactly. world.c is the clock and the
  * fates, node.c a node without libuv, net.c the links, client.c AMQP clients, ledger.c what was promised and what came,
- * agreement.c the replicas' word, controlled.c the controller of membership at work. Thread: one. Lifetime: world_run() makes and destroys everything. */
+ * agreement.c the replicas' word, leaders.c whom they take for their leader, traps.c what chance hardly ever brings
+ * about, controlled.c the controller of membership at work. Thread: one. Lifetime: world_run() makes and destroys
+ * everything. */
 #ifndef WARREN_TESTS_SIM_SIM_H
 #define WARREN_TESTS_SIM_SIM_H
 
@@ -40,6 +42,9 @@ struct sim_bugs {
     unsigned ignored_kind; /* what this kind of queue asks for is not heard; 0: none */
 };
 
+/* Courses of events that lead to where a fault of the Raft library waits: traps.c. */
+enum sim_trap { TRAP_NONE, TRAP_LOST_ANSWERS, TRAP_OLD_DISK, TRAP_OLD_TERM };
+
 struct sim_options {
     uint64_t seed;
     uint64_t run_ms;    /* of faults; then everything heals */
@@ -48,6 +53,7 @@ struct sim_options {
     bool membership;    /* replicas come and go, too */
     bool replicas;      /* ... as the product's controller wants it: controlled.c */
     bool features;      /* queues of all kinds, and policies that change */
+    enum sim_trap trap; /* instead of faults by chance */
     bool verbose;
     bool soon_disconnected; /* by world_run(): every second seed */
     struct sim_bugs bugs;
@@ -208,6 +214,31 @@ void agreement_destroy(struct agreement *a);
 /* A replica applied an entry: the same bytes and the same state at this index everywhere, always. */
 void agreement_applied(struct agreement *a, uint8_t node, uint32_t group, const struct entry *e, uint64_t digest);
 
+/* --- leaders.c --- */
+struct leaders {
+    uint8_t *named[SIM_GROUPS]; /* by term; 0: nobody yet */
+    size_t capacity[SIM_GROUPS];
+};
+void leaders_close(struct leaders *l);
+/* A replica did something: whom it names leader of a term, all name. */
+void leaders_check(struct world *w, uint8_t node, uint32_t group);
+
+/* --- traps.c --- */
+struct trap {
+    unsigned step;
+    uint64_t at_ms; /* when the next step may come, or this one has failed */
+    uint32_t group;
+    uint8_t node, other, third;
+    uint64_t term;
+    struct disk *image;
+    unsigned sprung; /* how often it came to the end */
+};
+int trap_of_word(const char *word); /* as in --trap WORD; 0: there is none */
+const char *trap_word(enum sim_trap trap);
+void trap_tick(struct world *w);
+void trap_note(struct world *w, uint8_t node, const char *line);
+void trap_end(struct world *w); /* who is down starts */
+
 /* --- fleeting.c --- */
 struct fleeting {
     bool asked, there;
@@ -241,11 +272,16 @@ struct world {
     struct placement placement;
     struct session_settings session;
     struct fleeting fleeting;
+    struct leaders leaders;
+    struct trap trap;
     bool failed;
     char why[512];
     unsigned crashes, transfers, elections, changes, dropped;
 };
 
+/* The node that leads a group, as it believes itself; 0: none. Of two, the one with the newer term. */
+uint8_t world_leader_of(const struct world *w, uint32_t group, struct group_status *status);
+void world_heal(struct world *w);
 /* True: all promises were kept; else w->why says which was not. */
 bool world_run(const struct sim_options *options, char *why, size_t why_size);
 void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -81,7 +81,7 @@ static void cut_off(struct world *w, uint8_t node, bool one_way)
         if (other != node) net_cut(w, outward ? node : other, outward ? other : node, one_way, true);
 }
 
-static void heal(struct world *w)
+void world_heal(struct world *w)
 {
     world_say(w, "the network heals");
     w->fleeting.cut_off = 0;
@@ -91,7 +91,8 @@ static void heal(struct world *w)
 
 static void fates(struct world *w)
 {
-    if (w->now_ms < CALM_UNTIL_MS || w->options.calm || !random_percent(&w->random, 1) ||
+    if (w->options.trap && w->now_ms >= CALM_UNTIL_MS) trap_tick(w);
+    if (w->now_ms < CALM_UNTIL_MS || w->options.calm || w->options.trap || !random_percent(&w->random, 1) ||
         !random_percent(&w->random, 25))
         return;
     uint8_t a = some_node(w), b = some_node(w);
@@ -117,7 +118,7 @@ static void fates(struct world *w)
         return;
     case 8:
     case 9:
-        heal(w);
+        world_heal(w);
         return;
     case 10:
         if (a != b) net_break(w, a, b);
@@ -133,8 +134,7 @@ static void fates(struct world *w)
     }
 }
 
-/* The node that leads a group, as it believes itself; 0: none. Of two, the one with the newer term. */
-static uint8_t leader_of(const struct world *w, uint32_t group, struct group_status *status)
+uint8_t world_leader_of(const struct world *w, uint32_t group, struct group_status *status)
 {
     uint8_t leader = 0;
     for (uint8_t node = 1; node <= w->node_count; node++) {
@@ -161,7 +161,7 @@ static void change_members(struct world *w)
     if (!w->options.membership || w->now_ms < CALM_UNTIL_MS || random_below(&w->random, 60)) return;
     uint32_t id = (uint32_t)random_below(&w->random, SIM_QUEUE_GROUPS + 1);
     struct group_status s;
-    uint8_t leader = leader_of(w, id, &s), node = some_node(w);
+    uint8_t leader = world_leader_of(w, id, &s), node = some_node(w);
     if (!leader) return;
     enum group_change change = GROUP_CHANGE_ADD;
     uint32_t voters = 0;
@@ -209,7 +209,7 @@ static bool still(const struct world *w)
             uint64_t cursor = 0;
             struct queue_stat stat;
             if (!topology_group_is_there(n->topology, g)) continue;
-            if (!leader_of(w, g, &leads)) return false;
+            if (!world_leader_of(w, g, &leads)) return false;
             bool here = n->groups[g].group != NULL;
             if (here != is_member(&leads, node)) return false;
             if (!here) continue;
@@ -255,7 +255,7 @@ static void tell_groups(struct world *w)
 /* Everything heals; then all that was confirmed must come, and everything must come to rest. */
 static void settle(struct world *w)
 {
-    heal(w);
+    world_heal(w);
     for (unsigned i = 0; i < w->client_count; i++) client_finish(w->clients[i]);
     uint64_t end = w->now_ms + w->options.settle_ms, still_since = 0;
     while (!w->failed && w->now_ms < end) {
@@ -276,7 +276,7 @@ static void compare_at_rest(struct world *w)
 {
     for (uint32_t g = 0; g < SIM_GROUPS && !w->failed; g++) {
         struct group_status a, b;
-        uint8_t leader = leader_of(w, g, &a);
+        uint8_t leader = world_leader_of(w, g, &a);
         if (leader) controlled_compare(w, g, &a);
         for (uint8_t node = 1; node <= w->node_count && leader; node++) {
             if (!w->nodes[node]->groups[g].group) continue;
@@ -323,6 +323,7 @@ static void tear_down(struct world *w)
     net_close(w);
     ledger_destroy(w->ledger);
     agreement_destroy(w->agreement);
+    leaders_close(&w->leaders);
 }
 
 bool world_run(const struct sim_options *options, char *why, size_t why_size)
@@ -339,6 +340,7 @@ bool world_run(const struct sim_options *options, char *why, size_t why_size)
         policies_change(w);
         tick(w);
     }
+    trap_end(w);
     if (!w->failed) settle(w);
     if (!w->failed) compare_at_rest(w);
     fleeting_compare(w);
