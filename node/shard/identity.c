@@ -4,9 +4,10 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "node/shard/shard_internal.h"
 
-enum { IDENTITY_TEXT_MAX = 1024, EPOCH_MAX = 0xffffff /* what a port's number has room for */ };
+enum { IDENTITY_TEXT_MAX = 1024, EPOCH_TEXT_MAX = 32, EPOCH_MAX = 0xffffff /* what a port's number has room for */ };
 
 static void path_of(const struct node_settings *s, const char *name, char *path, size_t size)
 {
@@ -117,24 +118,32 @@ int identity_retire(const struct node_settings *s, struct err *err)
     return fs_write_file(fs_posix(), path, slice_str("removed from its cluster\n"), err);
 }
 
-int identity_write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
+/* The number and its checksum: docs/formats/epoch.md. */
+static size_t epoch_text(uint32_t epoch, char text[EPOCH_TEXT_MAX])
 {
-    char path[512], text[32];
-    path_of(s, "epoch", path, sizeof path);
-    int size = snprintf(text, sizeof text, "%u\n", epoch);
-    return fs_write_file(fs_posix(), path, slice_of(text, (size_t)size), err);
+    int digits = snprintf(text, EPOCH_TEXT_MAX, "%u", epoch);
+    uint32_t checksum = (uint32_t)hash_slice(slice_of(text, (size_t)digits));
+    return (size_t)(digits + snprintf(text + digits, EPOCH_TEXT_MAX - (size_t)digits, " %08x\n", checksum));
 }
 
-/* Digits and a line's end, nothing else. */
-static bool read_epoch(struct slice text, uint32_t *epoch)
+int identity_write_epoch(const struct node_settings *s, uint32_t epoch, struct err *err)
 {
-    if (text.size < 2 || text.size > 9 || text.data[text.size - 1] != '\n') return false;
+    char path[512], text[EPOCH_TEXT_MAX];
+    path_of(s, "epoch", path, sizeof path);
+    return fs_write_file(fs_posix(), path, slice_of(text, epoch_text(epoch, text)), err);
+}
+
+/* As we write it; or digits and a line's end, as a person does who replaces a lost one. */
+static bool read_epoch(struct slice found, uint32_t *epoch)
+{
+    char text[EPOCH_TEXT_MAX];
     *epoch = 0;
-    for (size_t i = 0; i + 1 < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') return false;
-        *epoch = *epoch * 10 + (text.data[i] - '0');
-    }
-    return *epoch < EPOCH_MAX;
+    size_t digits = 0;
+    for (; digits < found.size && digits < 8 && found.data[digits] >= '0' && found.data[digits] <= '9'; digits++)
+        *epoch = *epoch * 10 + (found.data[digits] - '0');
+    if (!digits || *epoch >= EPOCH_MAX) return false;
+    bool by_hand = found.size == digits + 1 && found.data[digits] == '\n';
+    return by_hand || slice_equal(found, slice_of(text, epoch_text(*epoch, text)));
 }
 
 int identity_take_epoch(const struct node_settings *s, uint32_t *epoch, struct err *err)

@@ -100,8 +100,8 @@ static void a_lost_epoch_refuses_to_start_and_says_what_to_do(void **state)
 static void a_damaged_epoch_refuses_to_start(void **state)
 {
     (void)state;
-    static const char *const damaged[] = {"",     "\n",   "7",      "x\n",        "7x\n",
-                                          " 7\n", "-1\n", "7\n7\n", "16777215\n", "4294967297\n"};
+    static const char *const damaged[] = {"",     "\n",     "7",     "x\n",        "7x\n",        " 7\n",
+                                          "-1\n", "7\n7\n", "7 0\n", "16777215\n", "4294967297\n"};
     struct bench b;
     bench_open(&b);
     assert_int_equal(start(&b), 1);
@@ -112,6 +112,33 @@ static void a_damaged_epoch_refuses_to_start(void **state)
     }
     write_file(&b, "epoch", "16777214\n");
     assert_int_equal(start(&b), 16777215);
+    bench_close(&b);
+}
+
+static void a_flipped_bit_in_the_epoch_is_found(void **state)
+{
+    (void)state;
+    char sound[64] = {0};
+    struct bench b;
+    bench_open(&b);
+    assert_int_equal(start(&b), 1);
+    assert_int_equal(identity_write_epoch(&b.settings, 1234, &b.err), 0);
+    FILE *f = fopen(path_in(&b, "epoch"), "r");
+    assert_non_null(f);
+    size_t size = fread(sound, 1, sizeof sound - 1, f);
+    fclose(f);
+    for (size_t bit = 0; bit < size * 8; bit++) {
+        char damaged[64];
+        memcpy(damaged, sound, sizeof sound);
+        damaged[bit / 8] ^= (char)(1 << bit % 8);
+        write_file(&b, "epoch", damaged);
+        assert_int_equal(start(&b), 0);
+        assert_int_equal(b.err.code, ERR_CORRUPT);
+        assert_non_null(strstr(b.err.text, path_in(&b, "epoch is damaged")));
+        assert_non_null(strstr(b.err.text, "Write a higher number into it"));
+    }
+    write_file(&b, "epoch", sound);
+    assert_int_equal(start(&b), 1235);
     bench_close(&b);
 }
 
@@ -154,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_first_start_that_was_cut_short_is_begun_again),
         cmocka_unit_test(a_lost_epoch_refuses_to_start_and_says_what_to_do),
         cmocka_unit_test(a_damaged_epoch_refuses_to_start),
+        cmocka_unit_test(a_flipped_bit_in_the_epoch_is_found),
         cmocka_unit_test(data_without_an_identity_is_refused),
         cmocka_unit_test(the_disk_of_another_node_is_refused),
     };
