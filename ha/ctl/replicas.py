@@ -162,14 +162,17 @@ def shrink(call):
          "Gives all matching queues so many replicas", "Cluster", (QUEUES,), words=(1, 1), switches=PATTERNS,
          banner=lambda call: f"Growing quorum queues to {call.words[0]} replicas...")
 def grow_to_count(call):
-    if not call.words[0].isdigit():
+    if not call.words[0].isdigit() or int(call.words[0]) < 1:
         raise BadUsage("Bad argument: the count must be a positive integer", DATA)
     nodes = [node["name"] for node in call.api.get("/api/nodes") if node.get("running", True)]
     rows = []
     for queue in matching(call):
-        members = queue.get("members") or []
+        members = list(queue.get("members") or [])
         for node in [node for node in nodes if node not in members][:max(0, int(call.words[0]) - len(members))]:
-            rows += result_rows(call, [queue], node, "add", 1).rows
+            told = result_rows(call, [{**queue, "members": members}], node, "add", 1).rows
+            if all(row["result"] == "ok" for row in told):
+                members.append(node)
+            rows += told
     return Rows(("vhost", "name", "size", "result"), rows)
 
 

@@ -28,7 +28,7 @@ static void stop_if_outdated(struct shard *s)
     _exit(78); /* EX_CONFIG: another start would end the same way */
 }
 
-static void on_topology(void *arg, uint64_t index, struct slice command)
+void replicas_topology_applied(void *arg, uint64_t index, struct slice command)
 {
     struct shard *s = arg;
     stop_if_outdated(s);
@@ -81,7 +81,7 @@ static void open_machine(struct shard *s, uint32_t id)
     struct shard_group *g = &s->groups[id];
     effects_init(&g->effects);
     if (id) g->queues = queue_machine_create(id, g->store);
-    else g->meta = meta_machine_create(s->topology, on_topology, s);
+    else g->meta = meta_machine_create(s->topology, replicas_topology_applied, s);
 }
 
 static int open_group(struct shard *s, uint32_t id, struct err *err)

@@ -163,6 +163,9 @@ void replica_close(struct shard *s, uint32_t group);
 void replica_dropped(struct shard *s, uint32_t group, struct group_floor floor);
 void replicas_found(struct shard *s); /* spare groups that begin here */
 void replicas_turn(struct shard *s);
+/* The meta machine changed the topology (`shard`: this one). Ends the process when the cluster works at a level that this
+ * program does not know. */
+void replicas_topology_applied(void *shard, uint64_t index, struct slice command);
 void replicas_ask(struct shard *s); /* once a second: those that hear no leader */
 
 /* membership.c */

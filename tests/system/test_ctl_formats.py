@@ -14,6 +14,8 @@ HA = pathlib.Path(kit.places.ROOT) / "ha"
 sys.path.insert(0, str(HA))
 from ctl import commands, crypto, definitions, formatters, help, options, values  # noqa: E402
 from ctl.api import path_of, split_url  # noqa: E402
+from ctl.call import Call  # noqa: E402
+from ctl.outcome import BadUsage, Failure  # noqa: E402
 
 START_BUDGET = 0.100     # seconds of processor time
 NO_NODE = "http://127.0.0.1:1"
@@ -170,6 +172,51 @@ def test_difference():
                                     "new     queues: / r"], "the difference")
     check_equal(definitions.difference_text(definitions.difference_of(there, there)), "nothing would change",
                 "no difference")
+
+
+class Answers:
+    """Stands for the API: nodes 1 to 5, of which 5 is down; three queues; node 4 takes nothing."""
+
+    def __init__(self):
+        self.added = []
+
+    def get(self, path):
+        if path == "/api/nodes":
+            return [{"name": f"n{i}", "running": i < 5} for i in range(1, 6)]
+        return [{"vhost": "/", "name": name, "members": members}
+                for name, members in (("few", ["n2"]), ("enough", ["n1", "n2", "n3"]), ("more", ["n1", "n2", "n3", "n5"]))]
+
+    def post(self, path, body):
+        if body["node"] == "n4":
+            raise Failure("no room")
+        self.added.append((path.split("/")[5], body["node"]))
+
+
+def grow_to(count, **more):
+    call = Call(commands.table()["grow_to_count"], "rabbitmq-queues", [count], more)
+    call._api = Answers()
+    rows = call.command.run(call).rows
+    return call._api.added, [(row["name"], row["size"], row["result"]) for row in rows]
+
+
+def test_grow_to_count():
+    """grow_to_count gives each queue what it lacks, on nodes that run, never takes a replica away, and tells what failed"""
+    added, rows = grow_to("3")
+    check_equal(added, [("few", "n1"), ("few", "n3")], "replicas that were added")
+    check_equal(rows, [("few", 2, "ok"), ("few", 3, "ok")], "the answer")
+    added, rows = grow_to("4")
+    check_equal(added, [("few", "n1"), ("few", "n3")], "replicas that were added")
+    check_equal(rows, [("few", 2, "ok"), ("few", 3, "ok"), ("few", 3, "error: no room"), ("enough", 3, "error: no room")],
+                "the answer with a node that refuses")
+    check_equal(grow_to("4", **{"errors-only": True})[1], [("few", 3, "error: no room"), ("enough", 3, "error: no room")],
+                "errors only")
+    check_equal(grow_to("9", **{"queue-pattern": "^more$"}), ([], [("more", 4, "error: no room")]), "more than there are nodes")
+    for wrong in ("0", "-1", "many"):
+        try:
+            grow_to(wrong)
+        except BadUsage:
+            continue
+        raise AssertionError(f"the count {wrong} was taken")
 
 
 def test_start_time():
