@@ -107,6 +107,47 @@ static bool one_upstream(const json_t *definition, struct topology_result *r)
     return named <= 1;
 }
 
+/* `value`, if any, stands between the words. */
+static bool bad_ha(struct topology_result *r, const char *words, const json_t *value, const char *more)
+{
+    struct buf text = {0};
+    buf_printf(&text, "%s", words);
+    if (value) json_print_erlang(value, &text);
+    buf_printf(&text, "%s", more);
+    refused(r, &text);
+    buf_close(&text);
+    return false;
+}
+
+/* ha-mode and what belongs to it fit together. */
+static bool ha_is_whole(const json_t *definition, struct topology_result *r)
+{
+    static const char *const others[] = {"ha-params", "ha-sync-mode", "ha-sync-batch-size", "ha-promote-on-shutdown",
+                                         "ha-promote-on-failure"};
+    const json_t *params = json_object_get(definition, "ha-params");
+    const char *mode = json_string_value(json_object_get(definition, "ha-mode"));
+    size_t i;
+    for (i = 0; !mode && i < sizeof others / sizeof others[0]; i++)
+        if (json_object_get(definition, others[i]))
+            return bad_ha(r, "ha-mode must be specified to specify ha-params, ha-sync-mode or ha-promote-on-shutdown",
+                          NULL, "");
+    if (!mode) return true;
+    if (!strcmp(mode, "all")) return !params || bad_ha(r, "ha-mode=\"all\" does not take parameters", NULL, "");
+    if (!strcmp(mode, "exactly")) {
+        if (!params) return bad_ha(r, "ha-mode=\"exactly\" takes an integer, none given", NULL, "");
+        return json_integer_value(params) > 0 || bad_ha(r, "ha-mode=\"exactly\" takes an integer, ", params, " given");
+    }
+    if (!json_is_array(params))
+        return bad_ha(r, "ha-mode=\"nodes\" takes a list, ", params ? params : json_null(), " given");
+    if (!json_array_size(params)) return bad_ha(r, "ha-mode=\"nodes\" list must be non-empty", NULL, "");
+    for (i = 0; i < json_array_size(params); i++) {
+        const json_t *item = json_array_get(params, i);
+        if (!json_is_string(item))
+            return bad_ha(r, "ha-mode=\"nodes\" takes a list of strings, [", item, "] was not a string");
+    }
+    return true;
+}
+
 bool policy_check_definition(const json_t *definition, bool of_operator, struct topology_result *r)
 {
     const char *name;
@@ -129,5 +170,5 @@ bool policy_check_definition(const json_t *definition, bool of_operator, struct 
     if (!ok) refused(r, wrong.size ? &wrong : &unknown);
     buf_close(&unknown);
     buf_close(&wrong);
-    return ok && one_upstream(definition, r);
+    return ok && one_upstream(definition, r) && ha_is_whole(definition, r);
 }

@@ -27,9 +27,11 @@ json_t *policy_value(const json_t *body)
     json_t *value = json_object();
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         if (json_object_get(body, members[i])) json_object_set(value, members[i], json_object_get(body, members[i]));
-    const json_t *priority = json_object_get(value, "priority");
-    if (!priority) json_put(value, "priority", json_integer(0));
-    else if (json_is_string(priority)) json_put(value, "priority", json_integer(atoll(json_string_value(priority))));
+    const char *text = json_string_value(json_object_get(value, "priority"));
+    char *rest = NULL;
+    long long number = text ? strtoll(text, &rest, 10) : 0;
+    if (!json_object_get(value, "priority")) json_put(value, "priority", json_integer(0));
+    else if (text && *text && !*rest) json_put(value, "priority", json_integer(number)); /* from a form */
     if (!json_object_get(value, "apply-to")) json_put(value, "apply-to", json_string("all"));
     return value;
 }

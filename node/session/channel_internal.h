@@ -56,6 +56,9 @@ enum channel_publish_right {
     PUBLISH_UNKNOWN /* channel_ask_outside() */
 };
 enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key);
+/* After a yes: the same for the further keys, those of CC and BCC. Else `key` is the first that is not allowed. */
+enum channel_publish_right channel_publish_copies_allowed(struct channel *ch, struct slice exchange,
+                                                          struct slice headers, struct slice *key);
 void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,
                             struct slice key);
 bool channel_may_claim_user(struct channel *ch, struct slice user_id); /* as the user-id of a message */

@@ -191,15 +191,17 @@ static bool hold(struct channel *ch)
 }
 
 /* False: the channel failed, or the message is held. */
-static bool check_rights(struct channel *ch)
+static bool check_rights(struct channel *ch, struct slice headers)
 {
     const struct publishing *p = &ch->publishing;
-    enum channel_publish_right right = channel_publish_allowed(ch, p->exchange, p->routing_key);
+    struct slice key = p->routing_key;
+    enum channel_publish_right right = channel_publish_allowed(ch, p->exchange, key);
+    if (right == PUBLISH_ALLOWED) right = channel_publish_copies_allowed(ch, p->exchange, headers, &key);
     if (right == PUBLISH_ALLOWED) return true;
     if (right == PUBLISH_UNKNOWN) {
         keep(ch);
         channel_ask_outside(ch, NULL);
-    } else if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, p->routing_key);
+    } else if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, key);
     return false;
 }
 
@@ -352,7 +354,7 @@ static void complete(struct channel *ch)
     unsigned code = amqp_properties_brief(p->properties, &brief);
     if (!code && brief.headers.size && amqp_marks_find(brief.headers, &space)) marks = &space;
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
-    else if (check_rights(ch) && find_route(ch, brief.headers, marks) && channel_publish_check_reply_to(ch, &brief) &&
+    else if (check_rights(ch, brief.headers) && find_route(ch, brief.headers, marks) && channel_publish_check_reply_to(ch, &brief) &&
              check_properties(ch, &brief, &ttl_ms) && channel_publish_check_copies(ch, brief.headers))
         hand_over(ch, &brief, marks, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);

@@ -83,6 +83,13 @@ bool channel_may_dead_letter(struct channel *ch, const struct amqp_method *m, co
            (channel_may(ch, m, AUTH_READ, kind, name) && channel_may(ch, m, AUTH_WRITE, "exchange", target));
 }
 
+static enum channel_publish_right topic_right(struct channel *ch, struct slice exchange, struct slice key)
+{
+    enum auth_word word = topic_allows(ch, AUTH_WRITE, exchange, key);
+    if (word == AUTH_UNKNOWN) return PUBLISH_UNKNOWN;
+    return word == AUTH_YES ? PUBLISH_ALLOWED : PUBLISH_NOT_TO_TOPIC;
+}
+
 /* --- publishing: the last yes is remembered. Asking anew costs some 70 ns, so more than one would not pay. --- */
 
 enum channel_publish_right channel_publish_allowed(struct channel *ch, struct slice exchange, struct slice key)
@@ -106,9 +113,25 @@ enum channel_publish_right channel_publish_allowed(struct channel *ch, struct sl
         if (exchange.size) memcpy(known->exchange, exchange.data, exchange.size);
         known->version = version;
     }
-    word = known->topics ? topic_allows(ch, AUTH_WRITE, exchange, key) : AUTH_YES;
-    if (word == AUTH_UNKNOWN) return PUBLISH_UNKNOWN;
-    return word == AUTH_YES ? PUBLISH_ALLOWED : PUBLISH_NOT_TO_TOPIC;
+    return known->topics ? topic_right(ch, exchange, key) : PUBLISH_ALLOWED;
+}
+
+enum channel_publish_right channel_publish_copies_allowed(struct channel *ch, struct slice exchange,
+                                                          struct slice headers, struct slice *key)
+{
+    static const char *const names[] = {"CC", "BCC"};
+    enum channel_publish_right right = PUBLISH_ALLOWED;
+    for (size_t i = 0; ch->write_right.topics && i < 2; i++) {
+        struct reader r = reader_of(channel_publish_copies(headers, names[i]));
+        struct amqp_value v;
+        while (amqp_array_next(&r, &v)) {
+            if (v.type != 'S') continue;
+            *key = v.bytes;
+            right = topic_right(ch, exchange, v.bytes);
+            if (right != PUBLISH_ALLOWED) return right;
+        }
+    }
+    return right;
 }
 
 void channel_publish_refuse(struct channel *ch, enum channel_publish_right right, struct slice exchange,

@@ -219,6 +219,15 @@ static void definitions_are_checked(void **state)
          "[{<<\"dead-letter-exchange\">>,<<\"x\">>}] are not recognised policy settings", true},
         {"{\"federation-upstream\":\"a\",\"federation-upstream-set\":\"all\"}",
          "cannot specify federation-upstream, federation-upstream-set and federation-upstream-pattern together"},
+        {"{\"ha-mode\":\"all\",\"ha-params\":2}", "ha-mode=\"all\" does not take parameters"},
+        {"{\"ha-mode\":\"exactly\"}", "ha-mode=\"exactly\" takes an integer, none given"},
+        {"{\"ha-mode\":\"exactly\",\"ha-params\":0}", "ha-mode=\"exactly\" takes an integer, 0 given", true},
+        {"{\"ha-mode\":\"nodes\",\"ha-params\":2}", "ha-mode=\"nodes\" takes a list, 2 given"},
+        {"{\"ha-mode\":\"nodes\",\"ha-params\":[]}", "ha-mode=\"nodes\" list must be non-empty"},
+        {"{\"ha-mode\":\"nodes\",\"ha-params\":[\"a\",5]}",
+         "ha-mode=\"nodes\" takes a list of strings, [5] was not a string"},
+        {"{\"ha-sync-mode\":\"manual\"}",
+         "ha-mode must be specified to specify ha-params, ha-sync-mode or ha-promote-on-shutdown"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct topology_result r = {0};
