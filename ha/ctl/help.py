@@ -4,6 +4,20 @@ from . import commands, options
 from .formatters import Message, bright
 from .outcome import USAGE, Failure
 
+# RabbitMQ's names print what RabbitMQ's tools print; ours may begin with a word to those who come for the first time.
+FIRST_STEPS = """\
+Asks one node over its management API, which answers for the whole cluster. Without -n or --url that is the cluster of
+ha/cluster in ./.cluster, else the node of this machine's configuration, else http://127.0.0.1:15672.
+
+First steps:
+
+   warrenctl cluster_status                            who is there, who leads what, alarms
+   warrenctl list_queues name messages leader members  where queues are, and what waits in them
+   warrenctl explain queue orders                      why its messages wait, in sentences
+   warrenctl explain message EXCHANGE KEY              who would get a message; nothing is published
+   warrenctl explain node                              what this node leads, and what its stop would cost
+   warrenctl help add_user                             any command, its options, examples"""
+
 DOCS = "docs/command-line.md of Warren tells how the commands work together."
 
 
@@ -30,8 +44,9 @@ def of_tool(tool):
     offered = commands.of_tool(tool)
     width = max(map(len, offered))
     lines = ["", bright("Usage"), "",
-             f"{tool} [--node <node>] [--timeout <timeout>] [--quiet] <command> [<command options>]", "",
-             "Available commands:"]
+             f"{tool} [--node <node>] [--timeout <timeout>] [--quiet] <command> [<command options>]", ""]
+    lines += [FIRST_STEPS, ""] if tool == "warrenctl" else []
+    lines += ["Available commands:"]
     for section in commands.SECTIONS:
         names = sorted(name for name, command in offered.items() if command.section == section)
         if names:

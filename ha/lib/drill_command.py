@@ -23,6 +23,8 @@ Runs marked traffic through a cluster, breaks something, and reports what the cl
   ha/drill --fault partition-leader                  as root: each node in a network namespace of its own
   ha/drill --fault random --nodes 5 --rounds 20      Jepsen's queue workload; --seed N repeats the order of its faults
 
+Faults:
+
   kill-leader       kill -9 of the node that leads the first queue; it comes back after --hold seconds
   kill-all          kill -9 of every node at the same time, then a start of all
   pause-leader      the leader hangs (SIGSTOP) for --hold seconds
@@ -32,7 +34,7 @@ Runs marked traffic through a cluster, breaks something, and reports what the cl
   random            kills, pauses, halves, rings of overlapping majorities, nodes alone, by seed; see below
 
 Publishers wait for confirms and publish again what is unconfirmed when their connection breaks. Consumers ack everything, and
-prove from time to time that the broker knows their acks. Then the report:
+prove from time to time that the broker knows their acks. The report, after all rounds:
 
   lost                         confirmed, never delivered                                         broken promise
   resurrected                  delivered although its ack was known to the broker                 broken promise
@@ -74,7 +76,8 @@ Exit code: 0 all promises kept, 1 one was broken, 2 the drill could not run.
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="ha/drill", description=DESCRIPTION,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fault", choices=(*FAULTS, "random") + sites_drill.FAULTS, help="default kill-leader, of two sites cut-slow-kill")
+    parser.add_argument("--fault", choices=(*FAULTS, "random") + sites_drill.FAULTS, metavar="FAULT",
+                        help="one of those above; default kill-leader, of two sites cut-slow-kill")
     parser.add_argument("--sites", type=int, choices=(1, 2), default=1, help="2: two clusters, linked both ways")
     parser.add_argument("--dedup", action="store_true", help="two sites: each message once per site")
     parser.add_argument("--seed", type=int, help="of --fault random: the same faults in the same order")

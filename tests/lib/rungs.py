@@ -33,12 +33,25 @@ Runs the tests from the inside outwards and prints one summary.
   tests/run                 unit, wire, sim, fuzz, system: at most 25 minutes on two cores
   tests/run unit wire       only these rungs
   tests/run --no-setup      installs nothing
+  .ci/run                   what continuous integration runs: all rungs, with nobody at the keyboard
+
+One test alone, once it is built:
+
+  ctest --test-dir build/asan -R unit/node/queue/page --output-on-failure
+  tests/wire/run -v 313                        one conversation, every frame of it
+  tests/system/run failover.consumer          tests whose name begins so
+
+The rungs, from the inside outwards:
 
   unit     every room by itself (cmocka), under the address and undefined behaviour sanitizers
   wire     readable AMQP conversations, frame by frame, against one node (tests/wire/run --help), sanitizers too
   sim      whole clusters in one thread with simulated time, disk and network
   fuzz     every decoder for a short time: clang's libFuzzer, or seeded mutations where there is no clang
   system   real processes, real client libraries, HAProxy in front (tests/system/run --help)
+
+Beside the staircase, for they take longer or need more: tests/differential/run (the same conversations with RabbitMQ),
+tests/clients/run (other languages), tests/links/run (two clusters, and RabbitMQ), tests/bench/run (figures),
+tests/fuzz/run (fuzzers for as long as you like).
 """
 
 

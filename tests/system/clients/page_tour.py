@@ -62,6 +62,7 @@ class Tour:
 
     def picture(self, name):
         if self.pictures:
+            self.browser.execute_script("scrollTo(0, 0)")
             self.browser.save_screenshot(str(pathlib.Path(self.pictures) / f"{name}.png"))
 
     def fold_out(self, title):
@@ -80,11 +81,19 @@ class Tour:
         form.find_element(By.CSS_SELECTOR, ".send button").click()
         return self.until(f"an answer to {title}", lambda: form.find_element(By.CSS_SELECTOR, ".said").text)
 
+    def hold(self, word):
+        """Puts the mouse on a button and holds it there. True when it is held: the page may have been drawn anew while the mouse
+        was on its way, and what it had been sent to is elsewhere now."""
+        self.on(word, lambda: next(b for b in self.browser.find_elements(By.TAG_NAME, "button") if b.text == word),
+                lambda button: ActionChains(self.browser).click_and_hold(button).perform())
+        if any(button.text == word for button in self.browser.find_elements(By.CSS_SELECTOR, "button:active")):
+            return True
+        ActionChains(self.browser).release().perform()
+        return False
+
     def press_long(self, word):
         """Holds a button while the page is refreshed around it."""
-        mouse = ActionChains(self.browser)
-        self.on(word, lambda: next(b for b in self.browser.find_elements(By.TAG_NAME, "button") if b.text == word),
-                lambda button: mouse.click_and_hold(button).perform())
+        self.until(f"{word}, held", lambda: self.hold(word))
         for _ in range(2):      # the first one may have begun before
             told = self.foot()
             self.until("a refresh", lambda told=told: self.foot() != told)
@@ -137,6 +146,8 @@ def step_get(tour):
     got = tour.fill("Get messages")
     assert "<b>hello</b> from the page" in got, got
     assert not tour.browser.find_elements(By.CSS_SELECTOR, ".said b"), "a payload became a part of the page"
+    if tour.pictures:
+        time.sleep(12)   # samples for the charts
     tour.picture("queue")
 
 
