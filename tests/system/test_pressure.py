@@ -1,5 +1,6 @@
 """Clients that take without reading, or are gone without a word: what they cost, and that others do not notice."""
 
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -98,7 +99,8 @@ def test_publishers_that_never_read():
         unroutable = encode_message(1, "basic.publish", {"exchange": "", "routing_key": "nobody", "mandatory": True}, {},
                                     os.urandom(32 << 10), 131072)
         with stubborn(node, READERS, method(1, "confirm.select")) as clients, kit.connected(node, heartbeat=0) as connection:
-            pushed = [push(client, unroutable) for client in clients]
+            with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
+                pushed = list(pool.map(push, clients, [unroutable] * READERS))
             kit.check(max(pushed) < TAKEN_MAX, f"{max(pushed) >> 20} MiB were taken from a client that reads nothing")
             kit.declare(connection, "ours")
             kit.publish(connection, "ours", kit.numbered(500))
