@@ -270,19 +270,13 @@ static void put_samples(json_t *details, const struct samples *samples, unsigned
     uint64_t step = (uint64_t)range->incr_s * 1000, last = now_ms(CLOCK_REALTIME) / step * step, value;
     unsigned count = range->age_s / range->incr_s;
     json_t *array = json_array();
-    double sum = 0, newest = 0, oldest = 0;
     for (unsigned i = 0; i <= count && i * step <= last; i++) {
         if (!samples_at(samples, range->age_s, last - i * step, column, &value)) break;
         json_array_append_new(
             array, json_pack("{s:I, s:I}", "sample", (json_int_t)value, "timestamp", (json_int_t)(last - i * step)));
-        if (!i) newest = (double)value;
-        oldest = (double)value;
-        sum += (double)value;
     }
-    size_t shown = json_array_size(array);
     json_put(details, "samples", array);
-    json_put(details, "avg_rate", json_real(shown > 1 ? (newest - oldest) / ((double)(shown - 1) * range->incr_s) : 0));
-    json_put(details, "avg", json_real(shown ? sum / (double)shown : 0));
+    json_put_averages(details);
 }
 
 void sampler_details(struct sampler *s, const char *key, const struct view *v, enum view_range range, json_t *o)

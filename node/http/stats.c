@@ -103,6 +103,25 @@ json_t *rate_json(double rate)
     return o;
 }
 
+static json_int_t of_sample(const json_t *samples, size_t at, const char *field)
+{
+    return json_integer_value(json_object_get(json_array_get(samples, at), field));
+}
+
+void json_put_averages(json_t *details)
+{
+    const json_t *samples = json_object_get(details, "samples");
+    size_t count = json_array_size(samples);
+    double sum = 0, growth = 0, span_ms = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)of_sample(samples, i, "sample");
+    if (count > 1) {
+        growth = (double)(of_sample(samples, 0, "sample") - of_sample(samples, count - 1, "sample"));
+        span_ms = (double)(of_sample(samples, 0, "timestamp") - of_sample(samples, count - 1, "timestamp"));
+    }
+    json_put(details, "avg_rate", json_real(span_ms > 0 ? growth * 1000 / span_ms : 0));
+    json_put(details, "avg", json_real(count ? sum / (double)count : 0));
+}
+
 void json_put_stat(json_t *o, enum stat_kind kind, const struct stats *s)
 {
     json_put(o, stat_names[kind], json_number(s->values[kind]));
@@ -156,4 +175,5 @@ void json_sum(json_t *to, const json_t *from)
             json_object_set_new(to, name, json_real(json_number_value(there) + json_real_value(value)));
         }
     }
+    if (json_object_get(to, "samples")) json_put_averages(to); /* nodes may know different times */
 }

@@ -58,15 +58,23 @@ static void counters_and_rates_are_added_member_by_member(void **state)
          "{\"a\":3,\"a_details\":{\"rate\":1.5},\"b\":3}");
 }
 
-static void samples_are_added_by_their_times(void **state)
+static void samples_are_added_by_their_times_and_averages_are_of_the_sum(void **state)
 {
     (void)state;
-    sums(
-        "{\"samples\":[{\"sample\":5,\"timestamp\":30},{\"sample\":3,\"timestamp\":20}]}",
-        "{\"samples\":[{\"sample\":1,\"timestamp\":40},{\"sample\":1,\"timestamp\":30},{\"sample\":1,\"timestamp\":10}]"
-        "}",
-        "{\"samples\":[{\"sample\":1,\"timestamp\":40},{\"sample\":6,\"timestamp\":30},{\"sample\":3,\"timestamp\":20},"
-        "{\"sample\":1,\"timestamp\":10}]}");
+    sums("{\"samples\":[{\"sample\":5,\"timestamp\":3000},{\"sample\":3,\"timestamp\":2000}],\"avg\":4.0,"
+         "\"avg_rate\":2.0}",
+         "{\"samples\":[{\"sample\":7,\"timestamp\":4000},{\"sample\":1,\"timestamp\":3000},"
+         "{\"sample\":1,\"timestamp\":1000}],\"avg\":3.0,\"avg_rate\":2.0}",
+         "{\"samples\":[{\"sample\":7,\"timestamp\":4000},{\"sample\":6,\"timestamp\":3000},"
+         "{\"sample\":3,\"timestamp\":2000},{\"sample\":1,\"timestamp\":1000}],\"avg\":4.25,\"avg_rate\":2.0}");
+}
+
+static void the_averages_of_one_sample_or_none_are_defined(void **state)
+{
+    (void)state;
+    sums("{}", "{\"samples\":[]}", "{\"samples\":[],\"avg\":0.0,\"avg_rate\":0.0}");
+    sums("{}", "{\"samples\":[{\"sample\":7,\"timestamp\":4000}]}",
+         "{\"samples\":[{\"sample\":7,\"timestamp\":4000}],\"avg\":7.0,\"avg_rate\":0.0}");
 }
 
 static void what_is_shared_is_not_changed_by_a_sum(void **state)
@@ -88,7 +96,8 @@ int main(void)
         cmocka_unit_test(a_view_goes_to_another_node_and_arrives),
         cmocka_unit_test(a_line_that_is_none_asks_for_all_and_for_no_samples),
         cmocka_unit_test(counters_and_rates_are_added_member_by_member),
-        cmocka_unit_test(samples_are_added_by_their_times),
+        cmocka_unit_test(samples_are_added_by_their_times_and_averages_are_of_the_sum),
+        cmocka_unit_test(the_averages_of_one_sample_or_none_are_defined),
         cmocka_unit_test(what_is_shared_is_not_changed_by_a_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
