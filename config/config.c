@@ -94,8 +94,20 @@ static int set_value(struct config *c, const struct key *key, const char *name, 
     return code;
 }
 
+/* RabbitMQ has no bound for some sizes, and its files must start a node. */
+static const char *clamp(struct config *c, const struct key *key, const char *value, const char *where, char space[32])
+{
+    int64_t number;
+    if (!key->clamped || config_parse_integer(value, &number) || number < 0 || (number && number <= key->high))
+        return value;
+    config_warn(c, "%s: %s = %s: %lld is taken, the most there is", where, key->name, value, (long long)key->high);
+    snprintf(space, 32, "%lld", (long long)key->high);
+    return space;
+}
+
 static int assign(struct config *c, char *line, const char *where, struct err *err)
 {
+    char space[32];
     char *equals = strchr(line, '=');
     if (!equals) return (int)err_set(err, ERR_FORMAT, "%s: expected `key = value`, found \"%.80s\"", where, line);
     *equals = '\0';
@@ -108,7 +120,7 @@ static int assign(struct config *c, char *line, const char *where, struct err *e
         return 0;
     }
     config_place_key(c, key);
-    int code = set_value(c, key, name, value, err);
+    int code = set_value(c, key, name, clamp(c, key, value, where, space), err);
     return code ? (int)err_wrap(err, "%s", where) : 0;
 }
 

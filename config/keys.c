@@ -124,7 +124,8 @@ const struct key keys[] = {
     /* --- AMQP --- */
     {"heartbeat", KEY_INTEGER, AT(heartbeat), "60", 0, 65535,
      "Seconds between heartbeats offered to clients; 0: none."},
-    {"frame_max", KEY_INTEGER, AT(frame_max), "131072", 4096, 248 << 10, "Bytes of the largest frame."},
+    {"frame_max", KEY_INTEGER, AT(frame_max), "131072", 4096, 248 << 10,
+     "Bytes of the largest frame; for more, or for 0, the most is taken.", .clamped = true},
     {"channel_max", KEY_INTEGER, AT(channel_max), "2047", 0, 65535, "Channels of one connection; 0: 65535."},
     {"max_message_size", KEY_INTEGER, AT(max_message_size), "134217728", 1, 536870912,
      "Bytes of the largest message body."},
@@ -146,7 +147,7 @@ const struct key keys[] = {
     {"quorum_queue.property_equivalence.relaxed_checks_on_redeclaration", KEY_BOOLEAN, AT(relaxed_redeclare), "true", 0,
      0, "false: a queue declared again with another x-queue-type, x-queue-mode or x-queue-version is refused (406)."},
     {"initial_frame_max", KEY_INTEGER, AT(initial_frame_max), "8192", 4096, 248 << 10,
-     "Bytes of a frame before client and node have agreed on frame_max; more for long credentials."},
+     "Bytes of a frame before client and node have agreed on frame_max; more for long credentials.", .clamped = true},
     {"quorum_queue.member_placement_tag", KEY_TEXT, AT(placement_tag), "", 0, 0,
      "The tag of nodes (node_tags.TAG) that replicas of all groups are spread by, instead of node.zone.",
      .example = "az"},

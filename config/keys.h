@@ -25,6 +25,7 @@ struct key {
     const char *choices; /* KEY_TEXT, KEY_WORDS: "this|that"; NULL: any text */
     const char *suffix;  /* KEY_WORDS: what follows the number, ".hostname" */
     const char *example; /* NULL: the initial value */
+    bool clamped;        /* KEY_INTEGER: for more than `high`, and for 0, `high` is taken with a warning */
 };
 
 extern const struct key keys[];

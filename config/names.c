@@ -100,8 +100,8 @@ static const struct {
     {"auth_cache.cache_module*", "answers are kept in the node's own memory"},
     {"auth_cache.cache_refusals", "a no is kept as long as a yes"},
     {"auth_cache.cached_backend.*", "auth_backends.N.authn and .authz say that"},
-    {"auth_oauth2.*", "only the internal backend is there: users of another one cannot log in"},
-    {"auth_ldap.*", "only the internal backend is there: users of another one cannot log in"},
+    {"auth_oauth2.*", "users are known here or to auth_http: others cannot log in"},
+    {"auth_ldap.*", "users are known here or to auth_http: others cannot log in"},
     {"anonymous_login_*", "nobody logs in without a name"},
     {"access_control.*", "rights are asked for as in RabbitMQ's default"},
     /* definitions */

@@ -207,6 +207,17 @@ static void an_unknown_key_is_a_warning_with_the_nearest_name(void **state)
     assert_int_equal(c->warning_count, CONFIG_WARNINGS_MAX);
 }
 
+static void a_frame_without_bound_is_the_largest(void **state)
+{
+    struct config *c = *state;
+    parse(c, "frame_max = 0\ninitial_frame_max = 1MiB\n");
+    assert_int_equal(c->frame_max, 248 << 10);
+    assert_int_equal(c->initial_frame_max, 248 << 10);
+    assert_int_equal(c->warning_count, 2);
+    assert_string_equal(c->warnings[0], "file:1: frame_max = 0: 253952 is taken, the most there is");
+    assert_string_equal(c->warnings[1], "file:2: initial_frame_max = 1MiB: 253952 is taken, the most there is");
+}
+
 /* --- values --- */
 
 static void integers_take_units(void **state)
@@ -501,6 +512,7 @@ int main(void)
         TEST(an_assignment_of_the_command_line_goes_over_the_file),
         TEST(keys_with_names_of_their_own_are_kept_as_they_are),
         TEST(an_unknown_key_is_a_warning_with_the_nearest_name),
+        TEST(a_frame_without_bound_is_the_largest),
         TEST(integers_take_units),
         TEST(wrong_values_are_refused_with_file_line_and_key),
         TEST(wrong_addresses_are_refused),
