@@ -5,10 +5,10 @@ Each has a theme, which weighs what it does, so that every corner is deep in som
 
 import random
 
-from menu import (CONSUMER_ARGUMENTS, COPIES, EXCHANGE_ARGUMENTS, EXCHANGES, EXPIRATIONS, GOOD_ARGUMENTS, HASH, HASH_ARGUMENTS,
-                  HASH_TYPES, HEADERS, HISTORY, HISTORY_ARGUMENTS, KEYS, MATCHES, NO_TYPES, PATTERNS, QUEUE_ARGUMENTS, QUEUES,
-                  SYSTEM_EXCHANGES, TYPES, WEIGHTS, WRONG)
-from rights import QUOTAS, RIGHTS_AND_VERBS, Rights
+from menu import (CONSUMER_ARGUMENTS, COPIES, EXCHANGE_ARGUMENTS, EXCHANGES, EXPIRATIONS, FURTHER, GOOD_ARGUMENTS, HASH, HASH_ARGUMENTS,
+                  HASH_TYPES, HEADERS, HISTORY, HISTORY_ARGUMENTS, KEYS, KINDS_OF_POLICIES, MATCHES, NO_TYPES, ODD_NAMES, OPERATOR_POLICIES, PATTERNS,
+                  PATTERNS_OF_POLICIES, POLICIES, QUEUE_ARGUMENTS, QUEUES, SYSTEM_EXCHANGES, TYPES, WEIGHTS, WRONG)
+from rights import QUOTAS, RIGHTS_AND_VERBS, SETTLED, Rights
 
 THEMES = {
     "topology": {"exchange": 8, "queue": 8, "bind": 6, "unbind": 3, "delete": 5, "publish": 2, "get": 1, "purge": 1},
@@ -18,7 +18,9 @@ THEMES = {
                   "channel": 1, "drop": 1, "delete": 1},
     "confirms": {"queue": 3, "publish": 12, "bind": 2, "confirm": 3, "consume": 2, "settle": 4, "get": 2, "delete": 1},
     "transactions": {"tx": 10, "publish": 9, "get": 4, "consume": 2, "settle": 6, "queue": 2, "channel": 1, "bind": 1},
-    "errors": {"error": 8, "publish": 4, "queue": 2, "exchange": 1, "consume": 2, "get": 1, "settle": 2, "frames": 3},
+    "errors": {"error": 8, "publish": 4, "queue": 2, "exchange": 1, "consume": 2, "get": 1, "settle": 2, "frames": 3, "name": 3},
+    "copies": {"publish": 12, "get": 5, "settle": 7, "bind": 2, "unbind": 1, "consume": 1, "exchange": 1, "tx": 1},
+    "policies": {"policy": 5, "publish": 12, "get": 3, "settle": 3, "queue": 2, "exchange": 2, "bind": 3, "delete": 1, "consume": 1},
     "arguments": {"exchange": 8, "queue": 10, "bind": 6, "consume": 5, "publish": 6, "delete": 4, "get": 1, "cancel": 1},
     "types": {"exchange": 8, "bind": 6, "unbind": 2, "publish": 12, "get": 3, "delete": 2, "queue": 1},
     "rights": RIGHTS_AND_VERBS, "quotas": QUOTAS,
@@ -91,7 +93,7 @@ class Writer(Rights):
         if self.theme == "types":
             self.send(f'exchange.declare exchange="{HISTORY}" type="x-recent-history"{self.arguments(HISTORY_ARGUMENTS, 70)}', ("A", 1))
             self.send(f'exchange.declare exchange="{HASH}" type="{self.pick(HASH_TYPES)}"{self.arguments(HASH_ARGUMENTS, 50)}', ("A", 1))
-        if self.theme in ("routing", "limits", "types"):
+        if self.theme in ("routing", "limits", "types", "policies"):
             for name in EXCHANGES:
                 kind = self.pick(TYPES)
                 alternate = f' arguments={{alternate-exchange="{self.pick(EXCHANGES)}"}}' if self.chance(20) else ""
@@ -100,6 +102,19 @@ class Writer(Rights):
             self.send("confirm.select", ("A", 1))
         if self.theme == "transactions":
             self.send("tx.select", ("A", 1))
+        if self.theme == "copies":
+            self.prologue_of_copies()
+
+    def prologue_of_copies(self):
+        """Keys that lead somewhere from one exchange and nowhere from another; dead letters that keep theirs."""
+        self.send('queue.declare queue="~q4" arguments={x-dead-letter-exchange="~x1"}', ("A", 1))
+        self.send('exchange.declare exchange="~x1" type="direct" arguments={alternate-exchange="~x2"}', ("A", 1))
+        self.send(f'exchange.declare exchange="~x2" type="{self.pick(TYPES)}"', ("A", 1))
+        self.send('exchange.declare exchange="~x3" type="topic" arguments={alternate-exchange="~x1"}', ("A", 1))
+        for source, queue in (("~x1", "~q1"), ("~x2", "~q2"), ("~x3", "~q3"), ("~x3", "~q4")):
+            self.send(f'queue.bind queue="{queue}" exchange="{source}" routing-key="{self.pick(KEYS[:3])}"', ("A", 1))
+        if self.chance(50):
+            self.send(f'exchange.bind destination="~x1" source="~x3" routing-key="{self.pick(PATTERNS)}"', ("A", 1))
 
     def arguments(self, menu, percent):
         """Some of the menu's, now and then with a value of a wrong type."""
@@ -169,7 +184,9 @@ class Writer(Rights):
         properties = ""
         if self.chance(40):
             properties += f" .delivery-mode={self.pick([1, 2])}"
-        if self.chance(25 if self.theme != "routing" else 50):
+        if self.theme == "copies":
+            properties += f" .headers={{{self.pick(FURTHER)}}}"
+        elif self.chance(25 if self.theme != "routing" else 50):
             properties += f" .headers={{{self.pick(HEADERS + COPIES)}}}"
         if self.chance(25):
             properties += f" .priority={self.pick([0, 1, 2, 3, 4, 9, 255])}"
@@ -240,6 +257,32 @@ class Writer(Rights):
 
     def do_drop(self):
         self.steps.append(f"{self.pick(['A', 'B'])}: {self.pick(['drop', 'close'])}")
+
+    def do_name(self):
+        name, (connection, channel) = self.pick(ODD_NAMES), self.place()
+        self.steps.append(f"{connection}: " + self.pick([
+            f"send {channel} queue.declare queue={name} passive", f"send {channel} exchange.declare exchange={name} type=direct passive",
+            f"send {channel} queue.bind queue={name} exchange=amq.direct", f'send {channel} queue.bind queue="~q1" exchange={name}',
+            f'send {channel} queue.bind queue="~q1" exchange="~none" routing-key={name}', f"send {channel} basic.get queue={name}",
+            f"send {channel} basic.consume queue={name} consumer-tag={name}", f"send {channel} basic.cancel consumer-tag={name}",
+            f"send {channel} queue.purge queue={name}", f"send {channel} queue.delete queue={name} if-empty", f"send {channel} exchange.delete exchange={name}",
+            f'send {channel} basic.consume queue="~q1" consumer-tag={name}', f"send {channel} exchange.unbind destination={name} source={name}",
+            f'publish {channel} exchange="" routing-key={name} mandatory body="x"', f'publish {channel} exchange={name} routing-key="" body="x"',
+            f'publish {channel} exchange="" routing-key="~q1" .user-id={name} body="x"', f'publish {channel} exchange="" routing-key="~q1" .type={name} body="x"',
+            f'publish {channel} exchange="" routing-key="~q1" .expiration={name} body="x"', f"send 0 connection.update-secret new-secret=guest reason={name}",
+        ]))
+
+    def do_policy(self):
+        """Sets or removes one, and gives queues and exchanges the time to hear of it."""
+        kind, name = self.pick(["policies", "policies", "policies", "operator-policies"]), self.pick(["~p", "~o"])
+        if self.chance(25):
+            self.http(f'delete "/{kind}/%2F/{name}"')
+        else:
+            priority = f" priority={self.pick([0, 1, 5, '-1'])}" if self.chance(60) else ""
+            definition = self.pick(POLICIES if kind == "policies" else OPERATOR_POLICIES)
+            self.http(f'put "/{kind}/%2F/{name}" {{pattern="{self.pick(PATTERNS_OF_POLICIES)}" definition={{{definition}}}'
+                      f"{priority}{self.pick(KINDS_OF_POLICIES)}}}")
+        self.steps.append(f"wait {SETTLED}")
 
     def do_error(self):
         connection, channel = self.place()

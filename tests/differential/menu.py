@@ -51,7 +51,23 @@ WEIGHTS = ["1", "1", "2", "10", "0", "-1", "abc", "", "1.5"]
 HEADERS = ["k=1", 'k="1"', "k=2", "k=1 l=true", 'l=false m="x"', "", 'k=none', 'k=1.0', 'x-k=1', "k=l:1", "k=s:1"]
 COPIES = ['CC=["~q1" "~q2"]', 'CC=["~q1" "~q2"]', 'BCC=["~q3"]', "CC=5", "BCC=true", 'CC="~q1"', "BCC={a=1}", "CC=[]", "CC=[5]", 'BCC=["~q1" 5]',
           'CC=["~q1"] BCC=["~q1" "~q2"]', "x-recent-history-no-store=true"]
+# Keys beside the routing key, for exchanges and dead letters where they make a difference.
+FURTHER = ['CC=["a"]', 'BCC=["a"]', 'CC=["b" "a.b"]', 'CC=["b"] BCC=["a" "~q3"]', 'BCC=["~q1" "~q2"]', 'CC=["~none"]', 'BCC=["~none" 5 "a"]',
+           'CC=["a" "a"] BCC=["a"]', 'CC=[] BCC=[]', "k=1"]
 EXPIRATIONS = ["60000", "60000", "60000", "315360000000", "abc", "-1", "", "1.5", "315360000001", "+60000", " 60000", "60000 ", "0x10", "60000a", "00060000"]
+
+POLICIES = ["max-length=2", "max-length=1 overflow=\"reject-publish\"", 'max-length=2 dead-letter-exchange="" dead-letter-routing-key="~q3"',
+            'dead-letter-exchange="~x1"', "message-ttl=60000 expires=60000", "max-length-bytes=4", 'alternate-exchange="~x2"',
+            'alternate-exchange="~x3" max-length=3', "max-length=-1", 'overflow="drop-tail"', "expires=0", 'colour="red"', 'message-ttl="x"', "",
+            'overflow="reject-publish-dlx" max-length=1 dead-letter-exchange="" dead-letter-routing-key="~q3"', 'ha-mode="exactly"', 'ha-sync-mode="manual"']
+# 3.10's operators have no word on overflow and mirrors.
+OPERATOR_POLICIES = ["max-length=2", "max-length=1", "message-ttl=60000 expires=60000", "max-length-bytes=4", "max-length=-1", "",
+                     'dead-letter-exchange="~x1"', 'alternate-exchange="~x2"', 'colour="red"']
+PATTERNS_OF_POLICIES = ["^~", "^~q", "^~q1$", "^~x", "^~x1$", "q2$", "("]
+KINDS_OF_POLICIES = ["", "", ' apply-to="all"', ' apply-to="queues"', ' apply-to="exchanges"', ' apply-to="nothing"']
+
+# What cannot be a name, and what can hardly be one. Not declared: it would stay.
+ODD_NAMES = [r'"~\xff"', r'"\x80"', r'"~\xc3"', r'"\xe2\x82"', '"n"*255', '"é☃"', r'" \t"', '"e"*254', '"amq."']
 
 # Rights
 TAGS = ["", "", "impersonator", "administrator", "monitoring,impersonator"]

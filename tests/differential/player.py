@@ -31,6 +31,8 @@ TAG = re.compile(r"\$(\$?)-(\d+)")
 Event = collections.namedtuple("Event", "connection channel name fields properties body")
 Event.__new__.__defaults__ = (None, None, None)
 
+# What has no reply. A channel.flow after it is answered when the broker is through with it, however slow it is.
+SILENT = {"basic.ack", "basic.nack", "basic.reject", "basic.recover-async"}
 # What needs more than its reply: messages and cancels come on their own. The others have said all with the reply.
 PLAIN = {"exchange.declare", "exchange.bind", "exchange.unbind", "queue.bind", "queue.unbind", "basic.get", "confirm.select",
          "tx.select", "channel.open", "basic.cancel", "access.request", "queue.purge"}
@@ -46,6 +48,7 @@ class Player:
         self.deliveries = collections.defaultdict(list)       # (connection, channel): lists of tags, one per step
         self.confirming = {}                                  # (connection, channel): numbers not confirmed yet
         self.published = collections.Counter()
+        self.marked = None                                    # (connection, channel) whose channel.flow-ok is to come
         self.lines = []                                       # what was sent, as a wire script
 
     def close(self):
@@ -77,12 +80,22 @@ class Player:
             elif statement.verb != "open":
                 self.count_publish(statement)
                 self.script.run([statement])
+                self.mark(statement)
         except Mismatch as error:
             events.append(Event(connection, 0, "failed", {"why": str(error)}))
         events += self.collect(self.answered(statement), None if goal is None else goal - len(events),
                                short=self.is_plain(statement))
         self.take_tags(events)
         return events
+
+    def mark(self, statement):
+        channel = statement.words[0] if statement.words else 0
+        silent = statement.verb == "publish" or statement.verb == "send" and (
+            "nowait" in statement.words or statement.words[1] in SILENT)
+        self.marked = None
+        if silent and channel in self.channels[statement.connection]:
+            self.marked = statement.connection, channel
+            self.script.peers[statement.connection].send_method(channel, "channel.flow", {"active": True})
 
     def concrete(self, text):
         statement = TAG.sub("0", text).split()
@@ -154,7 +167,7 @@ class Player:
                 return True
             if any(event.channel == key[1] and event.connection == key[0] and event.name == "channel.close" for event in seen):
                 return True
-            if self.confirming.get(key):
+            if self.confirming.get(key) or self.marked == key:
                 return False
             return not wanted or any(event.name in wanted and (event.connection, event.channel) == key for event in seen)
 
@@ -181,10 +194,16 @@ class Player:
             peers = {peer.socket: name for name, peer in self.script.peers.items()}
             readable, _, _ = select.select(list(peers), [], [], max(min(left, 0.5), 0))
             for socket in readable:
-                new = self.hear(peers[socket])
+                new = [event for event in self.hear(peers[socket]) if not self.is_mark(event)]
                 events += new
                 if new:
                     last = time.monotonic()
+
+    def is_mark(self, event):
+        if event.name != "channel.flow-ok" or self.marked != (event.connection, event.channel):
+            return False
+        self.marked = None
+        return True
 
     def closing(self):
         return any(getattr(peer, "is_closing", False) for peer in self.script.peers.values())
