@@ -116,31 +116,72 @@ static bool is_of_class(const struct topology *t, uint32_t group, const struct r
     return class && class->count == wish->count && class->nodes == wish->nodes && !strcmp(class->tag, wish->tag);
 }
 
+static uint32_t last_group(const struct topology *t)
+{
+    return t->group_count + t->spare_count;
+}
+
+static bool is_unused(const struct topology *t, uint32_t group)
+{
+    return group > t->group_count && group <= last_group(t) && !t->group_queues[group] && !topology_class(t, group);
+}
+
+static uint32_t unused_group(const struct topology *t)
+{
+    for (uint32_t g = t->group_count + 1; g <= last_group(t); g++)
+        if (is_unused(t, g)) return g;
+    return 0;
+}
+
 /* A spare group nobody lives in: rather one that was never used, and has not to be moved first. */
 static uint32_t free_group(const struct topology *t)
 {
-    uint32_t last = t->group_count + t->spare_count, found = 0;
-    for (uint32_t g = last; g > t->group_count; g--)
-        if (!t->group_queues[g] && !topology_class(t, g)) found = g;
-    for (uint32_t g = last; g > t->group_count && !found; g--)
+    uint32_t found = unused_group(t);
+    for (uint32_t g = last_group(t); g > t->group_count && !found; g--)
         if (!t->group_queues[g]) found = g;
     return found;
 }
 
-uint32_t topology_group_for(const struct topology *t, const struct replica_wish *wish, uint32_t given, bool *founds)
+/* The emptiest of the class; 0: none. */
+static uint32_t emptiest_of_class(const struct topology *t, const struct replica_wish *wish,
+                                  bool (*fits)(void *arg, uint32_t group), void *arg, uint32_t *count)
 {
-    uint32_t best = 0, count = 0;
-    *founds = false;
-    if (is_usual(t, wish)) return given && given <= t->group_count ? given : topology_emptiest_group(t, NULL, NULL);
-    for (uint32_t g = t->group_count + 1; g <= t->group_count + t->spare_count; g++) {
-        if (!is_of_class(t, g, wish)) continue;
-        if (g == given) return g;
-        count++;
+    uint32_t best = 0;
+    *count = 0;
+    for (uint32_t g = t->group_count + 1; g <= last_group(t); g++) {
+        if (!is_of_class(t, g, wish) || (fits && !fits(arg, g))) continue;
+        ++*count;
         if (!best || t->group_queues[g] < t->group_queues[best]) best = g;
     }
+    return best;
+}
+
+uint32_t topology_group_for(const struct topology *t, const struct replica_wish *wish, uint32_t given, bool *founds)
+{
+    uint32_t count;
+    *founds = false;
+    if (is_usual(t, wish)) return given && given <= t->group_count ? given : topology_emptiest_group(t, NULL, NULL);
+    *founds = given && is_unused(t, given);
+    if (*founds || (given > t->group_count && given <= last_group(t) && is_of_class(t, given, wish))) return given;
+    uint32_t best = emptiest_of_class(t, wish, NULL, NULL, &count);
     bool full = !best || (t->group_queues[best] >= CLASS_QUEUES && count < CLASS_GROUPS_MAX);
     uint32_t another = full ? free_group(t) : 0;
     *founds = another != 0;
     if (another) return another;
     return best ? best : topology_emptiest_group(t, NULL, NULL); /* its group grows for it */
+}
+
+uint32_t topology_group_instead(const struct topology *t, const struct queue_record *queue,
+                                bool (*fits)(void *arg, uint32_t group), void *arg)
+{
+    struct replica_wish wish;
+    uint32_t count;
+    bool founds;
+    replica_wish_of_queue(t, queue, &wish);
+    uint32_t usual = topology_group_for(t, &wish, 0, &founds);
+    bool unborn = usual > t->group_count && !topology_placed(t, usual)->count;
+    if (!usual || unborn || fits(arg, usual)) return 0;
+    if (usual <= t->group_count) return topology_emptiest_group(t, fits, arg);
+    uint32_t best = emptiest_of_class(t, &wish, fits, arg, &count);
+    return best ? best : unused_group(t);
 }

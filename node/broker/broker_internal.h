@@ -228,6 +228,7 @@ struct question {
     uint64_t queue_id;
     uint32_t group;
     uint64_t deleted_messages;
+    bool deletes_anyway;     /* a delete without if-unused and if-empty */
     bool own_port;           /* opened for it alone: no channel asked */
     bool of_broker;          /* broker.refreshing is about this one */
     void (*done)(void *arg, const struct broker_changed *changed); /* broker_change() */

@@ -1,5 +1,6 @@
 /* The broker's side of connections and channels: implements node/session/backend.h. */
 #include "node/broker/broker_internal.h"
+#include "router/members.h"
 
 #include "base/check.h"
 #include "node/broker/publish.h"
@@ -257,6 +258,18 @@ static bool backend_leads(void *self, uint32_t group)
     return broker_leader(b, group) == b->params.node;
 }
 
+/* One that nobody has led yet is just beginning, unless all its places were given up. */
+static bool backend_led(void *self, uint32_t group)
+{
+    struct broker *b = broker_of(self);
+    if (b->leaders[group].node) return true;
+    const struct placed *p = topology_placed(b->params.topology, group);
+    bool kept = !p->count;
+    for (uint32_t i = 0; i < p->count; i++)
+        kept |= topology_member(b->params.topology, p->nodes[i])->state != MEMBER_GONE;
+    return !b->leaders[group].term && kept;
+}
+
 static uint64_t backend_connection_token(void *self)
 {
     return ((struct broker_connection *)self)->token;
@@ -296,6 +309,7 @@ void backend_fill(struct backend *backend, struct broker_connection *c)
         .refresh = backend_refresh,
         .topology_is_fresh = backend_topology_is_fresh,
         .leads = backend_leads,
+        .led = backend_led,
         .connection_token = backend_connection_token,
         .random_bytes = backend_random_bytes,
     };

@@ -157,6 +157,7 @@ void question_change(struct broker *b, struct backend_channel *c, const struct t
         return;
     }
     q->kind = QUESTION_DELETE;
+    q->deletes_anyway = !delete_flags;
     q->queue_id = record->id;
     q->group = record->group;
     struct port *p = channel_port(c, record->group);
@@ -314,6 +315,31 @@ void question_replied(struct question *q, const struct effect *e)
     touch_and_answer(q, &reply);
 }
 
+static void ask_later(struct question *q)
+{
+    struct broker *b = q->broker;
+    list_remove(&q->broker_link);
+    q->deadline_ms = b->now_ms + b->params.question_timeout_ms;
+    list_append(&b->questions, &q->broker_link);
+}
+
+/* Nobody leads the queue's group, perhaps never again: the topology lets go of the queue. A leader that comes back
+ * deletes what the topology does not have (delete_gone()). */
+static void delete_without_its_group(struct question *q)
+{
+    static const struct effect unheard = {.code = REPLY_NOT_FOUND};
+    struct topology_command command;
+    CHECK(topology_command_decode(buf_slice(&q->command), &command));
+    broker_note(
+        q->broker, 1,
+        "queue deleted_without_leader vhost=\"%.*s\" queue=\"%.*s\" group=%u action=\"what it held goes when the "
+        "group has a leader again\"",
+        (int)command.vhost.size, (const char *)command.vhost.data, (int)command.name.size,
+        (const char *)command.name.data, q->group);
+    ask_later(q);
+    delete_replied(q, q->broker, &unheard);
+}
+
 void questions_tick(struct broker *b)
 {
     static const char text[] = "INTERNAL_ERROR - no answer in time: is a majority of the nodes up?";
@@ -321,9 +347,11 @@ void questions_tick(struct broker *b)
         struct question *q = LIST_ITEM(b->questions.next, struct question, broker_link);
         if (q->deadline_ms > b->now_ms) return;
         if (q->kind == QUESTION_HOUSEKEEPING) { /* must be done some time */
-            list_remove(&q->broker_link);
-            q->deadline_ms = b->now_ms + b->params.question_timeout_ms;
-            list_append(&b->questions, &q->broker_link);
+            ask_later(q);
+            continue;
+        }
+        if (q->kind == QUESTION_DELETE && q->deletes_anyway && !b->leaders[q->group].node) {
+            delete_without_its_group(q);
             continue;
         }
         touch_and_answer(q, &(struct backend_reply){.reply_code = 541, .code = REPLY_INVALID, .text = slice_str(text)});

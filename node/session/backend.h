@@ -91,6 +91,8 @@ struct backend {
     bool (*topology_is_fresh)(void *self);
     /* As far as this shard knows, this node leads the group. */
     bool (*leads)(void *self, uint32_t group);
+    /* The same of any node. NULL: all groups are led. */
+    bool (*led)(void *self, uint32_t group);
 
     /* A token unique for ever for this connection (owner of exclusive queues) and random bytes for generated names. */
     uint64_t (*connection_token)(void *self);

@@ -1,6 +1,7 @@
 /* queue.declare, purge and delete. */
 #include "node/session/channel_internal.h"
 #include "router/policy.h"
+#include "router/replicas.h"
 #include "router/registry.h"
 
 static const char reply_to_prefix[] = "amq.rabbitmq.reply-to";
@@ -120,7 +121,9 @@ static uint32_t group_for(struct channel *ch, struct slice name, struct slice ar
     struct topology *t = backend->topology(backend->self);
     struct queue_record q = {.vhost = buf_slice(&ch->session->vhost), .name = name, .arguments = arguments};
     bool local = wants_local_leader(t, &q, ch->session->settings->leaders_local);
-    return local ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
+    uint32_t group = local ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
+    /* A group without a majority, or whose replicas are lost, would leave the declare without an answer. */
+    return group || !backend->led ? group : topology_group_instead(t, &q, backend->led, backend->self);
 }
 
 /* In the cluster and in the vhost, as this shard knows them. */

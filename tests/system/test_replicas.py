@@ -140,6 +140,39 @@ def test_replicas_are_pinned():
             kit.check_equal(kit.bodies_of(kit.consume(connection, "pin-1", 20)), kit.numbered(20), "messages of the moved queue")
 
 
+@kit.limit(150)
+def test_the_only_replica_is_lost():
+    """A queue whose only replica went with its node is listed as such, can be deleted without a leader, and declared again at once"""
+    settings = {**SETTINGS, "publish_timeout_ms": 3000}
+    with kit.cluster(settings=settings) as cluster:
+        cluster.wait_settled(30)
+        with kit.connected(cluster.node(1)) as connection:
+            declare_sized(connection, "alone", x_quorum_initial_group_size=1)
+            kit.publish(connection, "alone", kit.numbered(10))
+        lost = cluster.node(members(cluster.node(1), "alone")[0])
+        witness, third = kit.others(cluster, lost)
+        kit.kill(lost)
+        kit.wait_for("the queue has no leader", lambda: kit.queue_facts(witness, "alone")["state"] == "minority")
+        member = f"/api/cluster/members/{lost.number}"
+        try:
+            witness.change("DELETE", member)
+        except kit.Problem as refusal:
+            kit.check("may lose them for good" in str(refusal), f"forgetting without force: {refusal}")
+        else:
+            raise AssertionError("the node was forgotten without force")
+        witness.change("DELETE", f"{member}?force=true")
+        witness.change("DELETE", "/api/queues/%2F/alone", timeout=20)
+        kit.wait_for("the queue is gone everywhere", lambda: all(
+            "alone" not in [queue["name"] for queue in node.get_json("/api/queues")] for node in (witness, third)))
+        kit.check("queue deleted_without_leader" in kit.read_log(witness), "the log does not say what happened")
+        began = time.monotonic()
+        with kit.connected(third) as connection:
+            declare_sized(connection, "alone", x_quorum_initial_group_size=1)
+            kit.check(time.monotonic() - began < 3, "the queue was declared again late")
+            kit.publish(connection, "alone", kit.numbered(5))
+            kit.check_equal(kit.bodies_of(kit.consume(connection, "alone", 5)), kit.numbered(5), "messages of the new queue")
+
+
 @kit.limit(180)
 def test_orders_of_operators():
     """add_member, delete_member, transfer_leadership, grow and shrink, over the API and by rabbitmq-queues, under load"""

@@ -158,6 +158,49 @@ static void one_wish_for_many_queues_gets_more_groups(void **state)
     topology_destroy(t);
 }
 
+static bool is_led(void *arg, uint32_t group)
+{
+    return !(*(uint32_t *)arg >> group & 1); /* bits of groups without a leader */
+}
+
+static uint32_t group_instead(struct topology *t, struct slice arguments, uint32_t leaderless)
+{
+    struct queue_record q = {.vhost = S("/"), .name = S("new"), .arguments = arguments};
+    return topology_group_instead(t, &q, is_led, &leaderless);
+}
+
+static void a_new_queue_avoids_groups_that_nobody_leads(void **state)
+{
+    (void)state;
+    struct topology *t = cluster_of(5);
+    struct buf b = {0};
+    struct placed place = {.count = 1, .nodes = {2}};
+    struct slice one = number(&b, "x-quorum-initial-group-size", 1);
+    assert_int_equal(group_instead(t, S(""), 0), 0);
+    assert_int_equal(group_instead(t, S(""), 1 << 1), 2); /* the emptiest of the others */
+    assert_int_equal(group_instead(t, S(""), 0x1e), 0);   /* none would do */
+    uint32_t first = declare(t, "first", one);
+    assert_int_equal(group_instead(t, one, 1u << first), 0); /* it has not begun: somebody will lead it */
+    accepted(t, members_place_command(first, &place));
+    assert_int_equal(group_instead(t, one, 0), 0);
+    uint32_t another = group_instead(t, one, 1u << first);
+    assert_int_equal(another, first + 1);
+    struct topology_command c = {.type = TOPOLOGY_QUEUE_DECLARE,
+                                 .vhost = S("/"),
+                                 .name = S("second"),
+                                 .durable = true,
+                                 .group = another,
+                                 .arguments = one};
+    accepted(t, c);
+    assert_int_equal(topology_queue(t, S("/"), S("second"))->group, another);
+    assert_int_equal(topology_class(t, another)->count, 1);
+    assert_int_equal(group_instead(t, one, 1u << another), 0);
+    assert_int_equal(group_instead(t, one, 1u << first), another);
+    assert_int_equal(group_instead(t, one, 1u << first | 1u << another), first + 2);
+    buf_close(&b);
+    topology_destroy(t);
+}
+
 static void all_members_are_the_usual_where_there_are_no_more(void **state)
 {
     (void)state;
@@ -253,6 +296,7 @@ int main(void)
         cmocka_unit_test(tags_are_found_by_name),
         cmocka_unit_test(equal_wishes_share_groups_of_their_own),
         cmocka_unit_test(one_wish_for_many_queues_gets_more_groups),
+        cmocka_unit_test(a_new_queue_avoids_groups_that_nobody_leads),
         cmocka_unit_test(all_members_are_the_usual_where_there_are_no_more),
         cmocka_unit_test(the_first_places_of_a_spare_group_are_its_founders),
         cmocka_unit_test(operators_orders_add_up),
