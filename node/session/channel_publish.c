@@ -190,6 +190,21 @@ static bool hold(struct channel *ch)
     return true;
 }
 
+static bool is_internal(struct channel *ch)
+{
+    const struct session *s = ch->session;
+    struct slice exchange = ch->publishing.exchange;
+    const struct exchange *x =
+        exchange.size ? topology_exchange(s->backend->topology(s->backend->self), buf_slice(&s->vhost), exchange) : NULL;
+    return x && x->internal;
+}
+
+static void refuse_internal(struct channel *ch)
+{
+    channel_fail(ch, AMQP_ACCESS_REFUSED, "cannot publish to internal exchange '%.*s' in vhost '%.*s'",
+                 SLICE_ARG(ch->publishing.exchange), SLICE_ARG(ch->session->vhost));
+}
+
 /* False: the channel failed, or the message is held. */
 static bool check_rights(struct channel *ch, struct slice headers)
 {
@@ -201,7 +216,9 @@ static bool check_rights(struct channel *ch, struct slice headers)
     if (right == PUBLISH_UNKNOWN) {
         keep(ch);
         channel_ask_outside(ch, NULL);
-    } else if (!hold(ch)) channel_publish_refuse(ch, right, p->exchange, key);
+    } else if (hold(ch)) return false;
+    else if (right == PUBLISH_NOT_TO_TOPIC && is_internal(ch)) refuse_internal(ch); /* RabbitMQ asks for topics last */
+    else channel_publish_refuse(ch, right, p->exchange, key);
     return false;
 }
 
@@ -244,8 +261,7 @@ static bool find_route(struct channel *ch, struct slice headers, const struct am
     const struct exchange *exchange = p->exchange.size ? topology_exchange(topology, vhost, p->exchange) : NULL;
     memory->version = 0;
     if (exchange && exchange->internal) {
-        channel_fail(ch, AMQP_ACCESS_REFUSED, "cannot publish to internal exchange '%.*s' in vhost '%.*s'",
-                     SLICE_ARG(p->exchange), SLICE_ARG(vhost));
+        refuse_internal(ch);
         return false;
     }
     struct route_query query = {
