@@ -106,6 +106,22 @@ static inline void buf_put_varint(struct buf *b, uint64_t v)
     b->size += n;
 }
 
+/* Bytes that buf_put_varint() writes. */
+static inline size_t buf_varint_size(uint64_t v)
+{
+    size_t n = 1;
+    while (v >>= 7) n++;
+    return n;
+}
+
+/* u8 length, then the bytes: AMQP's short string */
+static inline void buf_put_short(struct buf *b, struct slice s)
+{
+    CHECK(s.size <= UINT8_MAX);
+    buf_put_u8(b, (uint8_t)s.size);
+    buf_put_slice(b, s);
+}
+
 /* varint length, then the bytes */
 static inline void buf_put_counted(struct buf *b, struct slice s)
 {

@@ -71,9 +71,25 @@ struct slice exchange_link_upstream_cluster(const struct exchange_link *l);
 /* exchange_link_setup.c */
 void exchange_link_setup_begin(struct exchange_link *l);
 void exchange_link_setup_event(struct bridge *b, enum bridge_side side, const struct client_event *e);
+void exchange_link_probe(struct exchange_link *l);
+
+/* exchange_link_bindings.c */
+void exchange_link_count_bind_channels(
+    struct exchange_link *l); /* how many there may be; they are opened as they are needed */
+void exchange_link_close_bind_channels(struct exchange_link *l);
 void exchange_link_setup_bindings(struct exchange_link *l);
 void exchange_link_mirror(struct exchange_link *l); /* binds and unbinds what changed */
-void exchange_link_probe(struct exchange_link *l);
+
+static inline struct client *exchange_link_upstream(const struct exchange_link *l)
+{
+    return l->bridge.ends[BRIDGE_SOURCE].client;
+}
+
+static inline void exchange_link_send(struct exchange_link *l, uint16_t channel, const struct amqp_method *m,
+                                      enum exchange_link_token token)
+{
+    client_send(exchange_link_upstream(l), channel, m, token);
+}
 
 /* exchange_link.c */
 void exchange_link_deliver(struct exchange_link *l, const struct client_event *e);

@@ -1,23 +1,13 @@
-/* Setting up an exchange link's upstream end, and keeping its bindings like those here. */
+/* Setting up an exchange link's upstream end, step by step. */
 #include "base/mem.h"
 #include "ha/federation/exchange_link_internal.h"
 #include "ha/federation/marks.h"
 #include "node/amqp/table.h"
 
-static struct client *upstream_client(const struct exchange_link *l)
-{
-    return l->bridge.ends[BRIDGE_SOURCE].client;
-}
-
-static void send(struct exchange_link *l, uint16_t channel, const struct amqp_method *m, enum exchange_link_token token)
-{
-    client_send(upstream_client(l), channel, m, token);
-}
-
 struct slice exchange_link_upstream_cluster(const struct exchange_link *l)
 {
     struct slice name;
-    bool told = amqp_table_find_string(client_server_properties(upstream_client(l)), "cluster_name", &name);
+    bool told = amqp_table_find_string(client_server_properties(exchange_link_upstream(l)), "cluster_name", &name);
     return told ? name : (struct slice){NULL, 0};
 }
 
@@ -37,41 +27,9 @@ static void look(struct exchange_link *l, unsigned what, struct slice name)
     m.exchange_declare.exchange = name;
     m.exchange_declare.type = slice_str("direct"); /* passive: not compared */
     m.exchange_declare.passive = true;
-    client_channel_open(upstream_client(l), channel, TOKEN_NONE);
-    send(l, channel, &m, (enum exchange_link_token)(TOKEN_FOUND + what));
+    client_channel_open(exchange_link_upstream(l), channel, TOKEN_NONE);
+    exchange_link_send(l, channel, &m, (enum exchange_link_token)(TOKEN_FOUND + what));
     l->looks++;
-}
-
-/* They are opened when there is a binding for them. */
-static void count_bind_channels(struct exchange_link *l)
-{
-    uint16_t max = client_channel_max(upstream_client(l));
-    uint16_t room = max > CHANNEL_BIND ? (uint16_t)(max - CHANNEL_BIND) : 0;
-    l->bind_channels = 0;
-    l->bind_channels_max = room < BIND_CHANNELS ? room : BIND_CHANNELS;
-    if (upstream_is_single_channel(&l->federated.upstream)) l->bind_channels_max = 0;
-}
-
-static uint16_t bind_channel(struct exchange_link *l)
-{
-    uint16_t max = l->bind_channels_max;
-    if (l->step == STEP_DONE && max > BIND_CHANNELS_KEPT) max = BIND_CHANNELS_KEPT;
-    if (!max) return CHANNEL_COMMANDS;
-    if (l->bind_channels == max) return (uint16_t)(CHANNEL_BIND + l->next_bind_channel++ % max);
-    client_channel_open(upstream_client(l), (uint16_t)(CHANNEL_BIND + l->bind_channels), TOKEN_NONE);
-    return (uint16_t)(CHANNEL_BIND + l->bind_channels++);
-}
-
-/* All bindings are there: none of them can be overtaken on another channel any more. */
-static void close_bind_channels(struct exchange_link *l)
-{
-    struct mirrored *b;
-    size_t at = 0;
-    while ((b = map_str_next(&l->bindings, &at, NULL)))
-        if (b->channel >= CHANNEL_BIND + BIND_CHANNELS_KEPT)
-            b->channel = (uint16_t)(CHANNEL_BIND + (b->channel - CHANNEL_BIND) % BIND_CHANNELS_KEPT);
-    for (; l->bind_channels > BIND_CHANNELS_KEPT; l->bind_channels--)
-        client_channel_close(upstream_client(l), (uint16_t)(CHANNEL_BIND + l->bind_channels - 1));
 }
 
 void exchange_link_setup_begin(struct exchange_link *l)
@@ -86,8 +44,8 @@ void exchange_link_setup_begin(struct exchange_link *l)
     l->step = STEP_LOOK;
     l->looks = 0;
     l->again = false;
-    client_channel_open(upstream_client(l), CHANNEL_COMMANDS, TOKEN_NONE);
-    count_bind_channels(l);
+    client_channel_open(exchange_link_upstream(l), CHANNEL_COMMANDS, TOKEN_NONE);
+    exchange_link_count_bind_channels(l);
     look(l, 0, federated_upstream_name(&l->federated));
     for (unsigned i = 0; i < 2; i++) {
         put_internal_name(&internal, l, i ? 'B' : 'A');
@@ -108,7 +66,7 @@ static void declare_exchange(struct exchange_link *l)
                                                         .auto_delete = f->auto_delete,
                                                         .internal = f->internal,
                                                         .arguments = buf_slice(&f->arguments)};
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
 }
 
 static void put_long(struct buf *b, const char *key, int64_t value)
@@ -129,12 +87,12 @@ static void declare_queue(struct exchange_link *l)
     m.queue_declare.queue = buf_slice(&l->queue);
     m.queue_declare.durable = true;
     m.queue_declare.arguments = buf_slice(&arguments);
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
     buf_close(&arguments);
     if (l->bridge.ack_mode == RELAY_NO_ACK) return;
     m = amqp_method_of(AMQP_BASIC_QOS);
     m.basic_qos.prefetch_count = (uint16_t)u->prefetch;
-    send(l, BRIDGE_CHANNEL, &m, TOKEN_NONE);
+    exchange_link_send(l, BRIDGE_CHANNEL, &m, TOKEN_NONE);
 }
 
 static void declare_internal(struct exchange_link *l)
@@ -156,12 +114,12 @@ static void declare_internal(struct exchange_link *l)
                                        .auto_delete = true,
                                        .internal = true,
                                        .arguments = buf_slice(&arguments)};
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_INTERNAL);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_INTERNAL);
     buf_close(&arguments);
     m = amqp_method_of(AMQP_QUEUE_BIND);
     m.queue_bind.queue = buf_slice(&l->queue);
     m.queue_bind.exchange = buf_slice(&l->internal);
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_DECLARED);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_DECLARED);
 }
 
 /* One is there: the other one is made anew. Both are there, when a start was cut off: nobody knows which has all
@@ -182,72 +140,7 @@ static void after_look(struct exchange_link *l)
     declare_internal(l);
 }
 
-/* --- bindings --- */
-
-/* False: this binding must not travel there. */
-static bool send_binding(struct exchange_link *l, struct mirrored *m, bool bind)
-{
-    const struct federated *f = &l->federated;
-    struct buf down = {0}, arguments = {0};
-    buf_printf(&down, "%s:%s %c", f->vhost, f->name, l->suffix);
-    struct marks_downstream d = {.cluster_name = slice_str(f->cluster_name),
-                                 .vhost = slice_str(f->vhost),
-                                 .exchange = buf_slice(&down),
-                                 .upstream_cluster_name = exchange_link_upstream_cluster(l),
-                                 .upstream_vhost = slice_str(bridge_uri(&l->bridge, BRIDGE_SOURCE)->vhost),
-                                 .max_hops = f->upstream.max_hops};
-    struct slice key = slice_of(m->text + 1, m->text[0]);
-    struct slice own = slice_of(m->text + 1 + key.size, m->size - 1 - key.size);
-    bool travels = marks_put_binding(&arguments, own, &d);
-    if (travels) {
-        struct amqp_method method = amqp_method_of(bind ? AMQP_EXCHANGE_BIND : AMQP_EXCHANGE_UNBIND);
-        method.exchange_bind = (struct amqp_exchange_bind){.source = federated_upstream_name(f),
-                                                           .destination = buf_slice(&l->internal),
-                                                           .routing_key = key,
-                                                           .no_wait = f->upstream.bind_nowait,
-                                                           .arguments = buf_slice(&arguments)};
-        if (bind) m->channel = bind_channel(l);
-        send(l, m->channel, &method, TOKEN_NONE);
-    }
-    buf_close(&down);
-    buf_close(&arguments);
-    return travels;
-}
-
-void exchange_link_mirror(struct exchange_link *l)
-{
-    size_t at = 0, gone_count = 0, gone_capacity = 0;
-    struct mirrored *m, **gone = NULL;
-    while ((m = map_str_next(&l->bindings, &at, NULL))) {
-        if (m->wanted && !m->bound) {
-            send_binding(l, m, true);
-            m->bound = true;
-        } else if (!m->wanted) {
-            if (m->bound) send_binding(l, m, false);
-            gone = mem_grow(gone, &gone_capacity, gone_count + 1, sizeof *gone);
-            gone[gone_count++] = m;
-        }
-    }
-    for (size_t i = 0; i < gone_count; i++) {
-        map_str_remove(&l->bindings, slice_of(gone[i]->text, gone[i]->size));
-        mem_free(gone[i]);
-    }
-    mem_free(gone);
-}
-
-/* A request behind the bindings of each channel: when all are answered, all bindings are there. */
-void exchange_link_setup_bindings(struct exchange_link *l)
-{
-    struct amqp_method m = amqp_method_of(AMQP_BASIC_QOS);
-    struct mirrored *b;
-    size_t at = 0;
-    l->step = STEP_BIND;
-    while ((b = map_str_next(&l->bindings, &at, NULL))) b->bound = false;
-    exchange_link_mirror(l);
-    l->barriers = 1u + l->bind_channels;
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_BARRIER);
-    for (uint16_t i = 0; i < l->bind_channels; i++) send(l, (uint16_t)(CHANNEL_BIND + i), &m, TOKEN_BARRIER);
-}
+/* --- after the bindings --- */
 
 static void delete_old(struct exchange_link *l)
 {
@@ -255,7 +148,7 @@ static void delete_old(struct exchange_link *l)
     struct buf old = {0};
     put_internal_name(&old, l, l->suffix == 'A' ? 'B' : 'A');
     m.exchange_delete.exchange = buf_slice(&old);
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_BOUND);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_BOUND);
     buf_close(&old);
 }
 
@@ -268,7 +161,7 @@ static void after_bind(struct exchange_link *l)
         return;
     }
     l->step = STEP_DONE;
-    close_bind_channels(l);
+    exchange_link_close_bind_channels(l);
     bridge_ready(&l->bridge, BRIDGE_SOURCE);
 }
 
@@ -279,22 +172,22 @@ void exchange_link_probe(struct exchange_link *l)
     m.exchange_declare.exchange = buf_slice(&l->internal);
     m.exchange_declare.type = slice_str("direct"); /* passive: not compared */
     m.exchange_declare.passive = true;
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
     m = amqp_method_of(AMQP_QUEUE_DECLARE);
     m.queue_declare.queue = buf_slice(&l->queue);
     m.queue_declare.passive = true;
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_PROBED);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_PROBED);
 }
 
 void exchange_link_clean_up(struct exchange_link *l)
 {
     struct amqp_method m = amqp_method_of(AMQP_EXCHANGE_DELETE);
-    if (!upstream_client(l) || l->step != STEP_DONE || !upstream_cleans_up(&l->federated.upstream)) return;
+    if (!exchange_link_upstream(l) || l->step != STEP_DONE || !upstream_cleans_up(&l->federated.upstream)) return;
     m.exchange_delete.exchange = buf_slice(&l->internal);
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
     m = amqp_method_of(AMQP_QUEUE_DELETE);
     m.queue_delete.queue = buf_slice(&l->queue);
-    send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
+    exchange_link_send(l, CHANNEL_COMMANDS, &m, TOKEN_NONE);
 }
 
 /* --- events --- */
@@ -302,7 +195,7 @@ void exchange_link_clean_up(struct exchange_link *l)
 static void on_found(struct exchange_link *l, unsigned what, bool there)
 {
     l->there[what] = there;
-    if (there) client_channel_close(upstream_client(l), (uint16_t)(CHANNEL_LOOK + what));
+    if (there) client_channel_close(exchange_link_upstream(l), (uint16_t)(CHANNEL_LOOK + what));
     if (--l->looks == 0) after_look(l);
 }
 

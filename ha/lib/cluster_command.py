@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import amqp
 import check_amqp
+import members_command
 import sites_command
 import two_sites as sites
 from cluster import Cluster
@@ -249,65 +250,6 @@ def down(options):
         say(f"data stays in {cluster.dir}; remove it with --wipe")
 
 
-MOVE_TIMEOUT = 600.0
-
-
-def join(options):
-    cluster = Cluster(options.dir)
-    cluster.lock()
-    node = cluster.add_node()
-    say(f"{node.name} starts, and asks to be a member")
-    node.start()
-    cluster.wait_ready(READY_TIMEOUT, [node.number], say)
-    cluster.wait_settled(MOVE_TIMEOUT, progress=say)
-    if cluster.with_haproxy:
-        cluster.start_haproxy()
-    print(node.number)
-
-
-def leave(options):
-    cluster = Cluster(options.dir)
-    cluster.lock()
-    node = cluster.node(options.node)
-    cluster.helper(node.number).change("POST", f"/api/cluster/members/{node.number}/leave")
-    say(f"{node.name} leaves: its replicas move to other nodes")
-    limit = time.monotonic() + MOVE_TIMEOUT
-    while node.process.pid() is not None:
-        if time.monotonic() > limit:
-            raise Problem(f"{node.name} has not stopped after {MOVE_TIMEOUT:.0f} s; see ha/cluster logs {node.number}")
-        time.sleep(0.2)
-    say(f"{node.name} has stopped; its number is not used again")
-    cluster.remove_node(node.number)
-    if cluster.with_haproxy:
-        cluster.start_haproxy()
-
-
-def forget(options):
-    cluster = Cluster(options.dir)
-    cluster.lock()
-    node = cluster.node(options.node)
-    cluster.helper(node.number).change("DELETE", f"/api/cluster/members/{node.number}")
-    cluster.remove_node(node.number)
-    cluster.wait_settled(MOVE_TIMEOUT, progress=say)
-    say(f"{node.name} is forgotten")
-    if cluster.with_haproxy:
-        cluster.start_haproxy()
-
-
-def maintain(options):
-    cluster = Cluster(options.dir)
-    node = cluster.node(options.node)
-    cluster.helper(0).change("POST", f"/api/cluster/members/{node.number}/{options.verb}")
-    limit = time.monotonic() + READY_TIMEOUT
-    while options.verb == "drain" and any(group["leader"] == node.number
-                                          for group in cluster.helper(node.number).get_json("/api/cluster/groups")):
-        if time.monotonic() > limit:
-            raise Problem(f"{node.name} still leads something after {READY_TIMEOUT:.0f} s")
-        time.sleep(0.2)
-    say(f"{node.name} leads nothing; stop it, or ha/cluster revive {node.number}" if options.verb == "drain" else
-        f"{node.name} is back; leaders return within the next minute")
-
-
 def act_on_node(options):
     cluster = Cluster(options.dir)
     node = cluster.node(options.node)
@@ -339,10 +281,15 @@ def logs(options):
 
 def main():
     options = parse_arguments()
-    verbs = {"up": up, "down": down, "status": status, "leader": leader, "logs": logs, "join": join, "leave": leave,
-             "forget": forget, "drain": maintain, "revive": maintain}
+    verbs = {"up": up, "down": down, "status": status, "leader": leader, "logs": logs}
     try:
-        (of_sites(options) or verbs.get(options.verb, act_on_node))(options)
+        of_both = of_sites(options)
+        if of_both:
+            of_both(options)
+        elif options.verb in members_command.VERBS:
+            members_command.VERBS[options.verb](options, say)
+        else:
+            verbs.get(options.verb, act_on_node)(options)
     except Problem as problem:
         print(f"cluster: {problem}", file=sys.stderr)
         return 1

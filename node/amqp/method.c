@@ -141,13 +141,6 @@ bool amqp_method_texts_are_valid(const struct amqp_method *m)
     return true;
 }
 
-static void put_shortstr(struct buf *b, struct slice s)
-{
-    CHECK(s.size <= AMQP_SHORTSTR_MAX);
-    buf_put_u8(b, (uint8_t)s.size);
-    buf_put_slice(b, s);
-}
-
 static void put_longstr(struct buf *b, struct slice s)
 {
     CHECK(s.size <= UINT32_MAX);
@@ -184,7 +177,7 @@ void amqp_method_encode(struct buf *b, const struct amqp_method *m)
             bit++;
             break;
         case AMQP_FIELD_SHORTSTR:
-            put_shortstr(b, *(const struct slice *)in);
+            buf_put_short(b, *(const struct slice *)in);
             break;
         case AMQP_FIELD_LONGSTR:
         case AMQP_FIELD_SECRET:

@@ -10,12 +10,12 @@
 #include "replication/sys/tls.h"
 #include "router/members.h"
 
-static void pass(struct answer *a)
+void check_passed(struct answer *a)
 {
     answer_json(a, json_pack("{s:s}", "status", "ok"));
 }
 
-static void fail(struct answer *a, json_t *details, const char *reason)
+void check_failed_because(struct answer *a, json_t *details, const char *reason)
 {
     a->status = 503;
     json_t *o = json_object();
@@ -50,10 +50,11 @@ static void check_alarms(struct request *r, bool local, struct answer *a)
     for (size_t i = json_array_size(alarms); i-- > 0 && local;)
         if (!slice_is(slice_json(json_object_get(json_array_get(alarms, i), "node")), own))
             json_array_remove(alarms, i);
-    if (!json_array_size(alarms)) pass(a);
+    if (!json_array_size(alarms)) check_passed(a);
     else
-        fail(a, json_pack("{s:O}", "alarms", alarms),
-             local ? "There are alarms in effect on the node" : "There are alarms in effect in the cluster");
+        check_failed_because(a, json_pack("{s:O}", "alarms", alarms),
+                             local ? "There are alarms in effect on the node"
+                                   : "There are alarms in effect in the cluster");
     json_decref(alarms);
 }
 
@@ -83,7 +84,7 @@ void api_check_port(struct request *r, struct answer *a)
     }
     if (!*digits || *end || port < 0 || port > 65535) answer_bad(a, "Invalid port");
     else if (found) answer_json(a, json_pack("{s:s, s:i}", "status", "ok", "port", (int)port));
-    else fail(a, json_pack("{s:i, s:O}", "missing", (int)port, "ports", ports), "No active listener");
+    else check_failed_because(a, json_pack("{s:i, s:O}", "missing", (int)port, "ports", ports), "No active listener");
     json_decref(ports);
     json_decref(node);
 }
@@ -102,7 +103,8 @@ static bool is_protocol(struct slice given, const char *ours)
 
 void api_check_protocol(struct request *r, struct answer *a)
 {
-    json_t *node = node_here(r->http, &r->view), *listeners = json_object_get(node, "listeners"), *protocols = json_array();
+    json_t *node = node_here(r->http, &r->view), *listeners = json_object_get(node, "listeners"),
+           *protocols = json_array();
     struct slice given = r->captures[0], missing = {0};
     for (size_t i = 0; i < json_array_size(listeners); i++)
         json_array_append(protocols, json_object_get(json_array_get(listeners, i), "protocol"));
@@ -116,7 +118,9 @@ void api_check_protocol(struct request *r, struct answer *a)
         at += one.size + 1;
     }
     if (!missing.data) answer_json(a, json_pack("{s:s, s:o}", "status", "ok", "protocol", json_slice(given)));
-    else fail(a, json_pack("{s:o, s:O}", "missing", json_slice(missing), "protocols", protocols), "No active listener");
+    else
+        check_failed_because(a, json_pack("{s:o, s:O}", "missing", json_slice(missing), "protocols", protocols),
+                             "No active listener");
     json_decref(protocols);
     json_decref(node);
 }
@@ -159,124 +163,9 @@ void api_check_certificates(struct request *r, struct answer *a)
     } else {
         int64_t not_after = first_end(r->http);
         int64_t limit = (int64_t)time(NULL) + within * unit->seconds;
-        if (not_after > limit) pass(a);
-        else fail(a, json_pack("{s:I}", "not_after", (json_int_t)not_after), "Certificates expiring");
+        if (not_after > limit) check_passed(a);
+        else check_failed_because(a, json_pack("{s:I}", "not_after", (json_int_t)not_after), "Certificates expiring");
     }
-}
-
-/* --- groups --- */
-
-struct groups {
-    uint32_t leaderless; /* how many */
-    uint64_t leaderless_bits[(1024 + 63) / 64];
-    bool no_meta_leader, stopping;
-};
-
-static void look_at_groups(struct shard *s, void *arg)
-{
-    struct groups *g = arg;
-    const struct node_settings *settings = shard_settings(s);
-    g->stopping |= shard_stopping(s);
-    for (uint32_t id = shard_id(s); id < settings->placement.group_count; id += settings->shard_count) {
-        bool there = topology_group_is_there(broker_topology(shard_broker(s)), id);
-        if (!there || broker_leader(shard_broker(s), id)) continue;
-        if (!id) g->no_meta_leader = true;
-        g->leaderless++;
-        g->leaderless_bits[id / 64 & 15] |= UINT64_C(1) << (id & 63);
-    }
-}
-
-static void look(struct request *r, struct groups *g)
-{
-    *g = (struct groups){0};
-    each_shard(r->http, look_at_groups, g);
-}
-
-void api_check_quorum_critical(struct request *r, struct answer *a)
-{
-    uint32_t critical = node_critical_groups(r->http->params.node);
-    char reason[160];
-    snprintf(reason, sizeof reason, "There are %u groups that would lose their quorum if the target node is shut down",
-             critical);
-    if (members_count(r->http) == 1)
-        answer_json(a, json_pack("{s:s, s:s}", "status", "ok", "reason", "single node cluster"));
-    else if (critical) fail(a, NULL, reason);
-    else pass(a);
-}
-
-/* There are no mirrors of the old kind: none can be out of step. */
-void api_check_mirror_critical(struct request *r, struct answer *a)
-{
-    if (members_count(r->http) == 1)
-        answer_json(a, json_pack("{s:s, s:s}", "status", "ok", "reason", "single node cluster"));
-    else pass(a);
-}
-
-void api_check_vhosts(struct request *r, struct answer *a)
-{
-    struct groups g;
-    look(r, &g);
-    if (!g.no_meta_leader) pass(a);
-    else fail(a, NULL, "Some virtual hosts are down: the meta group has no leader that this node knows");
-}
-
-void api_check_in_service(struct request *r, struct answer *a)
-{
-    struct groups g;
-    look(r, &g);
-    if (g.stopping || node_stopping_any(r->http->params.node)) fail(a, NULL, "the rabbit node is shutting down");
-    else pass(a);
-}
-
-void api_check_ready(struct request *r, struct answer *a)
-{
-    struct groups g;
-    look(r, &g);
-    if (g.stopping || node_stopping_any(r->http->params.node)) fail(a, NULL, "this node is shutting down");
-    else if (g.leaderless) fail(a, NULL, "there are groups without a leader that this node knows");
-    else pass(a);
-}
-
-void api_check_metadata(struct request *r, struct answer *a)
-{
-    struct groups g;
-    look(r, &g);
-    if (!g.no_meta_leader) pass(a);
-    else fail(a, NULL, "Metadata store has not yet reported as initialized");
-}
-
-void api_check_metadata_with_data(struct request *r, struct answer *a)
-{
-    struct groups g;
-    look(r, &g);
-    if (!g.no_meta_leader && vhost_exists(r->http, slice_str("/"))) pass(a);
-    else fail(a, NULL, "Metadata store has not yet reported as initialized with data");
-}
-
-/* {vhost} or all-vhosts, and a pattern of names. */
-void api_check_leaderless_queues(struct request *r, struct answer *a)
-{
-    bool of_vhost = strstr(r->pattern, "/vhost/{}") != NULL;
-    struct slice vhost = of_vhost ? r->captures[0] : (struct slice){0}, pattern = r->captures[of_vhost];
-    struct listing listing = {0};
-    struct queue_list list;
-    if ((of_vhost && !vhost_answer(r, vhost, a)) || !listing_of_pattern(&listing, r, pattern, a)) return;
-    json_t *queues = json_array();
-    queue_list_open(&list, r->http, vhost, (struct slice){0}, &listing);
-    for (size_t i = 0; i < list.count; i++) {
-        const struct queue_facts *q = &list.items[i];
-        if (q->leader) continue;
-        json_t *o = json_object();
-        json_put(o, "name", json_slice(queue_name(&list, q)));
-        json_put(o, "virtual_host", json_slice(queue_vhost(&list, q)));
-        json_put(o, "type", json_string("quorum"));
-        json_array_append_new(queues, o);
-    }
-    if (!json_array_size(queues)) pass(a);
-    else fail(a, json_pack("{s:O}", "queues", queues), "There are queues without an elected leader");
-    json_decref(queues);
-    queue_list_close(&list);
-    listing_close(&listing);
 }
 
 /* --- limits and sizes --- */
@@ -291,7 +180,7 @@ void api_check_connection_limit(struct request *r, struct answer *a)
         json_put(details, "status", json_string("ok"));
         answer_json(a, details);
     } else {
-        fail(a, details, "node connection limit is reached");
+        check_failed_because(a, details, "node connection limit is reached");
     }
 }
 
@@ -307,7 +196,7 @@ void api_check_cluster_size(struct request *r, struct answer *a)
         json_put(details, "status", json_string("ok"));
         answer_json(a, details);
     } else {
-        fail(a, details, "target cluster size has not been reached");
+        check_failed_because(a, details, "target cluster size has not been reached");
     }
 }
 
@@ -323,8 +212,8 @@ void api_check_node(struct request *r, struct answer *a)
             runs |= slice_equal(slice_json(json_object_get(json_array_get(nodes, i), "name")), r->captures[0]) &&
                     json_is_true(json_object_get(json_array_get(nodes, i), "running"));
         json_decref(nodes);
-        if (runs) pass(a);
-        else fail(a, NULL, "nodedown");
+        if (runs) check_passed(a);
+        else check_failed_because(a, NULL, "nodedown");
         return;
     }
     check_alarms(r, true, a);
@@ -359,7 +248,7 @@ void api_aliveness_test(struct request *r, struct answer *a)
     struct refusal why;
     if (!vhost_answer(r, r->captures[0], a)) return;
     struct conversation *c = conversation_open(r, r->captures[0], &why);
-    if (c && try_it(c, &why)) pass(a);
-    else fail(a, NULL, why.text[0] ? why.text : "the message did not come back");
+    if (c && try_it(c, &why)) check_passed(a);
+    else check_failed_because(a, NULL, why.text[0] ? why.text : "the message did not come back");
     if (c) conversation_close(c);
 }

@@ -214,6 +214,9 @@ bool vhost_answer(struct request *r, struct slice vhost, struct answer *a); /* f
 json_t *find_or_answer(struct request *r, json_t *(*find)(struct request *r), struct answer *a);
 
 /* --- families --- */
+/* A health check's outcome; `details` moves, NULL: none. */
+void check_passed(struct answer *a);
+void check_failed_because(struct answer *a, json_t *details, const char *reason);
 struct slice exchange_name_of(struct slice segment); /* "amq.default" is "" */
 /* The exchange or queue of the first two captures exists; false: answered. */
 bool exchange_answer(struct request *r, struct answer *a);

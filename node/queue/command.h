@@ -259,6 +259,8 @@ struct chunk_writer {
     uint8_t flags;
 };
 void chunk_writer_begin(struct chunk_writer *w, uint64_t port, uint64_t previous, uint8_t flags);
+/* One more command, whose payload of `size` bytes the caller puts behind. `number`: in a SPARSE chunk only. */
+void chunk_writer_begin_command(struct chunk_writer *w, uint64_t number, uint8_t type, size_t size);
 bool chunk_writer_empty(const struct chunk_writer *w);
 /* Sets size, count and `received`, copies the bytes into a blob with one reference, and empties the writer. */
 struct blob *chunk_writer_finish(struct chunk_writer *w, uint64_t received);

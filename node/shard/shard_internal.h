@@ -125,6 +125,9 @@ void carrier_setup(struct shard *s);
 void carrier_post(struct shard *s, uint16_t to, struct mail *m);
 void carrier_take(struct shard *s); /* mail from siblings */
 void carrier_wake(struct shard *s); /* siblings that got some */
+void carrier_note(void *self, int level, const char *line); /* a line of the log, said by a broker, a group or a link */
+
+/* carrier_links.c */
 int carrier_open_links(struct shard *s, uint32_t epoch, struct err *err);
 
 /* connection.c */
