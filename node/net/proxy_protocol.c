@@ -109,13 +109,13 @@ static bool read_words(char *line, struct proxy_header *h)
 {
     char *words[LINE_WORDS];
     int count = 0;
+    if (!strcmp(line, "PROXY UNKNOWN") || !strncmp(line, "PROXY UNKNOWN ", 14)) return true; /* the rest is ignored */
     for (char *word = line; word && count < LINE_WORDS; count++) {
         words[count] = word;
         word = strchr(word, ' ');
         if (word) *word++ = 0;
         if (count + 1 == LINE_WORDS && word) return false;
     }
-    if (count >= 2 && !strcmp(words[1], "UNKNOWN")) return true;
     bool six = count >= 2 && !strcmp(words[1], "TCP6");
     if (count != LINE_WORDS || (!six && strcmp(words[1], "TCP4"))) return false;
     h->proxied =

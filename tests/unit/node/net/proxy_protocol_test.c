@@ -66,6 +66,8 @@ static void a_line_of_an_unknown_client_leaves_the_sockets_address(void **state)
     assert_false(h.proxied);
     assert_int_equal(read_text("PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", &h), PROXY_WHOLE);
     assert_false(h.proxied);
+    assert_int_equal(read_text("PROXY UNKNOWN more words than an address has, all to be ignored\r\n", &h), PROXY_WHOLE);
+    assert_false(h.proxied);
 }
 
 static void wrong_lines_are_refused(void **state)
@@ -82,6 +84,7 @@ static void wrong_lines_are_refused(void **state)
         "PROXY TCP4 1.2.3 1.2.3.4 1 2\r\n",
         "PROXY TCP4 ::1 ::1 1 2\r\n",
         "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
+        "PROXY UNKNOWNS\r\n",
         "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
