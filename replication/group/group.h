@@ -2,8 +2,8 @@
  *
  * Thread:   the group's shard.
  * Lifetime: group_open() (blocking: restores the machine from the store's manifest) .. group_close().
- * Inside:   raft_core.c is the only file that includes <raft.h>: it checks every precondition and holds the repairs R1
- * to R8; batch.c seals the turn's chunks into one entry; apply.c feeds committed entries to the machine; checkpoint.c
+ * Inside:   raft_*.c are the only files that include <raft.h>: they check every precondition and hold the repairs R1
+ * to R10; batch.c seals the turn's chunks into one entry; apply.c feeds committed entries to the machine; checkpoint.c
  * makes checkpoints, snapshot.c brings them to replicas far behind; message.c is the wire form; election.c the fast
  * path for a leader that is known dead. Sources:  Ongaro's thesis (pre-vote, transfer, membership); libraft 0.22's
  * events and updates. */

@@ -83,10 +83,12 @@ struct group {
     uint64_t checkpoint_index, checkpoint_term;
     uint64_t snapshot_index;
     uint64_t dead_check_at_ms;
-    struct installs *installs; /* snapshot.c */
+    struct installs *installs; /* snapshot_internal.h */
 };
 
 void note(struct group *g, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+extern const struct core_out group_core_out; /* group.c: what the core wants done; arg: the group */
 
 /* send.c */
 void send_core_message(struct group *g, const struct core_message *m);

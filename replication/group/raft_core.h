@@ -1,7 +1,7 @@
 /* The Raft library behind a door of our own: events in as plain values, updates out as calls, its known faults
  * repaired.
  *
- * Thread:   the group's shard. Lifetime: core_open() .. core_close(). raft_core.c is the only file that includes
+ * Thread:   the group's shard. Lifetime: core_open() .. core_close(). raft_*.c are the only files that include
  * <raft.h>. The calls of `struct core_out` are made inside the core_* functions, in the order in which they must be
  * carried out; none of them may call back into the core. */
 #ifndef WARREN_REPLICATION_GROUP_RAFT_CORE_H
