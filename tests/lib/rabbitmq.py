@@ -59,14 +59,11 @@ class Node(RabbitNode):
         self.epmd.start(["epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"])
         super().start()
         limit = time.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                self.control("await_startup", timeout=START_TIMEOUT)
-                return
-            except Problem:
-                if time.monotonic() > limit:
-                    raise
-                time.sleep(0.5)
+        while not self.accepts():   # its tool would take the processor from it
+            if time.monotonic() > limit:
+                raise Problem(f"RabbitMQ does not come up:\n{self.process.last_output(20)}")
+            time.sleep(0.1)
+        self.control("await_startup", timeout=START_TIMEOUT)
 
     def tool(self, *words, text=None):
         """One of RabbitMQ's own tools; (exit code, output, complaints)."""
