@@ -195,7 +195,8 @@ static bool is_internal(struct channel *ch)
     const struct session *s = ch->session;
     struct slice exchange = ch->publishing.exchange;
     const struct exchange *x =
-        exchange.size ? topology_exchange(s->backend->topology(s->backend->self), buf_slice(&s->vhost), exchange) : NULL;
+        exchange.size ? topology_exchange(s->backend->topology(s->backend->self), buf_slice(&s->vhost), exchange)
+                      : NULL;
     return x && x->internal;
 }
 
@@ -370,8 +371,9 @@ static void complete(struct channel *ch)
     unsigned code = amqp_properties_brief(p->properties, &brief);
     if (!code && brief.headers.size && amqp_marks_find(brief.headers, &space)) marks = &space;
     if (code) session_fail(s, (uint16_t)code, "cannot decode the properties of a message");
-    else if (check_rights(ch, brief.headers) && find_route(ch, brief.headers, marks) && channel_publish_check_reply_to(ch, &brief) &&
-             check_properties(ch, &brief, &ttl_ms) && channel_publish_check_copies(ch, brief.headers))
+    else if (check_rights(ch, brief.headers) && find_route(ch, brief.headers, marks) &&
+             channel_publish_check_reply_to(ch, &brief) && check_properties(ch, &brief, &ttl_ms) &&
+             channel_publish_check_copies(ch, brief.headers))
         hand_over(ch, &brief, marks, ttl_ms);
     if (ch->state == CHANNEL_OPEN && !p->held) reset(ch);
     else p->state = CONTENT_NONE;
