@@ -163,7 +163,7 @@ static void visit(struct walk *w, struct exchange_record *x)
             if (x->kind != EXCHANGE_HEADERS || headers_match(b->arguments, w->query->headers)) take(w, b);
         }
     }
-    if (w->found || !x->alternate.data) return;
+    if (w->found || !x->alternate.size) return; /* the default exchange leads nowhere as an alternate: so in RabbitMQ */
     struct exchange_record *alternate = map_str_get(&x->vhost->exchanges, x->alternate);
     if (alternate) visit_later(w, alternate);
 }
