@@ -58,6 +58,13 @@ def check_nothing_lost(node, load):
             kit.check(kit.get(connection, queue) is None, f"{queue} has more than was published")
 
 
+def has_all(node, queue):
+    """The replica on this node has written all that is in the log of the queue's group."""
+    rows = {row["Node Name"]: row for row in node.get_json(f"/api/queues/quorum/%2F/{queue}/status")}
+    ends = {row["Last Log Index"] for row in rows.values() if row["Raft State"] == "leader"}
+    return ends == {rows[node.name]["Last Written"]}
+
+
 def grow(cluster):
     node = cluster.add_node()
     node.start()
@@ -233,9 +240,10 @@ def test_a_lost_majority_is_recovered():
     with kit.cluster(settings=SETTINGS) as cluster:
         cluster.wait_settled(30)
         load, last = Load(cluster.node(1)), cluster.node(1)
-        time.sleep(2)
+        kit.wait_for("messages in all queues", lambda: len(load.books.confirmed) > 400, timeout=30)
         load.stop()
-        time.sleep(1)  # what is confirmed on a majority reaches the third, too
+        # What is confirmed on a majority reaches the third, too.
+        kit.wait_for("the last one has all of it", lambda: all(has_all(last, queue) for queue in QUEUES), timeout=30)
         kit.kill(cluster.node(2), cluster.node(3))
         kit.terminate(last)
         command = [cluster.binary, "--config", str(last.dir / "warren.conf"), "--force-lost-majority"]
