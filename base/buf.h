@@ -68,26 +68,26 @@ static inline void buf_put_u8(struct buf *b, uint8_t v)
     b->size += 1;
 }
 
-#define BUF_PUT_INTEGER(bits)                                                         \
-    static inline void buf_put_be##bits(struct buf *b, uint##bits##_t v)              \
-    {                                                                                 \
-        uint##bits##_t wire = __builtin_bswap##bits(v);                               \
-        buf_put(b, &wire, sizeof wire);                                               \
-    }                                                                                 \
-    static inline void buf_put_le##bits(struct buf *b, uint##bits##_t v)              \
-    {                                                                                 \
-        buf_put(b, &v, sizeof v);                                                     \
-    }                                                                                 \
-    static inline void buf_set_be##bits(struct buf *b, size_t at, uint##bits##_t v)   \
-    {                                                                                 \
-        CHECK(at + sizeof v <= b->size);                                              \
-        uint##bits##_t wire = __builtin_bswap##bits(v);                               \
-        memcpy(b->data + at, &wire, sizeof wire);                                     \
-    }                                                                                 \
-    static inline void buf_set_le##bits(struct buf *b, size_t at, uint##bits##_t v)   \
-    {                                                                                 \
-        CHECK(at + sizeof v <= b->size);                                              \
-        memcpy(b->data + at, &v, sizeof v);                                           \
+#define BUF_PUT_INTEGER(bits)                                                       \
+    static inline void buf_put_be##bits(struct buf *b, uint##bits##_t v)            \
+    {                                                                               \
+        uint##bits##_t wire = __builtin_bswap##bits(v);                             \
+        buf_put(b, &wire, sizeof wire);                                             \
+    }                                                                               \
+    static inline void buf_put_le##bits(struct buf *b, uint##bits##_t v)            \
+    {                                                                               \
+        buf_put(b, &v, sizeof v);                                                   \
+    }                                                                               \
+    static inline void buf_set_be##bits(struct buf *b, size_t at, uint##bits##_t v) \
+    {                                                                               \
+        CHECK(at + sizeof v <= b->size);                                            \
+        uint##bits##_t wire = __builtin_bswap##bits(v);                             \
+        memcpy(b->data + at, &wire, sizeof wire);                                   \
+    }                                                                               \
+    static inline void buf_set_le##bits(struct buf *b, size_t at, uint##bits##_t v) \
+    {                                                                               \
+        CHECK(at + sizeof v <= b->size);                                            \
+        memcpy(b->data + at, &v, sizeof v);                                         \
     }
 BUF_PUT_INTEGER(16)
 BUF_PUT_INTEGER(32)
@@ -132,6 +132,7 @@ static inline void buf_put_counted(struct buf *b, struct slice s)
 /* Appends printf-formatted text without the closing zero. */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Warren's own formats are written for little-endian machines");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "Warren's own formats are written for little-endian machines");
 
 #endif

@@ -8,9 +8,9 @@
 const char *err_name(enum err_code code)
 {
     static const char *const names[] = {
-        [ERR_OK] = "ok",           [ERR_IO] = "io",           [ERR_NO_SPACE] = "no space",     [ERR_CORRUPT] = "corrupt",
-        [ERR_FORMAT] = "format",   [ERR_VERSION] = "version", [ERR_NOT_FOUND] = "not found",   [ERR_EXISTS] = "exists",
-        [ERR_BUSY] = "busy",       [ERR_REFUSED] = "refused", [ERR_NOT_LEADER] = "not leader", [ERR_INVALID] = "invalid",
+        [ERR_OK] = "ok",         [ERR_IO] = "io",           [ERR_NO_SPACE] = "no space",     [ERR_CORRUPT] = "corrupt",
+        [ERR_FORMAT] = "format", [ERR_VERSION] = "version", [ERR_NOT_FOUND] = "not found",   [ERR_EXISTS] = "exists",
+        [ERR_BUSY] = "busy",     [ERR_REFUSED] = "refused", [ERR_NOT_LEADER] = "not leader", [ERR_INVALID] = "invalid",
         [ERR_CLOSED] = "closed",
     };
     return (size_t)code < sizeof names / sizeof names[0] && names[code] ? names[code] : "unknown";

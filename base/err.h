@@ -1,7 +1,7 @@
 /* What the world can refuse us: one table of codes, and a sentence for people.
  *
- * Hot paths return a code. Cold paths (start, files, configuration) also fill a struct err, and each caller on the way up
- * puts its own words in front: "open segment 12: no space left on device". */
+ * Hot paths return a code. Cold paths (start, files, configuration) also fill a struct err, and each caller on the
+ * way up puts its own words in front: "open segment 12: no space left on device". */
 #ifndef WARREN_BASE_ERR_H
 #define WARREN_BASE_ERR_H
 
@@ -33,7 +33,8 @@ const char *err_name(enum err_code code);
 /* Sets code and text; returns the code, so that `return err_set(e, ERR_IO, "...")` reads well. `e` may be NULL. */
 enum err_code err_set(struct err *e, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same from an errno value: its words are appended, ENOSPC becomes ERR_NO_SPACE, ENOENT ERR_NOT_FOUND, others ERR_IO. */
+/* The same from an errno value: its words are appended, ENOSPC becomes ERR_NO_SPACE, ENOENT ERR_NOT_FOUND, others
+ * ERR_IO. */
 enum err_code err_set_errno(struct err *e, int error_number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

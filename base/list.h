@@ -10,11 +10,12 @@ struct list {
     struct list *previous;
 };
 
-#define LIST_ITEM(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define LIST_ITEM(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 #define LIST_FOR(head, link) for (struct list *link = (head)->next; link != (head); link = link->next)
 /* The item under `link` may be removed in the body. */
-#define LIST_FOR_SAFE(head, link) \
-    for (struct list *link = (head)->next, *link##_next = link->next; link != (head); link = link##_next, link##_next = link->next)
+#define LIST_FOR_SAFE(head, link)                                                     \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
+         link = link##_next, link##_next = link->next)
 
 static inline void list_init(struct list *head)
 {

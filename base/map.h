@@ -1,7 +1,8 @@
 /* Hash tables from integers or byte strings to pointers.
  *
- * Open addressing, linear probing, at most 3/4 full, no tombstones (removal shifts back). Values are never NULL. The order
- * of a walk is the order of the table: a machine that needs the same order on every replica sorts or keeps a list.
+ * Open addressing, linear probing, at most 3/4 full, no tombstones (removal shifts back). Values are never NULL. The
+ * order of a walk is the order of the table: a machine that needs the same order on every replica sorts or keeps a
+ * list.
  * Thread: its owner's. A zeroed struct is an empty map. */
 #ifndef WARREN_BASE_MAP_H
 #define WARREN_BASE_MAP_H
@@ -20,9 +21,9 @@ struct map_u64 {
 };
 
 void map_u64_close(struct map_u64 *m);
-void *map_u64_get(const struct map_u64 *m, uint64_t key);              /* NULL if absent */
-void *map_u64_set(struct map_u64 *m, uint64_t key, void *value);       /* the value it replaced, or NULL */
-void *map_u64_remove(struct map_u64 *m, uint64_t key);                 /* what was there, or NULL */
+void *map_u64_get(const struct map_u64 *m, uint64_t key);        /* NULL if absent */
+void *map_u64_set(struct map_u64 *m, uint64_t key, void *value); /* the value it replaced, or NULL */
+void *map_u64_remove(struct map_u64 *m, uint64_t key);           /* what was there, or NULL */
 /* Walk: start with *at = 0; NULL at the end. The map must not change meanwhile. */
 void *map_u64_next(const struct map_u64 *m, size_t *at, uint64_t *key);
 

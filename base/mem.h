@@ -15,7 +15,8 @@ void mem_free(void *pointer);                  /* NULL is fine */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t length);
 
-/* Makes room for `count` items in a growing array: doubles `*capacity` until it holds them. Returns the (moved) array. */
+/* Makes room for `count` items in a growing array: doubles `*capacity` until it holds them. Returns the (moved)
+ * array. */
 void *mem_grow(void *items, size_t *capacity, size_t count, size_t item_size);
 
 #endif

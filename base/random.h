@@ -1,4 +1,5 @@
-/* A small seeded generator (splitmix64): the caller owns the state, so a seed repeats a run exactly. Not for secrets. */
+/* A small seeded generator (splitmix64): the caller owns the state, so a seed repeats a run exactly. Not for
+ * secrets. */
 #ifndef WARREN_BASE_RANDOM_H
 #define WARREN_BASE_RANDOM_H
 

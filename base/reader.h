@@ -46,20 +46,20 @@ static inline uint8_t reader_u8(struct reader *r)
     return s.data ? s.data[0] : 0;
 }
 
-#define READER_INTEGER(bits)                                            \
-    static inline uint##bits##_t reader_be##bits(struct reader *r)      \
-    {                                                                   \
-        struct slice s = reader_bytes(r, bits / 8);                     \
-        uint##bits##_t v = 0;                                           \
-        if (s.data) memcpy(&v, s.data, sizeof v);                       \
-        return __builtin_bswap##bits(v);                                \
-    }                                                                   \
-    static inline uint##bits##_t reader_le##bits(struct reader *r)      \
-    {                                                                   \
-        struct slice s = reader_bytes(r, bits / 8);                     \
-        uint##bits##_t v = 0;                                           \
-        if (s.data) memcpy(&v, s.data, sizeof v);                       \
-        return v;                                                       \
+#define READER_INTEGER(bits)                                       \
+    static inline uint##bits##_t reader_be##bits(struct reader *r) \
+    {                                                              \
+        struct slice s = reader_bytes(r, bits / 8);                \
+        uint##bits##_t v = 0;                                      \
+        if (s.data) memcpy(&v, s.data, sizeof v);                  \
+        return __builtin_bswap##bits(v);                           \
+    }                                                              \
+    static inline uint##bits##_t reader_le##bits(struct reader *r) \
+    {                                                              \
+        struct slice s = reader_bytes(r, bits / 8);                \
+        uint##bits##_t v = 0;                                      \
+        if (s.data) memcpy(&v, s.data, sizeof v);                  \
+        return v;                                                  \
     }
 READER_INTEGER(16)
 READER_INTEGER(32)

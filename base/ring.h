@@ -1,8 +1,8 @@
 /* A bounded ring of pointers between exactly one producer thread and one consumer thread.
  *
  * Neither side ever waits: a full ring refuses, and the producer stops reading sockets until there is room. The two
- * cursors live on cache lines of their own, and each side keeps a copy of the other's cursor so that it looks at the shared
- * one only when its copy says full or empty. */
+ * cursors live on cache lines of their own, and each side keeps a copy of the other's cursor so that it looks at the
+ * shared one only when its copy says full or empty. */
 #ifndef WARREN_BASE_RING_H
 #define WARREN_BASE_RING_H
 
@@ -21,8 +21,8 @@ struct ring {
     void **items;
 };
 
-struct ring *ring_create(size_t capacity); /* a power of two */
-void ring_destroy(struct ring *r);         /* both threads are done with it */
+struct ring *ring_create(size_t capacity);  /* a power of two */
+void ring_destroy(struct ring *r);          /* both threads are done with it */
 bool ring_push(struct ring *r, void *item); /* producer; false: full */
 void *ring_pop(struct ring *r);             /* consumer; NULL: empty */
 

@@ -202,13 +202,14 @@ int config_parse(struct config *c, struct slice text, const char *origin, struct
 int config_set(struct config *c, const char *assignment, struct err *err); /* "key=value" */
 /* A whole number, with RabbitMQ's units of sizes. */
 int config_parse_integer(const char *text, int64_t *out);
-void config_keep_error(struct config *c, const char *text);                /* one more, told with the others */
+void config_keep_error(struct config *c, const char *text); /* one more, told with the others */
 int config_check(struct config *c, struct err *err); /* what single keys cannot say; fills what follows from others */
 /* Puts the file and line in front of an error that names a key: of the first one in it that somebody has set. */
 void config_locate(const struct config *c, struct err *err);
 /* Of a sample_retention_policies key: "minute" and its like in seconds; 0: no such span. */
 unsigned config_sample_span_s(const char *span);
-/* Each key with the value that counts, in the order of the table; of a list those that are set. Secrets are asterisks. */
+/* Each key with the value that counts, in the order of the table; of a list those that are set. Secrets are
+ * asterisks. */
 void config_show(const struct config *c, void (*each)(void *arg, const char *name, const char *value), void *arg);
 void config_print_keys(FILE *out); /* the table, for people and as an example file */
 

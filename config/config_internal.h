@@ -32,8 +32,8 @@ int config_secrets_read(struct config *c, struct err *err);
 /* expand.c: replaces each $(NAME) by the environment's NAME. */
 int config_expand(const char *value, struct buf *out, struct err *err);
 
-/* config.c: one `key = value` of a file's line, or (number 0) of what has no lines; writes into `line`. An error is kept
- * in c->errors, too. */
+/* config.c: one `key = value` of a file's line, or (number 0) of what has no lines; writes into `line`. An error is
+ * kept in c->errors, too. */
 int config_assign(struct config *c, char *line, const char *origin, uint32_t number, struct err *err);
 void config_warn(struct config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

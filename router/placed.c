@@ -219,7 +219,9 @@ bool placed_restore(struct topology *t, struct reader *r)
         g->order.leader = reader_u8(r);
         g->order.with = reader_le64(r);
         g->order.without = reader_le64(r);
-        if (g->order.count > PLACED_MAX || g->order.leader >= MEMBERS_MAX || (i > t->group_count && !restore_spare(g, r))) return false;
+        if (g->order.count > PLACED_MAX || g->order.leader >= MEMBERS_MAX ||
+            (i > t->group_count && !restore_spare(g, r)))
+            return false;
     }
     return !r->failed;
 }

@@ -72,8 +72,8 @@ const char *vhost_default_queue_type(const struct topology *t, struct slice vhos
 
 bool vhost_is_traced(const struct topology *t, struct slice vhost); /* rabbitmqctl trace_on */
 
-/* What the cluster is called: the global parameter cluster_name that somebody has set, or else as configured. Cut to the
- * space, and ends with a zero. */
+/* What the cluster is called: the global parameter cluster_name that somebody has set, or else as configured. Cut to
+ * the space, and ends with a zero. */
 enum { REGISTRY_CLUSTER_NAME_SIZE = 256 };
 void registry_cluster_name(const struct topology *t, const char *configured, char to[REGISTRY_CLUSTER_NAME_SIZE]);
 

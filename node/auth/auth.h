@@ -70,8 +70,8 @@ struct auth_seed {
     const char *vhost;
     const char *user, *password; /* user NULL or empty: none */
     const char *configure, *write, *read;
-    const char *tags;    /* with commas between */
-    const char *hashing; /* of the password */
+    const char *tags;                     /* with commas between */
+    const char *hashing;                  /* of the password */
     const struct auth_defaults *defaults; /* what a vhost begins with; NULL: nothing */
     uint8_t salt[AUTH_SALT_SIZE];
     uint8_t cluster_id[16];

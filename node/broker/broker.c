@@ -38,8 +38,7 @@ void broker_destroy(struct broker *b)
     question_free(LIST_ITEM(link, struct question, broker_link));
     for (uint32_t g = 0; g < b->params.group_count; g++)
         if (b->hosts[g]) host_close(b->hosts[g]);
-    for (uint32_t g = 0; g < b->params.group_count; g++)
-        LIST_FOR_SAFE(&b->ports_of_group[g], link)
+    for (uint32_t g = 0; g < b->params.group_count; g++) LIST_FOR_SAFE(&b->ports_of_group[g], link)
     port_free(LIST_ITEM(link, struct port, group_link));
     map_u64_close(&b->ports);
     membership_close(b);
@@ -55,8 +54,8 @@ void broker_destroy(struct broker *b)
     mem_free(b);
 }
 
-void broker_add_group(struct broker *b, struct group *group, struct store *store, struct queue_machine *queues, struct meta_machine *meta,
-                      struct effects *effects)
+void broker_add_group(struct broker *b, struct group *group, struct store *store, struct queue_machine *queues,
+                      struct meta_machine *meta, struct effects *effects)
 {
     uint32_t id = group_id(group);
     CHECK(id < b->params.group_count && !b->hosts[id]);
@@ -102,8 +101,8 @@ struct port *broker_meta_port(struct broker *b)
 
 /* --- nodes --- */
 
-/* The cluster gave this node up under its old epoch: what its clients held was given to others. Their connections close, so that
- * no late ack counts; they come back under the new epoch. */
+/* The cluster gave this node up under its old epoch: what its clients held was given to others. Their connections
+ * close, so that no late ack counts; they come back under the new epoch. */
 void broker_take_epoch(struct broker *b, uint32_t epoch)
 {
     if (epoch <= b->epoch) return;
@@ -122,7 +121,8 @@ void broker_take_epoch(struct broker *b, uint32_t epoch)
     LIST_FOR(&b->connections, link)
     {
         struct broker_connection *c = LIST_ITEM(link, struct broker_connection, link);
-        session_close(c->session, 320, "CONNECTION_FORCED - this node was cut off from the cluster for too long", b->now_ms);
+        session_close(c->session, 320, "CONNECTION_FORCED - this node was cut off from the cluster for too long",
+                      b->now_ms);
         if (c->touched) c->touched(c->touched_arg);
     }
 }

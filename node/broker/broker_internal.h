@@ -30,26 +30,26 @@ struct host {
     struct store *store;
     struct queue_machine *queues; /* NULL for the meta group */
     struct meta_machine *meta;
-    struct effects *effects;      /* filled by the machine's apply */
-    struct effects answers;       /* filled by a hello */
+    struct effects *effects; /* filled by the machine's apply */
+    struct effects answers;  /* filled by a hello */
     bool leads;
     uint64_t term;
-    struct list waiting;          /* struct mail: chunks the group had no room for */
-    struct map_u64 backlogs;      /* port -> struct backlog: deliveries whose content is being read (load.c) */
-    struct mail **outbox_nodes;   /* per node: effects of this carry, NULL if none */
-    struct mail **outbox_shards;  /* per sibling shard */
-    struct list held;             /* meta group: struct held, replies that wait for the nodes to apply (meta_wait.c) */
+    struct list waiting;         /* struct mail: chunks the group had no room for */
+    struct map_u64 backlogs;     /* port -> struct backlog: deliveries whose content is being read (load.c) */
+    struct mail **outbox_nodes;  /* per node: effects of this carry, NULL if none */
+    struct mail **outbox_shards; /* per sibling shard */
+    struct list held;            /* meta group: struct held, replies that wait for the nodes to apply (meta_wait.c) */
     uint64_t applied_by[BROKER_NODES_MAX]; /* meta group: topology index each node has applied */
     bool reconcile_wanted;
     bool configure_wanted;
     uint64_t settings_version; /* policy_version() that queues are looked at with; 0: not yet */
     uint64_t settings_cursor;  /* of that walk; UINT64_MAX: done */
     uint64_t reconcile_at_ms;
-    struct chunk_writer system;   /* commands of the system (port 0) of this turn */
+    struct chunk_writer system; /* commands of the system (port 0) of this turn */
     /* dead_letter.c */
-    uint64_t dead_letter_cursor;  /* highest number taken up */
+    uint64_t dead_letter_cursor; /* highest number taken up */
     bool dead_letter_wake;
-    struct list dead_letters;     /* struct dead_letter, rising numbers */
+    struct list dead_letters; /* struct dead_letter, rising numbers */
     size_t dead_letter_count;
     struct port **dead_letter_ports; /* per target group */
 };
@@ -68,8 +68,8 @@ void carry_welcome(struct host *h, uint64_t port, struct effects *effects);
 void carry_effect(struct host *h, const struct effect *e); /* one, to its port; goes out with carry_flush() */
 void carry_flush(struct host *h);
 
-/* load.c: contents that lie in segments. True: the effect was taken (kept until its content is there, in order). False: it may go now; if
- * its content was in the cache, it is filled in (borrowed). */
+/* load.c: contents that lie in segments. True: the effect was taken (kept until its content is there, in order).
+ * False: it may go now; if its content was in the cache, it is filled in (borrowed). */
 bool load_defer(struct host *h, struct effect *e);
 void load_abandon(struct host *h);
 
@@ -125,34 +125,36 @@ struct port {
     uint32_t group;
     uint8_t kind;
     uint8_t state;
-    bool closing;                     /* COMMAND_CLOSE is its last command, or will be */
+    bool closing; /* COMMAND_CLOSE is its last command, or will be */
     bool close_written;
     bool writer_open;
-    struct backend_channel *channel;  /* PORT_OF_CHANNEL, NULL once closing */
-    struct host *host;                /* PORT_OF_DEAD_LETTERS */
-    uint64_t last_number;             /* of the last command written */
+    struct backend_channel *channel; /* PORT_OF_CHANNEL, NULL once closing */
+    struct host *host;               /* PORT_OF_DEAD_LETTERS */
+    uint64_t last_number;            /* of the last command written */
     uint64_t applied;
-    uint64_t in_hand;                 /* dseq of the last delivery taken */
-    uint64_t received;                /* of it, what the client's socket has room for */
+    uint64_t in_hand;  /* dseq of the last delivery taken */
+    uint64_t received; /* of it, what the client's socket has room for */
     uint64_t received_told;
     struct chunk_writer writer;
-    struct sent_chunk *sent;          /* ring of chunks that are not wholly applied */
+    struct sent_chunk *sent; /* ring of chunks that are not wholly applied */
     size_t sent_head, sent_count, sent_capacity;
     uint64_t sent_bytes;
-    struct port_tag *tags;            /* ring of publishes that wait for a confirm */
+    struct port_tag *tags; /* ring of publishes that wait for a confirm */
     size_t tag_head, tag_count, tag_capacity;
     uint64_t *refused;
     size_t refused_count, refused_capacity;
-    struct list questions;            /* struct question, rising numbers */
-    struct list group_link;           /* broker.ports_of_group */
-    struct list dirty_link;           /* broker.dirty_ports */
+    struct list questions;  /* struct question, rising numbers */
+    struct list group_link; /* broker.ports_of_group */
+    struct list dirty_link; /* broker.dirty_ports */
 };
 
 struct port *port_open(struct broker *b, uint32_t group, uint8_t kind);
 struct port *port_open_as(struct broker *b, uint64_t id, uint32_t group, uint8_t kind);
-void port_close(struct port *p); /* COMMAND_CLOSE, after what is under way, if the group knows it; frees when that is applied */
+/* COMMAND_CLOSE, after what is under way, if the group knows the port; frees when that is applied. */
+void port_close(struct port *p);
 void port_free(struct port *p);
-/* The writer to append one command to; counts it and marks the port dirty. Its number is port->last_number afterwards. */
+/* The writer to append one command to; counts it and marks the port dirty. Its number is port->last_number
+ * afterwards. */
 struct chunk_writer *port_write(struct port *p);
 struct chunk_writer *port_write_numbered(struct port *p, uint64_t number); /* SPARSE ports */
 void port_written(struct port *p); /* after the append: posts a chunk that got big */
@@ -182,8 +184,8 @@ struct broker_connection {
 struct backend_channel {
     struct broker_connection *connection;
     uint16_t number;
-    uint32_t limit;       /* basic.qos global */
-    struct port **ports;  /* per group, NULL until used */
+    uint32_t limit;      /* basic.qos global */
+    struct port **ports; /* per group, NULL until used */
     struct question *question;
     uint64_t outside_id; /* of what was asked of an HTTP server last (outside.c) */
     struct list outside_link;
@@ -203,12 +205,12 @@ enum question_kind {
     QUESTION_GET,
     QUESTION_PURGE,
     QUESTION_STAT,
-    QUESTION_CONFIGURE,     /* second half of a queue declare */
-    QUESTION_DELETE,        /* first half of a queue delete */
-    QUESTION_CHANGE,        /* at the meta group */
+    QUESTION_CONFIGURE, /* second half of a queue declare */
+    QUESTION_DELETE,    /* first half of a queue delete */
+    QUESTION_CHANGE,    /* at the meta group */
     QUESTION_REFRESH,
-    QUESTION_HISTORY,       /* second half of a binding to an exchange that keeps its last messages */
-    QUESTION_HOUSEKEEPING,  /* a change nobody waits for */
+    QUESTION_HISTORY,      /* second half of a binding to an exchange that keeps its last messages */
+    QUESTION_HOUSEKEEPING, /* a change nobody waits for */
 };
 
 struct question {
@@ -217,7 +219,7 @@ struct question {
     struct backend_channel *channel; /* NULL: nobody waits any more */
     struct port *port;
     uint64_t number;
-    uint32_t era;            /* of the topology when it was asked */
+    uint32_t era; /* of the topology when it was asked */
     uint64_t deadline_ms;
     struct list port_link;   /* port.questions */
     struct list broker_link; /* broker.questions, by deadline */
@@ -228,9 +230,9 @@ struct question {
     uint64_t queue_id;
     uint32_t group;
     uint64_t deleted_messages;
-    bool deletes_anyway;     /* a delete without if-unused and if-empty */
-    bool own_port;           /* opened for it alone: no channel asked */
-    bool of_broker;          /* broker.refreshing is about this one */
+    bool deletes_anyway;                                           /* a delete without if-unused and if-empty */
+    bool own_port;                                                 /* opened for it alone: no channel asked */
+    bool of_broker;                                                /* broker.refreshing is about this one */
     void (*done)(void *arg, const struct broker_changed *changed); /* broker_change() */
     void *done_arg;
 };
@@ -241,7 +243,8 @@ void question_on(struct question *q, struct port *p); /* it is answered by the p
 void question_replied(struct question *q, const struct effect *e);
 void question_forget(struct question *q); /* the channel is gone */
 void question_free(struct question *q);
-void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags);
+void question_change(struct broker *b, struct backend_channel *c, const struct topology_command *command,
+                     uint8_t delete_flags);
 void question_housekeeping(struct broker *b, const struct topology_command *command);
 void question_ask_again(struct question *q);
 /* This shard's copy of the topology is as new as the meta leader's was when the era began. */
@@ -253,9 +256,9 @@ void backend_fill(struct backend *backend, struct broker_connection *c);
 /* ---------------------------------------------------------------- census.c */
 
 struct census {
-    struct map_str own;   /* struct tally */
-    struct list reports;  /* struct report, of other shards */
-    bool news;            /* a count that a limit names has changed */
+    struct map_str own;  /* struct tally */
+    struct list reports; /* struct report, of other shards */
+    bool news;           /* a count that a limit names has changed */
     uint64_t repeat_at_ms;
 };
 
@@ -283,10 +286,10 @@ struct broker {
     uint32_t *free_counters;
     size_t free_counter_count, free_counter_capacity;
     uint64_t token_counter;
-    struct leader *leaders;         /* per group */
-    struct host **hosts;            /* per group, NULL when not on this shard */
+    struct leader *leaders; /* per group */
+    struct host **hosts;    /* per group, NULL when not on this shard */
     struct map_u64 ports;
-    struct list *ports_of_group;    /* per group */
+    struct list *ports_of_group; /* per group */
     struct list dirty_ports;
     struct list questions;
     struct list connections;
@@ -294,17 +297,17 @@ struct broker {
     struct auth *auth;
     struct guesses *guesses;
     struct census census;
-    uint64_t registry_seen; /* registry_version() that connections were looked at with */
-    bool seeding; /* what a new cluster starts with is on its way */
+    uint64_t registry_seen;                   /* registry_version() that connections were looked at with */
+    bool seeding;                             /* what a new cluster starts with is on its way */
     uint64_t down_since_ms[BROKER_NODES_MAX]; /* 0: up or never seen */
     bool dead[BROKER_NODES_MAX];
     bool ever_up[BROKER_NODES_MAX];
     uint64_t tick_at_ms;
-    uint64_t topology_done[BROKER_NODES_MAX];  /* shard 0: index each sibling shard has applied */
-    uint64_t topology_told;                    /* shard 0: index told to the meta leader */
+    uint64_t topology_done[BROKER_NODES_MAX]; /* shard 0: index each sibling shard has applied */
+    uint64_t topology_told;                   /* shard 0: index told to the meta leader */
     uint8_t topology_told_to;
-    /* Changes wait for the nodes that are in touch with the meta leader. What changed before this node was (it starts, its link breaks,
-     * the leader changes: a new era) is known after one question of the era was answered. */
+    /* Changes wait for the nodes that are in touch with the meta leader. What changed before this node was (it
+     * starts, its link breaks, the leader changes: a new era) is known after one question of the era was answered. */
     struct membership *membership;
     uint32_t topology_era, topology_fresh_era;
     bool refreshing; /* broker_topology_refresh() has asked */
@@ -328,7 +331,8 @@ static inline uint16_t port_shard(uint64_t id)
 
 /* Towards the leader of the mail's group, from any shard; moves. Dropped when no leader is known. */
 void broker_post_to_group(struct broker *b, struct mail *m);
-void broker_port_mail(struct broker *b, struct mail *m); /* MAIL_EFFECTS or MAIL_WELCOME for ports of this shard; moves */
+void broker_port_mail(struct broker *b,
+                      struct mail *m); /* MAIL_EFFECTS or MAIL_WELCOME for ports of this shard; moves */
 void broker_send_mail(struct broker *b, uint8_t node, struct mail *m); /* on the link; frees the mail */
 
 /* leaders.c */
@@ -343,12 +347,13 @@ bool founding_write_down(struct broker *b, const struct membership_params *p);
 struct placed;
 struct wanted *wanted_open(uint32_t group_count);
 void wanted_close(struct wanted *w);
-void wanted_forget(struct wanted *w); /* what was found may be old when it counts again */
+void wanted_forget(struct wanted *w);                   /* what was found may be old when it counts again */
 void wanted_look(struct wanted *w, struct topology *t); /* often; takes a slice of the queues */
-/* The next group whose placement should change, and to what; `usual`: replicas of a group of which no more is wanted. */
+/* The next group whose placement should change, and to what; `usual`: replicas of a group of which no more is
+ * wanted. */
 bool wanted_next_change(struct broker *b, struct wanted *w, uint32_t usual, uint32_t *group, struct placed *to);
 bool wanted_is_current(const struct wanted *w, const struct topology *t); /* every queue was looked at as it is now */
-uint32_t wanted_replicas(const struct wanted *w, uint32_t group); /* 0: not known yet */
+uint32_t wanted_replicas(const struct wanted *w, uint32_t group);         /* 0: not known yet */
 
 /* membership.c */
 void membership_open(struct broker *b);
@@ -359,6 +364,5 @@ void membership_mail(struct broker *b, struct mail *m, bool from_sibling);
 /* topology_spread.c */
 void topology_spread_done(struct broker *b, uint16_t shard, uint64_t index);
 void topology_spread_mail(struct broker *b, struct mail *m);
-
 
 #endif

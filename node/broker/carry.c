@@ -31,12 +31,9 @@ static void send_off(struct host *h, struct mail *m, uint8_t node, uint16_t shar
     struct broker *b = h->broker;
     bool own = node == b->params.node;
     if (h->meta && meta_wait_hold(h, m, own ? 0 : node)) return;
-    if (!own)
-        broker_send_mail(b, node, m);
-    else if (shard == b->params.shard)
-        broker_port_mail(b, m);
-    else
-        b->io->post(b->io->self, shard, m);
+    if (!own) broker_send_mail(b, node, m);
+    else if (shard == b->params.shard) broker_port_mail(b, m);
+    else b->io->post(b->io->self, shard, m);
 }
 
 void carry_flush(struct host *h)
@@ -82,13 +79,16 @@ void carry_effect(struct host *h, const struct effect *e)
 static void carry_one(struct host *h, struct effect *e)
 {
     switch (e->type) {
-    case EFFECT_DEAD_LETTER: h->dead_letter_wake = true; return;
+    case EFFECT_DEAD_LETTER:
+        h->dead_letter_wake = true;
+        return;
     case EFFECT_QUEUE_UNUSED: {
         struct topology_command command = {.type = TOPOLOGY_QUEUE_DELETE, .queue_id = e->queue};
         question_housekeeping(h->broker, &command);
         return;
     }
-    case EFFECT_TOPOLOGY: return; /* the meta machine called already */
+    case EFFECT_TOPOLOGY:
+        return; /* the meta machine called already */
     default:
         if (!load_defer(h, e)) carry_effect(h, e);
     }
@@ -100,8 +100,8 @@ void carry_effects(struct host *h, struct effects *effects)
     carry_flush(h);
 }
 
-/* The answer to a hello: what may have been missed, then (WELCOME itself) the port's turn to send again. Deliveries whose content must
- * be read first follow later; they are in order all the same. */
+/* The answer to a hello: what may have been missed, then (WELCOME itself) the port's turn to send again. Deliveries
+ * whose content must be read first follow later; they are in order all the same. */
 void carry_welcome(struct host *h, uint64_t port, struct effects *effects)
 {
     struct broker *b = h->broker;

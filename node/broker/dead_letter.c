@@ -1,6 +1,6 @@
-/* Dead lettering, at least once: the leader of the source group publishes each waiting dead letter to its targets through ports of
- * the group itself (the dead letter's number is the command's number, so a new leader repeats nothing), and removes the
- * message when all target groups have applied it. Headers: death.c. */
+/* Dead lettering, at least once: the leader of the source group publishes each waiting dead letter to its targets
+ * through ports of the group itself (the dead letter's number is the command's number, so a new leader repeats
+ * nothing), and removes the message when all target groups have applied it. Headers: death.c. */
 #include "base/hash.h"
 #include "node/broker/broker_internal.h"
 #include "node/broker/death.h"
@@ -65,8 +65,7 @@ static void read_done(void *arg, struct part content, const struct err *err)
         return;
     }
     d->ready = true;
-    if (content.blob)
-        d->content = (struct part){blob_ref(content.blob), content.offset, content.size};
+    if (content.blob) d->content = (struct part){blob_ref(content.blob), content.offset, content.size};
     else
         broker_note(d->host->broker, 0, "store content_unreadable group=%u queue=%llu error=\"%s\"", d->host->id,
                     (unsigned long long)d->queue, err ? err->text : "");
@@ -98,7 +97,8 @@ static void take_up_more(struct host *h)
 {
     if (!h->dead_letter_wake || h->dead_letter_count >= DEAD_LETTER_WINDOW) return;
     effects_clear(&h->answers);
-    queue_machine_dead_letters(h->queues, h->dead_letter_cursor, DEAD_LETTER_WINDOW - h->dead_letter_count, &h->answers);
+    queue_machine_dead_letters(h->queues, h->dead_letter_cursor, DEAD_LETTER_WINDOW - h->dead_letter_count,
+                               &h->answers);
     if (!h->answers.count) h->dead_letter_wake = false;
     for (size_t i = 0; i < h->answers.count; i++) take_up(h, &h->answers.items[i]);
     effects_clear(&h->answers);
@@ -120,7 +120,8 @@ static bool targets_known(struct host *h, const struct route *route)
 {
     bool known = true;
     for (size_t i = 0; i < route->count; i++) known &= target_port(h, route->targets[i].group)->state == PORT_SYNCED;
-    for (size_t i = 0; i < route->store_count; i++) known &= target_port(h, route->stores[i].group)->state == PORT_SYNCED;
+    for (size_t i = 0; i < route->store_count; i++)
+        known &= target_port(h, route->stores[i].group)->state == PORT_SYNCED;
     return known;
 }
 
@@ -129,8 +130,8 @@ static void send_share(void *arg, const struct publish *m, const struct publish_
     struct dead_letter *d = arg;
     struct port *p = target_port(d->host, share->group);
     if (d->number <= p->applied) return; /* an earlier leader saw to it */
-    command_enqueue_marked_encode(port_write_numbered(p, d->number), d->number, m->flags, m->priority, m->ttl_ms, share->queues,
-                                  share->queue_count, share->marks, &m->content);
+    command_enqueue_marked_encode(port_write_numbered(p, d->number), d->number, m->flags, m->priority, m->ttl_ms,
+                                  share->queues, share->queue_count, share->marks, &m->content);
     port_tag(p, d->number);
     port_written(p);
     d->pending++;
@@ -203,7 +204,8 @@ static void remove_done(struct host *h)
     }
 }
 
-/* What cannot be routed is dropped: a judgement for a topology that is up to date only. After a restart the meta group may come up last. */
+/* What cannot be routed is dropped: a judgement for a topology that is up to date only. After a restart the meta
+ * group may come up last. */
 static bool may_judge(struct broker *b)
 {
     if (broker_topology_is_fresh(b)) return true;

@@ -54,8 +54,8 @@ static void put_routing_keys(struct buf *b, const struct content *original, stru
 }
 
 /* This death first, then the earlier ones without the entry that it takes the place of. */
-static void put_deaths(struct buf *b, struct slice headers, struct slice queue, const char *reason, const struct content *original,
-                       struct slice expiration, uint64_t clock_ms)
+static void put_deaths(struct buf *b, struct slice headers, struct slice queue, const char *reason,
+                       const struct content *original, struct slice expiration, uint64_t clock_ms)
 {
     struct slice deaths = deaths_of(headers);
     size_t array = amqp_table_open_array(b, "x-death");
@@ -81,8 +81,8 @@ static bool is_ours(struct slice key, bool keep_cc)
            slice_is(key, "x-last-death-exchange") || (!keep_cc && slice_is(key, "CC"));
 }
 
-static void put_headers(struct buf *b, struct slice headers, struct slice queue, const char *reason, const struct content *original,
-                        struct slice expiration, uint64_t clock_ms, bool keep_cc)
+static void put_headers(struct buf *b, struct slice headers, struct slice queue, const char *reason,
+                        const struct content *original, struct slice expiration, uint64_t clock_ms, bool keep_cc)
 {
     struct amqp_value v;
     struct slice key;
@@ -109,8 +109,8 @@ bool death_look_at_headers(struct death *d)
     return true;
 }
 
-bool death_compose(struct death *d, const struct topology *t, const struct queue_record *queue, struct slice bytes, uint8_t reason,
-                   uint64_t clock_ms)
+bool death_compose(struct death *d, const struct topology *t, const struct queue_record *queue, struct slice bytes,
+                   uint8_t reason, uint64_t clock_ms)
 {
     struct queue_arguments arguments;
     struct content original;

@@ -64,10 +64,8 @@ void host_leading(struct host *h, uint64_t term, bool leads)
 static void hello(struct host *h, struct mail *m)
 {
     effects_clear(&h->answers);
-    if (h->queues)
-        queue_machine_hello(h->queues, m->port, m->b, m->a, &h->answers);
-    else
-        meta_machine_hello(h->meta, m->port, m->b, m->a, &h->answers);
+    if (h->queues) queue_machine_hello(h->queues, m->port, m->b, m->a, &h->answers);
+    else meta_machine_hello(h->meta, m->port, m->b, m->a, &h->answers);
     carry_welcome(h, m->port, &h->answers);
     effects_clear(&h->answers);
 }

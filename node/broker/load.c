@@ -1,5 +1,5 @@
-/* Deliveries whose content lies in a segment: read first, then carried, in the port's order. What comes for the same port meanwhile
- * waits behind them. */
+/* Deliveries whose content lies in a segment: read first, then carried, in the port's order. What comes for the same
+ * port meanwhile waits behind them. */
 #include "node/broker/broker_internal.h"
 
 #include "base/check.h"
@@ -56,8 +56,8 @@ static void loaded(void *arg, struct part content, const struct err *err)
         d->effect.content = (struct part){blob_ref(content.blob), content.offset, content.size};
     } else {
         d->unreadable = true;
-        broker_note(backlog->host->broker, 0, "store content_unreadable group=%u queue=%llu error=\"%s\"", backlog->host->id,
-                    (unsigned long long)d->effect.queue, err ? err->text : "");
+        broker_note(backlog->host->broker, 0, "store content_unreadable group=%u queue=%llu error=\"%s\"",
+                    backlog->host->id, (unsigned long long)d->effect.queue, err ? err->text : "");
     }
     struct host *h = backlog->host;
     drain(backlog);

@@ -10,9 +10,9 @@
 
 enum {
     MEMBERSHIP_EVERY_MS = 500,
-    MEMBERSHIP_AGAIN_MS = 3000,     /* a command that shows no effect is given again */
+    MEMBERSHIP_AGAIN_MS = 3000, /* a command that shows no effect is given again */
     MEMBERSHIP_REPORT_OLD_MS = 5000,
-    MEMBERSHIP_MOVES_MAX = 2,       /* groups whose replicas move at once; cluster.transfer_rate is per group */
+    MEMBERSHIP_MOVES_MAX = 2, /* groups whose replicas move at once; cluster.transfer_rate is per group */
 };
 enum group_order { ORDER_ADD, ORDER_PROMOTE, ORDER_REMOVE, ORDER_HAND_OVER };
 
@@ -81,8 +81,8 @@ static void report(struct broker *b, struct host *h)
     struct buf members = {0};
     group_status(h->group, &s);
     for (uint32_t i = 0; i < s.member_count; i++) {
-        bool near = s.match_index[i] >= s.configuration_index &&
-                    s.match_index[i] + GROUP_ENTRIES_IN_FLIGHT_MAX >= s.last_index;
+        bool near =
+            s.match_index[i] >= s.configuration_index && s.match_index[i] + GROUP_ENTRIES_IN_FLIGHT_MAX >= s.last_index;
         buf_put_u8(&members, s.members[i].node);
         buf_put_u8(&members, s.members[i].role);
         buf_put_u8(&members, near);
@@ -277,13 +277,12 @@ static void tell_self(struct broker *b)
     const struct membership_params *p = m->params;
     const struct member *known = topology_member(b->params.topology, b->params.node);
     bool same = !strcmp(known->name, p->name) && (!*p->address || !strcmp(known->address, p->address)) &&
-                !strcmp(known->zone, p->zone) && !strcmp(known->tags, p->tags) &&
-                known->level == p->level && !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
+                !strcmp(known->zone, p->zone) && !strcmp(known->tags, p->tags) && known->level == p->level &&
+                !memcmp(known->data_id, p->data_id, MEMBER_DATA_ID_SIZE);
     if (same || known->state == MEMBER_UNKNOWN || known->state == MEMBER_GONE || b->now_ms < m->tell_ms) return;
     m->tell_ms = b->now_ms + MEMBERSHIP_AGAIN_MS;
-    struct topology_command c =
-        member_tell_command(b->params.node, slice_str(p->name), slice_str(p->address), slice_str(p->zone),
-                            slice_of(p->data_id, MEMBER_DATA_ID_SIZE));
+    struct topology_command c = member_tell_command(b->params.node, slice_str(p->name), slice_str(p->address),
+                                                    slice_str(p->zone), slice_of(p->data_id, MEMBER_DATA_ID_SIZE));
     c.kind = slice_str(p->tags);
     c.group = p->level;
     question_housekeeping(b, &c);

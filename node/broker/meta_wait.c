@@ -1,5 +1,5 @@
-/* "declare-ok means: applied on every node that is reachable": the meta leader keeps its replies until the nodes that are
- * connected have told that they applied what the reply stands for, or a named time has passed. */
+/* "declare-ok means: applied on every node that is reachable": the meta leader keeps its replies until the nodes that
+ * are connected have told that they applied what the reply stands for, or a named time has passed. */
 #include "node/broker/broker_internal.h"
 
 struct held {
@@ -36,10 +36,8 @@ static void release(struct host *h, struct held *held)
     }
     uint64_t port = m->type == MAIL_WELCOME ? m->port : m->effects.count ? m->effects.items[0].port : 0;
     uint16_t shard = port_shard(port);
-    if (shard == b->params.shard || shard >= b->params.shard_count)
-        broker_port_mail(b, m);
-    else
-        b->io->post(b->io->self, shard, m);
+    if (shard == b->params.shard || shard >= b->params.shard_count) broker_port_mail(b, m);
+    else b->io->post(b->io->self, shard, m);
 }
 
 bool meta_wait_hold(struct host *h, struct mail *m, uint8_t node)
@@ -47,7 +45,8 @@ bool meta_wait_hold(struct host *h, struct mail *m, uint8_t node)
     uint64_t index = topology_index(h->broker->params.topology);
     if (list_empty(&h->held) && everywhere(h, index, node)) return false;
     struct held *held = mem_zalloc(sizeof *held);
-    *held = (struct held){.mail = m, .node = node, .index = index, .until_ms = h->broker->now_ms + BROKER_TOPOLOGY_WAIT_MS};
+    *held =
+        (struct held){.mail = m, .node = node, .index = index, .until_ms = h->broker->now_ms + BROKER_TOPOLOGY_WAIT_MS};
     list_init(&held->link);
     list_append(&h->held, &held->link);
     return true;

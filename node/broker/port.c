@@ -1,5 +1,5 @@
-/* A port: this shard's end of a conversation with one group. Numbers commands, keeps chunks until they are applied, sends them again
- * after a change of leader (docs/architecture.md, "Ports"). */
+/* A port: this shard's end of a conversation with one group. Numbers commands, keeps chunks until they are applied,
+ * sends them again after a change of leader (docs/architecture.md, "Ports"). */
 #include "node/broker/broker_internal.h"
 
 #include "base/check.h"
@@ -16,7 +16,8 @@ static uint64_t new_port_id(struct broker *b)
 static void give_back_port_id(struct broker *b, uint64_t id)
 {
     if (port_id_epoch(id) != b->epoch) return;
-    b->free_counters = mem_grow(b->free_counters, &b->free_counter_capacity, b->free_counter_count + 1, sizeof *b->free_counters);
+    b->free_counters =
+        mem_grow(b->free_counters, &b->free_counter_capacity, b->free_counter_count + 1, sizeof *b->free_counters);
     b->free_counters[b->free_counter_count++] = port_id_counter(id) >> 6;
 }
 
@@ -84,9 +85,10 @@ void port_close(struct port *p)
     if (p->applied >= p->last_number) write_close(p); /* else after what is under way */
 }
 
-/* CLOSE goes alone, when all before it is known to be applied. A group forgets a port with its CLOSE: were the first chunk sent again after
- * that, to a new leader, it would look like a new port's and its messages would be there twice. So a port that may be forgotten is one that
- * has told of its past (`known` in its hello, `previous` in its chunk), and is answered with GONE. */
+/* CLOSE goes alone, when all before it is known to be applied. A group forgets a port with its CLOSE: were the first
+ * chunk sent again after that, to a new leader, it would look like a new port's and its messages would be there
+ * twice. So a port that may be forgotten is one that has told of its past (`known` in its hello, `previous` in its
+ * chunk), and is answered with GONE. */
 static void write_close(struct port *p)
 {
     p->close_written = true;
@@ -272,11 +274,16 @@ static void deliver(struct port *p, const struct effect *e)
     p->in_hand = e->dseq;
     if (!p->channel) return;
     struct session *session = p->channel->connection->session;
-    struct session_delivery delivery = {
-        .group = p->group, .consumer = e->consumer, .dseq = e->dseq, .redelivered = e->redelivered, .delivery_count = e->b, .ready_left = e->a,
-        .place = e->number};
+    struct session_delivery delivery = {.group = p->group,
+                                        .consumer = e->consumer,
+                                        .dseq = e->dseq,
+                                        .redelivered = e->redelivered,
+                                        .delivery_count = e->b,
+                                        .ready_left = e->a,
+                                        .place = e->number};
     if (!content_decode(part_slice(e->content), &delivery.content)) {
-        broker_note(p->broker, 0, "broker delivery_unreadable port=%llx queue=%llu", (unsigned long long)p->id, (unsigned long long)e->queue);
+        broker_note(p->broker, 0, "broker delivery_unreadable port=%llx queue=%llu", (unsigned long long)p->id,
+                    (unsigned long long)e->queue);
         return;
     }
     session_deliver(session, p->channel->number, &delivery);
@@ -318,17 +325,17 @@ void port_effect(struct port *p, const struct effect *e)
     case EFFECT_APPLIED:
         applied(p, e->number);
         if (!p->closing || p->applied < p->last_number) return;
-        if (p->close_written)
-            port_free(p);
-        else
-            write_close(p);
+        if (p->close_written) port_free(p);
+        else write_close(p);
         return;
     case EFFECT_REFUSED:
         if (e->number <= p->applied || was_refused(p, e->number)) return;
         p->refused = mem_grow(p->refused, &p->refused_capacity, p->refused_count + 1, sizeof *p->refused);
         p->refused[p->refused_count++] = e->number;
         return;
-    case EFFECT_DELIVER: deliver(p, e); return;
+    case EFFECT_DELIVER:
+        deliver(p, e);
+        return;
     case EFFECT_REPLY:
         LIST_FOR_SAFE(&p->questions, link)
         {
@@ -339,11 +346,16 @@ void port_effect(struct port *p, const struct effect *e)
             }
         }
         return;
-    case EFFECT_CANCELLED: cancelled(p, e); return;
+    case EFFECT_CANCELLED:
+        cancelled(p, e);
+        return;
     case EFFECT_RESYNC:
         if (p->state == PORT_SYNCED) hello_soon(p);
         return;
-    case EFFECT_GONE: gone(p); return;
-    default: return;
+    case EFFECT_GONE:
+        gone(p);
+        return;
+    default:
+        return;
     }
 }

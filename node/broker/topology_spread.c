@@ -1,5 +1,5 @@
-/* Every shard's copy of the topology: shard 0 applies what the meta group commits and hands it to its siblings by ring; when all
- * have it, the node tells the meta leader. */
+/* Every shard's copy of the topology: shard 0 applies what the meta group commits and hands it to its siblings by
+ * ring; when all have it, the node tells the meta leader. */
 #include "node/broker/broker_internal.h"
 
 static void tell_leader(struct broker *b, bool again)
@@ -84,8 +84,7 @@ void broker_topology_applied(struct broker *b, uint64_t index, struct slice comm
 void topology_spread_mail(struct broker *b, struct mail *m)
 {
     if (m->type == MAIL_TOPOLOGY_APPLIED) {
-        if (m->node == b->params.node)
-            topology_spread_done(b, m->shard, m->a);
+        if (m->node == b->params.node) topology_spread_done(b, m->shard, m->a);
         else if (b->hosts[0] && b->hosts[0]->leads && m->node < BROKER_NODES_MAX)
             meta_wait_applied(b->hosts[0], m->node, m->a);
         return;
@@ -95,7 +94,8 @@ void topology_spread_mail(struct broker *b, struct mail *m)
     struct topology_command command;
     if (m->type == MAIL_TOPOLOGY_WHOLE) {
         struct err err;
-        if (topology_restore(t, part_slice(m->part), &err)) broker_note(b, 0, "broker topology_unreadable error=\"%s\"", err.text);
+        if (topology_restore(t, part_slice(m->part), &err))
+            broker_note(b, 0, "broker topology_unreadable error=\"%s\"", err.text);
         note_change(b, (struct slice){0});
     } else if (topology_command_decode(part_slice(m->part), &command)) {
         topology_apply(t, m->a, &command, &ignored);

@@ -1,7 +1,7 @@
 /* load_definitions: files that are brought in when the node has started and the cluster has a leader for everything.
  *
- * Every node may name them, and one brings them in: the leader of the meta group. A node whose files the leader has, too
- * (by content), waits until the leader has done them; what only this node has, it brings in itself.
+ * Every node may name them, and one brings them in: the leader of the meta group. A node whose files the leader has,
+ * too (by content), waits until the leader has done them; what only this node has, it brings in itself.
  * Thread: one of its own, for as long as it takes. Lifetime: boot_open() .. boot_close(), which waits for it. */
 #ifndef WARREN_NODE_HTTP_BOOT_H
 #define WARREN_NODE_HTTP_BOOT_H

@@ -27,8 +27,8 @@ static json_t *member_json(struct shard *s, uint8_t node)
     }
     return json_pack("{s:i, s:o, s:s, s:s, s:s, s:i, s:s, s:b, s:i, s:i}", "id", node, "name",
                      json_slice(slice_str(*m->name ? m->name : shard_node_name(s, node))), "address", m->address,
-                     "zone", m->zone, "tags", m->tags, "level", m->level, "state", states[m->state], "running", shard_peer_connected(s, node), "replicas",
-                     replicas, "preferred_leader_of", first);
+                     "zone", m->zone, "tags", m->tags, "level", m->level, "state", states[m->state], "running",
+                     shard_peer_connected(s, node), "replicas", replicas, "preferred_leader_of", first);
 }
 
 static void look_at_members(struct shard *s, void *arg)
@@ -45,8 +45,7 @@ static void look_at_members(struct shard *s, void *arg)
     bool knows = broker_leader(b, 0) == shard_settings(s)->node;
     json_put(o, "settled", knows ? json_boolean(broker_settled(b)) : json_null());
     /* Only the leader of the meta group knows. */
-    json_put(o, "moves_open",
-             knows ? json_integer(broker_moves_open(b)) : json_null());
+    json_put(o, "moves_open", knows ? json_integer(broker_moves_open(b)) : json_null());
 }
 
 void api_members_list(struct request *r, struct answer *a)
@@ -72,10 +71,11 @@ static json_t *group_json(struct broker *b, uint32_t g)
     uint32_t wanted = g ? broker_wanted_replicas(b, g) : 0;
     json_t *nodes = json_array();
     for (uint32_t i = 0; i < p->count; i++) json_array_append_new(nodes, json_integer(p->nodes[i]));
-    return json_pack("{s:i, s:i, s:o, s:o, s:b, s:i, s:i, s:o, s:o}", "group", (int)g, "leader", (int)broker_leader(b, g),
-                     "placement", nodes, "wanted", wanted ? json_integer(wanted) : json_null(), "spare",
-                     topology_class(broker_topology(b), g) != NULL, "ordered", (int)order->count, "ordered_leader", (int)order->leader, "with",
-                     node_numbers(order->with), "without", node_numbers(order->without));
+    return json_pack("{s:i, s:i, s:o, s:o, s:b, s:i, s:i, s:o, s:o}", "group", (int)g, "leader",
+                     (int)broker_leader(b, g), "placement", nodes, "wanted",
+                     wanted ? json_integer(wanted) : json_null(), "spare",
+                     topology_class(broker_topology(b), g) != NULL, "ordered", (int)order->count, "ordered_leader",
+                     (int)order->leader, "with", node_numbers(order->with), "without", node_numbers(order->without));
 }
 
 static void look_at_groups(struct shard *s, void *arg)

@@ -24,9 +24,9 @@ void node_attempts_reset(struct http *h);
 json_t *owners_here(struct http *h, struct slice tokens);
 /* "127.0.0.1:40312 -> 127.0.0.1:5672" as peer_host, peer_port, host, port. */
 void connection_put_ends(json_t *o, const char *name);
-json_t *node_here(struct http *h, const struct view *v);           /* an object: facts and counters */
+json_t *node_here(struct http *h, const struct view *v); /* an object: facts and counters */
 struct exchange;
-json_t *exchange_declared(const struct exchange *x); /* as it was declared */
+json_t *exchange_declared(const struct exchange *x);               /* as it was declared */
 json_t *exchange_counts_here(struct http *h);                      /* {vhost: {name: [in, out]}} */
 json_t *exchange_stats_here(struct http *h, const struct view *v); /* {vhost: {name: message_stats}} */
 json_t *replica_here(struct http *h, uint32_t group); /* of the group on this node: a list of one, or none */

@@ -25,11 +25,11 @@ struct http_params {
     struct tls_context *tls_files; /* the same files, as OpenSSL reads them; outlives this */
     const char *tls_address;
     const struct http_definitions *definitions; /* NULL: none; outlives this */
-    const char *socket;          /* path of the API's local socket; "": none */
-    const char *metrics_address; /* of /metrics alone; "": none */
-    bool metrics_per_object;     /* /metrics is /metrics/per-object */
-    bool metrics_login;          /* metrics_address asks for credentials, too */
-    const char *metrics_path;    /* "/metrics", or what it is called on metrics_address */
+    const char *socket;                         /* path of the API's local socket; "": none */
+    const char *metrics_address;                /* of /metrics alone; "": none */
+    bool metrics_per_object;                    /* /metrics is /metrics/per-object */
+    bool metrics_login;                         /* metrics_address asks for credentials, too */
+    const char *metrics_path;                   /* "/metrics", or what it is called on metrics_address */
     const char *product, *version, *cluster_name;
     const struct config_management *management; /* of `config`; outlives this */
     const struct config *config;                /* what config/effective shows; outlives this */
@@ -38,7 +38,7 @@ struct http_params {
 /* What the configuration wants to be brought in at start, read whole. Any thread. *out NULL: nothing. */
 struct http_definitions;
 int http_definitions_open(struct http_definitions **out, const struct config *c, struct err *err);
-void http_definitions_close(struct http_definitions *d);               /* NULL is fine */
+void http_definitions_close(struct http_definitions *d);            /* NULL is fine */
 bool http_definitions_have_users(const struct http_definitions *d); /* then a new cluster needs no default user */
 
 int http_open(struct http **out, const struct http_params *params, struct err *err);

@@ -38,7 +38,7 @@ struct http {
     struct peers *peers;
     struct boot *boot; /* NULL: no definitions to load */
     struct sampler *sampler;
-    struct telemetry *telemetry; /* what scrapes cost */
+    struct telemetry *telemetry;              /* what scrapes cost */
     _Atomic(const struct http_links *) links; /* NULL: not told yet */
     /* Logins since start: attempts on this port, and what was counted of AMQP's when somebody reset them. */
     atomic_ullong logins_failed, logins_succeeded;
@@ -47,7 +47,7 @@ struct http {
     struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
     /* Requests ask for these while ports are still being opened. */
     pthread_mutex_t sources_lock;
-    struct login_sources sources; /* attempts on this port; guarded by the lock */
+    struct login_sources sources;        /* attempts on this port; guarded by the lock */
     _Atomic(struct MHD_Daemon *) daemon; /* NULL: no plain port */
     _Atomic(struct https *) https;       /* NULL: no port with TLS */
     char address[128];
@@ -180,7 +180,8 @@ void listing_close(struct listing *l);
 /* The whole answer, with whatever the caller asked of the list; moves `items`. `named` heeds ?name= too. */
 void listing_answer_all(struct request *r, json_t *items, const char *order, struct answer *a);
 void listing_answer_named(struct request *r, json_t *items, const char *order, struct answer *a);
-/* Drops what has not this text at `object`.`member` (object NULL: at the top); text.data NULL: nothing. Gives `items`. */
+/* Drops what has not this text at `object`.`member` (object NULL: at the top); text.data NULL: nothing. Gives
+ * `items`. */
 json_t *listing_keep(json_t *items, const char *object, const char *member, struct slice text);
 json_t *listing_sort(json_t *items, const char *order); /* moves; by comma separated members */
 json_t *columns_of(json_t *item, const char *columns);  /* new; the whole item when columns is NULL */
@@ -262,9 +263,9 @@ request_handler api_check_alarms, api_check_local_alarms, api_check_port, api_ch
     api_check_leaderless_queues, api_check_node, api_aliveness_test;
 request_handler api_members_list, api_groups_list, api_member_drain, api_member_revive, api_member_leave,
     api_member_forget;
-request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts, api_auth_attempts_by_source,
-    api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable, api_deprecated_features_list,
-    api_deprecated_features_used, api_effective_config, api_cli_index, api_rabbitmqadmin;
+request_handler api_cluster_name_put, api_rebalance, api_reset, api_login, api_auth_get, api_auth_attempts,
+    api_auth_attempts_by_source, api_auth_attempts_reset, api_feature_flags_list, api_feature_flag_enable,
+    api_deprecated_features_list, api_deprecated_features_used, api_effective_config, api_cli_index, api_rabbitmqadmin;
 request_handler api_log_get, api_log_levels_get, api_log_levels_put, api_log_rotate, api_limits_get, api_limits_put,
     api_listeners_act, api_stop, api_node_reset, api_exchange_route;
 request_handler page_index_get, page_file_get;
@@ -293,7 +294,7 @@ json_t *nodes_everywhere(struct request *r); /* new: an object per member of the
 struct sockaddr;
 void attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome); /* of this port */
 void attempts_put(json_t *o, struct http *h, const struct totals *t);
-json_t *attempts_sources(struct http *h); /* of this node, by where they came from; new */
+json_t *attempts_sources(struct http *h);  /* of this node, by where they came from; new */
 void about_put(json_t *o, struct http *h); /* about.c: ports, plugins, files of this node */
 json_t *exchange_types_json(void);
 void exchange_stats_put(struct request *r, json_t *exchanges); /* message_stats, of those that have any */

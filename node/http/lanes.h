@@ -1,5 +1,5 @@
-/* Many conversations with this node at once, for work whose parts do not wait for each other: each carries one method at
- * a time, so that commits of one are not in the way of the next.
+/* Many conversations with this node at once, for work whose parts do not wait for each other: each carries one method
+ * at a time, so that commits of one are not in the way of the next.
  *
  * Thread: the request's. Lifetime: lanes_open() .. lanes_close(). */
 #ifndef WARREN_NODE_HTTP_LANES_H

@@ -1,4 +1,5 @@
-/* GET /, /page/NAME, and /cli/rabbitmqadmin. The page itself needs no credentials: it asks for them, and sends them with each call. */
+/* GET /, /page/NAME, and /cli/rabbitmqadmin. The page itself needs no credentials: it asks for them, and sends
+ * them with each call. */
 #include "node/http/page.h"
 
 #include "node/http/http_internal.h"

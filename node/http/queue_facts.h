@@ -16,9 +16,9 @@ struct queue_facts {
     uint64_t head_timestamp; /* of the oldest message that is ready; 0: it has none, or is in segments only */
     uint64_t *priorities;    /* ready messages of each, owned; NULL: it has no priorities */
     unsigned priority_count;
-    uint64_t owner;                 /* exclusive: whose connection */
-    char *policy, *operator_policy; /* names, owned; NULL: none fits */
-    json_t *definition;             /* effective, owned; NULL: empty */
+    uint64_t owner;                                     /* exclusive: whose connection */
+    char *policy, *operator_policy;                     /* names, owned; NULL: none fits */
+    json_t *definition;                                 /* effective, owned; NULL: empty */
     uint8_t replicas[GROUP_MEMBERS_MAX], replica_count; /* members of the group's configuration, where it is known */
     uint64_t synchronised; /* bits of nodes: the leader knows who has (nearly) everything, others only who is voting */
     size_t vhost_at, name_at, arguments_at, end; /* in queue_list.texts, back to back */

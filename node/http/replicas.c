@@ -1,6 +1,6 @@
-/* /api/queues/quorum: the replicas of queues, RabbitMQ's paths. Replicas are those of a queue's group, so what is ordered
- * for one queue happens to all of its group; answers say how many those are. Orders are carried out by the leader of
- * the meta group (node/broker/membership.c), one replica at a time, after the answer. */
+/* /api/queues/quorum: the replicas of queues, RabbitMQ's paths. Replicas are those of a queue's group, so what is
+ * ordered for one queue happens to all of its group; answers say how many those are. Orders are carried out by the
+ * leader of the meta group (node/broker/membership.c), one replica at a time, after the answer. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -71,8 +71,8 @@ static bool order(struct request *r, const struct topology_command *c, struct an
 static void answer_target(struct request *r, struct target *t, unsigned status, struct answer *a)
 {
     look(r, t);
-    answer_json(a, json_pack("{s:i, s:i, s:i}", "group", (int)t->group, "queues_of_the_group", (int)t->queues, "members",
-                             (int)t->replicas));
+    answer_json(a, json_pack("{s:i, s:i, s:i}", "group", (int)t->group, "queues_of_the_group", (int)t->queues,
+                             "members", (int)t->replicas));
     a->status = status;
 }
 
@@ -172,8 +172,7 @@ void api_replicas_grow(struct request *r, struct answer *a)
         struct slice given = body_text(r, "strategy", "");
         snprintf(strategy, sizeof strategy, "%.*s", (int)given.size, (const char *)given.data);
         l->strategy = strategy;
-        if (strcmp(strategy, "all") != 0 && strcmp(strategy, "even") != 0)
-            answer_bad(a, "strategy is all or even");
+        if (strcmp(strategy, "all") != 0 && strcmp(strategy, "even") != 0) answer_bad(a, "strategy is all or even");
         else if (pattern_of(r, "vhost_pattern", &vhosts, a) && pattern_of(r, "queue_pattern", &queues, a)) {
             l->vhosts = vhosts;
             l->queues = queues;

@@ -67,7 +67,7 @@ void stats_of_channel_queue(struct stats *to, const struct session_queue_counts 
 void json_put_stat(json_t *o, enum stat_kind kind, const struct stats *s);
 json_t *message_stats_json(const struct stats *s);
 json_t *rate_json(double rate);
-void json_put_averages(json_t *details); /* avg and avg_rate of its samples, the newest first */
+void json_put_averages(json_t *details);       /* avg and avg_rate of its samples, the newest first */
 void json_sum(json_t *to, const json_t *from); /* adds counters, rates and samples, member by member */
 extern const char *const stat_names[STAT_KINDS];
 

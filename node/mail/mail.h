@@ -1,7 +1,7 @@
 /* Mail: what ports and groups say to each other, the same types whatever carries them.
  *
- * Three carriers: a call (same shard), a ring (another shard of this node), a link frame (another node). All promise: in order per
- * sender and receiver, at most once, loss told (a change of the leader table, leaders.h).
+ * Three carriers: a call (same shard), a ring (another shard of this node), a link frame (another node). All promise:
+ * in order per sender and receiver, at most once, loss told (a change of the leader table, leaders.h).
  *
  * All mail about a group passes the shard of that group on the sender's node and on the receiver's node, so its order
  * follows from the rings' and the links' order.
@@ -31,7 +31,7 @@ enum mail_type {
                           u8 role, u8 1 if it has caught up */
     MAIL_GROUP_ORDER,  /* term: of the group's leader; a: enum group_order, b: node; port: index of the configuration */
     /* node-wide, between shards */
-    MAIL_EPOCH,  /* a: the node's new epoch; ports of older ones are gone */
+    MAIL_EPOCH, /* a: the node's new epoch; ports of older ones are gone */
     /* limits: from every shard to all others of the cluster */
     MAIL_CENSUS, /* part: its counts; on a ring a: whose shard, b: whose node */
 };
@@ -39,10 +39,10 @@ enum mail_type {
 struct mail {
     struct list link; /* the holder's */
     uint8_t type;
-    uint8_t node;     /* the sender's */
-    uint16_t shard;   /* the sender's */
+    uint8_t node;   /* the sender's */
+    uint16_t shard; /* the sender's */
     uint32_t group;
-    uint64_t term;    /* of the leader that the mail is for or from */
+    uint64_t term; /* of the leader that the mail is for or from */
     uint64_t port;
     uint64_t a, b;
     struct part part;       /* holds a reference */

@@ -30,13 +30,15 @@ static void destroy_port(void *machine, struct port_base *port, struct effects *
     mem_free(port);
 }
 
-static void change(struct meta_machine *m, const struct topology_command *c, struct slice bytes, struct topology_result *result)
+static void change(struct meta_machine *m, const struct topology_command *c, struct slice bytes,
+                   struct topology_result *result)
 {
     topology_apply(m->topology, m->index, c, result);
     if (!result->reply_code) m->applied(m->arg, m->index, bytes);
 }
 
-static void apply_topology(struct meta_machine *m, struct port_base *port, const struct command *command, struct effects *effects)
+static void apply_topology(struct meta_machine *m, struct port_base *port, const struct command *command,
+                           struct effects *effects)
 {
     struct topology_command c;
     struct topology_result result = {0};
@@ -49,7 +51,8 @@ static void apply_topology(struct meta_machine *m, struct port_base *port, const
     if (result.reply_code)
         port_table_reply(port, command->number, REPLY_REFUSED, result.reply_code, 0, slice_str(result.text), effects);
     else
-        port_table_reply(port, command->number, REPLY_OK, result.queue_id, (uint64_t)result.group << 1 | result.created, (struct slice){0}, effects);
+        port_table_reply(port, command->number, REPLY_OK, result.queue_id, (uint64_t)result.group << 1 | result.created,
+                         (struct slice){0}, effects);
 }
 
 static void node_down(struct meta_machine *m, struct slice payload, struct effects *effects)
@@ -66,14 +69,19 @@ static void node_down(struct meta_machine *m, struct slice payload, struct effec
 }
 
 /* `port` is NULL for the system's commands. */
-static void apply_command(void *machine, struct port_base *port, const struct command *command, struct part chunk, struct effects *effects)
+static void apply_command(void *machine, struct port_base *port, const struct command *command, struct part chunk,
+                          struct effects *effects)
 {
     struct meta_machine *m = machine;
     (void)chunk;
     switch (command->type) {
-    case COMMAND_TOPOLOGY: apply_topology(m, port, command, effects); return;
+    case COMMAND_TOPOLOGY:
+        apply_topology(m, port, command, effects);
+        return;
     case COMMAND_NOTHING: /* who asks knows by the index whether its copy is up to date */
-        if (port) port_table_reply(port, command->number, REPLY_OK, topology_index(m->topology), 0, (struct slice){0}, effects);
+        if (port)
+            port_table_reply(port, command->number, REPLY_OK, topology_index(m->topology), 0, (struct slice){0},
+                             effects);
         return;
     case COMMAND_CLOSE:
         if (port) port_table_remove(&m->ports, port, effects);
@@ -81,7 +89,8 @@ static void apply_command(void *machine, struct port_base *port, const struct co
     case COMMAND_NODE_DOWN:
         if (!port) node_down(m, command->payload, effects);
         return;
-    case COMMAND_RECEIPT: return;
+    case COMMAND_RECEIPT:
+        return;
     default:
         if (port) port_table_reply(port, command->number, REPLY_INVALID, 0, 0, (struct slice){0}, effects);
     }
@@ -89,7 +98,8 @@ static void apply_command(void *machine, struct port_base *port, const struct co
 
 static const struct port_table_ops port_ops = {.create = create_port, .destroy = destroy_port, .apply = apply_command};
 
-struct meta_machine *meta_machine_create(struct topology *topology, void (*applied)(void *arg, uint64_t index, struct slice command), void *arg)
+struct meta_machine *meta_machine_create(struct topology *topology,
+                                         void (*applied)(void *arg, uint64_t index, struct slice command), void *arg)
 {
     struct meta_machine *m = mem_zalloc(sizeof *m);
     m->topology = topology;
@@ -166,7 +176,8 @@ static int restore(void *self, struct slice manifest, struct err *err)
     port_table_close(&m->ports);
     port_table_init(&m->ports, &port_ops, m);
     struct reader r = reader_of(manifest);
-    if (reader_u8(&r) != VERSION) return (int)err_set(err, ERR_VERSION, "meta machine: a format version this build does not read");
+    if (reader_u8(&r) != VERSION)
+        return (int)err_set(err, ERR_VERSION, "meta machine: a format version this build does not read");
     if (!restore_ports(m, &r)) return (int)err_set(err, ERR_FORMAT, "meta machine: ports are damaged");
     struct slice topology = reader_counted(&r);
     if (r.failed) return (int)err_set(err, ERR_FORMAT, "meta machine: cut off");
@@ -224,7 +235,8 @@ static void visit_life(void *arg, uint8_t node, uint32_t epoch)
     walk->each(walk->arg, node, epoch, epoch);
 }
 
-void meta_machine_nodes(const struct meta_machine *m, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
+void meta_machine_nodes(const struct meta_machine *m,
+                        void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg)
 {
     port_table_nodes(&m->ports, each, arg);
     topology_lives(m->topology, visit_life, &(struct walk){each, arg});

@@ -42,7 +42,7 @@ struct net_entrance {
 /* What the kernel does for a client's connection. */
 struct net_options {
     bool nodelay, keepalive;
-    bool reset; /* what is unsent at the end is dropped, the client sees a reset */
+    bool reset;                      /* what is unsent at the end is dropped, the client sees a reset */
     int send_buffer, receive_buffer; /* bytes; 0: the kernel's choice */
 };
 void net_tune(int fd, const struct net_options *options); /* an accepted descriptor */

@@ -53,7 +53,8 @@ struct content {
     struct slice routing_key;
     struct slice properties;
     struct slice body;
-    struct slice bcc; /* the array of the BCC header, which no consumer sees: dead letters and delayed messages go by it */
+    /* The array of the BCC header, which no consumer sees: dead letters and delayed messages go by it. */
+    struct slice bcc;
 };
 bool content_decode(struct slice bytes, struct content *c);
 void content_encode(struct buf *b, const struct content *c);
@@ -172,13 +173,13 @@ struct queue_settings {
     int64_t max_length;
     int64_t max_length_bytes;
     int64_t delivery_limit;
-    int64_t delayed_retry_min_ms; /* a message that came back for the n-th time waits n times as long ... */
-    int64_t delayed_retry_max_ms; /* ... but no longer than this */
-    int64_t consumer_timeout_ms;  /* 0: none; not set: the consumer's */
+    int64_t delayed_retry_min_ms;    /* a message that came back for the n-th time waits n times as long ... */
+    int64_t delayed_retry_max_ms;    /* ... but no longer than this */
+    int64_t consumer_timeout_ms;     /* 0: none; not set: the consumer's */
     int64_t disconnected_timeout_ms; /* consumers of a node that is out of reach for so long go */
-    bool deduplicates;            /* drops a message whose key one that it holds has ... */
-    int64_t window_size;          /* ... or one of the last so many that it held ... */
-    int64_t window_ttl_ms;        /* ... for so long */
+    bool deduplicates;               /* drops a message whose key one that it holds has ... */
+    int64_t window_size;             /* ... or one of the last so many that it held ... */
+    int64_t window_ttl_ms;           /* ... for so long */
     struct slice dead_letter_exchange;
     struct slice dead_letter_routing_key; /* data NULL: keep the message's */
 };

@@ -45,7 +45,7 @@ struct slot {
 };
 
 struct page {
-    uint64_t number; /* its first slot's / PAGE_SLOTS */
+    uint64_t number;       /* its first slot's / PAGE_SLOTS */
     uint64_t earliest_ms;  /* nothing ready in it expires before; UINT64_MAX: nothing does, it is not in the heap */
     uint32_t expiry_place; /* in level.expiry, while it is there */
     uint16_t expiring;     /* live slots that expire */

@@ -69,7 +69,8 @@ void port_table_remove(struct port_table *t, struct port_base *port,
  * `effects`. */
 bool port_table_hello(struct port_table *t, uint64_t port, bool known, struct effects *effects);
 /* Calls back each node that has ports here, with its lowest and highest epoch. */
-void port_table_nodes(const struct port_table *t, void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg);
+void port_table_nodes(const struct port_table *t,
+                      void (*each)(void *arg, uint8_t node, uint32_t epoch_min, uint32_t epoch_max), void *arg);
 
 /* The common part of a port in a manifest, and in a digest. */
 void port_base_encode(const struct port_base *port, struct buf *b);

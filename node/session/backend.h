@@ -1,8 +1,9 @@
 /* What a session asks of the broker behind it, and nothing more: the channel never learns where a queue is.
  *
  * Thread: the session's shard. The functions marked "answered" return at once; the answer comes later, once, through
- * session_reply() with the same channel (possibly from inside the call). At most one question is open per channel. All other
- * functions are carried out in order and have no answer but the events named. Slices are borrowed for the call. */
+ * session_reply() with the same channel (possibly from inside the call). At most one question is open per channel.
+ * All other functions are carried out in order and have no answer but the events named. Slices are borrowed for
+ * the call. */
 #ifndef WARREN_NODE_SESSION_BACKEND_H
 #define WARREN_NODE_SESSION_BACKEND_H
 
@@ -15,7 +16,11 @@
 /* The broker's side of a channel: holds its ports. */
 struct backend_channel;
 
-enum { BACKEND_OUTCOME_ACK = SETTLE_ACK, BACKEND_OUTCOME_REJECT = SETTLE_REJECT, BACKEND_OUTCOME_REQUEUE = SETTLE_REQUEUE };
+enum {
+    BACKEND_OUTCOME_ACK = SETTLE_ACK,
+    BACKEND_OUTCOME_REJECT = SETTLE_REJECT,
+    BACKEND_OUTCOME_REQUEUE = SETTLE_REQUEUE
+};
 
 /* A message on its way to queues. */
 struct publish {
@@ -65,29 +70,33 @@ struct backend {
     void (*channel_close)(void *self, struct backend_channel *c);
 
     /* --- publishing --- */
-    /* Hands the message to the queues and stores of `route` (there is one). Returns how many session_confirm() calls will come for
-     * `tag`, one per group. The content is copied. */
+    /* Hands the message to the queues and stores of `route` (there is one). Returns how many session_confirm() calls
+     * will come for `tag`, one per group. The content is copied. */
     unsigned (*publish)(void *self, struct backend_channel *c, const struct route *route, const struct publish *message,
                         uint64_t tag);
 
     /* --- settling: dseqs of one group, both ends included --- */
-    void (*settle)(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last, uint8_t outcome);
+    void (*settle)(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last,
+                   uint8_t outcome);
     /* basic.qos global: over all consumers of the channel; told to every group the channel talks to, now and later. */
     void (*limit)(void *self, struct backend_channel *c, uint32_t prefetch);
 
     /* --- answered --- */
     void (*attach)(void *self, struct backend_channel *c, uint32_t group, const struct command_attach *attach);
     void (*detach)(void *self, struct backend_channel *c, uint32_t group, uint32_t consumer);
-    void (*get)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue, bool no_ack); /* session_deliver with consumer 0, then the reply */
+    void (*get)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue,
+                bool no_ack); /* session_deliver with consumer 0, then the reply */
     void (*purge)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue);
     void (*stat)(void *self, struct backend_channel *c, uint32_t group, uint64_t queue);
-    /* A change of the topology: committed, and applied on every reachable node. QUEUE_DECLARE also makes the queue in its group
-     * (reply: a = ready, b = consumers); QUEUE_DELETE empties it there first (flags DELETE_IF_*; reply: a = messages lost). */
+    /* A change of the topology: committed, and applied on every reachable node. QUEUE_DECLARE also makes the queue in
+     * its group (reply: a = ready, b = consumers); QUEUE_DELETE empties it there first (flags DELETE_IF_*; reply:
+     * a = messages lost). */
     void (*change)(void *self, struct backend_channel *c, const struct topology_command *command, uint8_t delete_flags);
-    /* Answered when this shard's topology is as new as the meta leader's was when asked. Before a client is told "not found". */
+    /* Answered when this shard's topology is as new as the meta leader's was when asked. Before a client is told
+     * "not found". */
     void (*refresh)(void *self, struct backend_channel *c);
-    /* True while refresh would teach nothing: the meta leader is in touch, and was asked once since. Lets an unroutable message be judged at
-     * once. */
+    /* True while refresh would teach nothing: the meta leader is in touch, and was asked once since. Lets an
+     * unroutable message be judged at once. */
     bool (*topology_is_fresh)(void *self);
     /* As far as this shard knows, this node leads the group. */
     bool (*leads)(void *self, uint32_t group);
@@ -99,8 +108,8 @@ struct backend {
     void (*random_bytes)(void *self, void *bytes, size_t size);
 };
 
-/* The answer to a question. reply_code 0: yes. Else AMQP's code; `text` is the whole reply text if the broker knows it (else empty: the
- * session composes RabbitMQ's). `code` is enum reply_code of node/queue/effect.h. */
+/* The answer to a question. reply_code 0: yes. Else AMQP's code; `text` is the whole reply text if the broker knows
+ * it (else empty: the session composes RabbitMQ's). `code` is enum reply_code of node/queue/effect.h. */
 struct backend_reply {
     uint16_t reply_code;
     uint8_t code;

@@ -129,7 +129,7 @@ void channel_trace_publish(struct channel *ch, const struct outgoing *m);
 void channel_trace_delivery(struct channel *ch, uint64_t queue, const struct session_delivery *d);
 
 /* --- channel_publish_keys.c --- */
-bool channel_publish_check_copies(struct channel *ch, struct slice headers); /* false: the channel ended */
+bool channel_publish_check_copies(struct channel *ch, struct slice headers);   /* false: the channel ended */
 struct slice channel_publish_copies(struct slice headers, const char *header); /* the array of CC or BCC */
 /* False: the channel failed. */
 bool channel_publish_check_reply_to(struct channel *ch, const struct amqp_properties_brief *brief);

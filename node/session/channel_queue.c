@@ -1,8 +1,8 @@
 /* queue.declare, purge and delete. */
 #include "node/session/channel_internal.h"
 #include "router/policy.h"
-#include "router/replicas.h"
 #include "router/registry.h"
+#include "router/replicas.h"
 
 static const char reply_to_prefix[] = "amq.rabbitmq.reply-to";
 

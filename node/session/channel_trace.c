@@ -1,7 +1,8 @@
 /* The firehose: in a vhost with "tracing", a copy of each message that is published or delivered goes to the exchange
  * amq.rabbitmq.trace, with the key publish.EXCHANGE or deliver.QUEUE and headers that say what happened.
  *
- * Copies are a help for people and no part of what is confirmed: they are sent without a tag, and lost with their node. */
+ * Copies are a help for people and no part of what is confirmed: they are sent without a tag, and lost with their
+ * node. */
 #include "node/amqp/table.h"
 #include "node/session/channel_internal.h"
 

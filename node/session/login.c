@@ -130,8 +130,7 @@ static void send_challenge(struct session *s, struct slice user)
 
 static void finish(struct session *s, bool welcome)
 {
-    uint32_t delay_ms =
-        s->backend->logged_in(s->backend->self, session_peer_address(s), buf_slice(&s->user), welcome);
+    uint32_t delay_ms = s->backend->logged_in(s->backend->self, session_peer_address(s), buf_slice(&s->user), welcome);
     if (!welcome) {
         buf_clear(&s->user);
         s->refuse_at_ms = s->now_ms + delay_ms;

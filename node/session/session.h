@@ -1,8 +1,9 @@
 /* A client's connection and its channels, sans I/O: bytes and events in; bytes and requests (backend.h) out.
  *
  * Thread:   the shard that accepted the connection.
- * Lifetime: session_create() .. session_destroy(); the caller destroys it when session_state() is SESSION_CLOSED and the output
- *           was written, or when the socket broke (session_abandon() first: closes the channels at the backend).
+ * Lifetime: session_create() .. session_destroy(); the caller destroys it when session_state() is SESSION_CLOSED and
+ *           the output was written, or when the socket broke (session_abandon() first: closes the channels at the
+ *           backend).
  * Sources:  AMQP 0-9-1; RabbitMQ 3.13 where it says more. */
 #ifndef WARREN_NODE_SESSION_SESSION_H
 #define WARREN_NODE_SESSION_SESSION_H
@@ -18,37 +19,40 @@ struct session_login_way {
 };
 
 struct session_settings {
-    uint16_t channel_max;        /* 2047 */
-    uint32_t frame_max;          /* 131072 */
-    uint16_t heartbeat_s;        /* 60 */
-    uint32_t handshake_timeout_ms; /* 10000 */
-    uint64_t message_size_max;   /* 134217728 */
+    uint16_t channel_max;                           /* 2047 */
+    uint32_t frame_max;                             /* 131072 */
+    uint16_t heartbeat_s;                           /* 60 */
+    uint32_t handshake_timeout_ms;                  /* 10000 */
+    uint64_t message_size_max;                      /* 134217728 */
     uint64_t node_connection_max, node_channel_max; /* of all clients of this node; 0: no limit */
-    bool leaders_local;          /* a new queue is led by this node if neither argument nor policy says otherwise */
-    uint32_t consumer_max;       /* of a channel; 0: SESSION_CONSUMERS_MAX */
-    uint32_t initial_frame_max;  /* bytes of a frame before tune-ok; 0: SESSION_INITIAL_FRAME_MAX */
+    bool leaders_local;         /* a new queue is led by this node if neither argument nor policy says otherwise */
+    uint32_t consumer_max;      /* of a channel; 0: SESSION_CONSUMERS_MAX */
+    uint32_t initial_frame_max; /* bytes of a frame before tune-ok; 0: SESSION_INITIAL_FRAME_MAX */
     uint64_t cluster_queue_max, cluster_exchange_max; /* from so many on, none is declared; 0: no limit */
-    uint64_t publish_timeout_ms; /* a publish without an answer for so long is nacked (confirm mode) or the connection closed with 541 */
-    uint64_t consumer_timeout_ms; /* a consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0: never */
+    /* A publish without an answer for so long is nacked (confirm mode) or the connection closed with 541. */
+    uint64_t publish_timeout_ms;
+    /* A consumer that holds a message unacked for so long is cancelled, if neither it nor its queue says otherwise; 0:
+     * never. */
+    uint64_t consumer_timeout_ms;
     const struct session_login_way *ways; /* tried in their order; none: the registry alone */
     size_t way_count;
-    bool topics_outside; /* the HTTP server is asked about routing keys, too */
-    const char *mechanisms;      /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
-    bool compares_labels;        /* a queue declared again with another x-queue-type, mode or version is refused */
+    bool topics_outside;            /* the HTTP server is asked about routing keys, too */
+    const char *mechanisms;         /* "PLAIN AMQPLAIN EXTERNAL"; NULL: the first two */
+    bool compares_labels;           /* a queue declared again with another x-queue-type, mode or version is refused */
     const char *default_queue_type; /* of a queue that names none, in a vhost that names none; NULL or "": none */
-    const char *product;         /* "RabbitMQ" */
-    const char *version;         /* 3.13 form */
+    const char *product;            /* "RabbitMQ" */
+    const char *version;            /* 3.13 form */
     const char *cluster_name;
     const char *node_name;
-    size_t output_high_water;    /* bytes; above it the session stops consuming deliveries: session_wants_deliveries() is false */
+    size_t output_high_water; /* bytes; above it session_wants_deliveries() is false */
 };
 
 /* A client that came by TLS. */
 struct session_tls {
     const char *protocol, *key_exchange, *cipher, *hash; /* RabbitMQ's words */
     struct slice subject, issuer, validity;              /* of its certificate; empty: it has none */
-    struct slice user;     /* who it is by its certificate, for EXTERNAL; size 0: nobody */
-    const char *no_user;   /* why, for the log */
+    struct slice user;   /* who it is by its certificate, for EXTERNAL; size 0: nobody */
+    const char *no_user; /* why, for the log */
 };
 
 enum session_state {
@@ -57,7 +61,8 @@ enum session_state {
     SESSION_CLOSED,  /* write what is in the output, then close the socket */
 };
 
-/* `settings` and `backend` must outlive the session. `peer` is for listings, e.g. "127.0.0.1:40312 -> 127.0.0.1:5672" (copied). */
+/* `settings` and `backend` must outlive the session. `peer` is for listings, e.g. "127.0.0.1:40312 ->
+ * 127.0.0.1:5672" (copied). */
 struct session *session_create(const struct session_settings *settings, const struct backend *backend, const char *peer,
                                bool peer_is_loopback, uint64_t now_ms);
 /* Before the first input; copied. */
@@ -65,16 +70,17 @@ void session_set_tls(struct session *s, const struct session_tls *tls);
 void session_destroy(struct session *s);
 void session_abandon(struct session *s);
 
-/* Before the first byte: the peer is this process itself (a link between clusters at its local end). Whoever it says it is
- * is believed, and without a name it may do everything. */
+/* Before the first byte: the peer is this process itself (a link between clusters at its local end). Whoever it says
+ * it is is believed, and without a name it may do everything. */
 void session_trust(struct session *s);
 
 /* --- bytes --- */
-/* Takes what it can use of the bytes (whole frames); returns how many were taken. Fewer than given: keep the rest and come back with
- * more, or, if session_stalled(), after an event. */
+/* Takes what it can use of the bytes (whole frames); returns how many were taken. Fewer than given: keep the rest and
+ * come back with more, or, if session_stalled(), after an event. */
 size_t session_input(struct session *s, const uint8_t *data, size_t size, uint64_t now_ms);
 bool session_stalled(const struct session *s);
-struct buf *session_output(struct session *s); /* the caller writes from its front and buf_consume()s; then calls session_written() */
+/* The caller writes from its front and buf_consume()s; then calls session_written(). */
+struct buf *session_output(struct session *s);
 void session_written(struct session *s, uint64_t now_ms);
 /* Ends a turn: coalesced confirms and settles are made. Call after inputs and events, before writing. */
 void session_turn_end(struct session *s, uint64_t now_ms);
@@ -84,10 +90,11 @@ uint64_t session_deadline_ms(const struct session *s); /* when session_tick() is
 void session_tick(struct session *s, uint64_t now_ms);
 
 enum session_state session_state(const struct session *s);
-bool session_wants_deliveries(const struct session *s); /* the output is below its high water mark */
+bool session_wants_deliveries(const struct session *s);   /* the output is below its high water mark */
 void session_drained(struct session *s, uint64_t now_ms); /* it is so again */
 
-/* --- events from the broker; `channel` is the number given to channel_open(); events for a channel that is gone are ignored --- */
+/* --- events from the broker; `channel` is the number given to channel_open(); events for a channel that is gone
+ * are ignored --- */
 void session_reply(struct session *s, uint16_t channel, const struct backend_reply *reply);
 /* One group has (ok) or refuses (not ok) the publishes with this tag. */
 void session_confirm(struct session *s, uint16_t channel, uint64_t tag, bool ok);
@@ -97,15 +104,16 @@ struct session_delivery {
     uint64_t dseq;
     bool redelivered;
     uint64_t delivery_count; /* how often it came back from a client; above 0 it goes out as x-delivery-count */
-    uint64_t ready_left; /* get-ok's message-count */
-    uint64_t place;      /* of the message in its queue: the same whenever it comes, no other's */
+    uint64_t ready_left;     /* get-ok's message-count */
+    uint64_t place;          /* of the message in its queue: the same whenever it comes, no other's */
     struct content content;
 };
 void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);
 /* `timeout_ms`: it held a message for so long; 0: its queue is gone. */
-void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer, uint64_t timeout_ms);
-/* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes. NULL: they go on.
- * `reason` must stay until the next call. */
+void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer,
+                                uint64_t timeout_ms);
+/* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes.
+ * NULL: they go on. `reason` must stay until the next call. */
 void session_block(struct session *s, const char *reason);
 /* The registry changed: a connection whose user or vhost is gone is closed with 320. */
 void session_registry_changed(struct session *s, uint64_t now_ms);
@@ -134,8 +142,8 @@ struct session_info {
     uint32_t frame_max;
     bool open; /* handshake is over */
     uint64_t received_frames, sent_frames;
-    struct session_stats stats; /* of all channels that it had */
-    bool blocked;               /* publishes wait because of an alarm */
+    struct session_stats stats;    /* of all channels that it had */
+    bool blocked;                  /* publishes wait because of an alarm */
     const struct session_tls *tls; /* NULL: plain */
     const char *ended; /* why it ended, for a log line; "" while it is open or when the client closed it in order */
 };
@@ -152,7 +160,7 @@ struct session_channel_info {
 bool session_next_channel(const struct session *s, uint64_t *cursor, struct session_channel_info *info);
 /* What was done with one exchange, and with one queue (node/session/counts.h has the bounds). */
 struct session_exchange_counts { /* nothing but uint64_t */
-    uint64_t in, out; /* messages published to it; messages that queues got from it */
+    uint64_t in, out;            /* messages published to it; messages that queues got from it */
     uint64_t confirmed, returned, dropped;
 };
 struct session_routed {

@@ -1,5 +1,5 @@
-/* The carriers: rings between the shards of this node, and what brokers and groups send by them and by links (broker_io,
- * group_io). */
+/* The carriers: rings between the shards of this node, and what brokers and groups send by them and by links
+ * (broker_io, group_io). */
 #include "node/shard/outside.h"
 #include "node/shard/shard_internal.h"
 

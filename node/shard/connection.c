@@ -15,7 +15,7 @@ struct connection {
     struct list dirty_link;     /* shard.dirty */
     struct list congested_link; /* shard.congested */
     uint64_t connected_at_ms;   /* wall clock */
-    uint64_t serial; /* rising along shard.connections */
+    uint64_t serial;            /* rising along shard.connections */
     uint64_t accepted_ms;
     uint64_t linger_until_ms; /* a closed session's last bytes must be out by then */
     bool over_high_water;
@@ -97,7 +97,8 @@ static void on_closed(void *self)
     if (c->session) {
         struct session_info info;
         session_info(c->session, &info);
-        if (c->hidden) info.stats.channels_opened = info.stats.channels_closed = 0; /* what it did counts all the same */
+        if (c->hidden)
+            info.stats.channels_opened = info.stats.channels_closed = 0; /* what it did counts all the same */
         session_stats_add(&c->shard->closed_stats, &info.stats);
         exchanges_keep(c->shard, c->session, info.vhost);
         session_destroy(c->session);

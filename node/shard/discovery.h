@@ -10,9 +10,9 @@
 
 #include "config/config.h"
 
-/* Fills cluster.peers and node.id (or cluster.join) of a configuration whose way of discovery is dns; another one is left
- * as it is. Waits, up to discovery_retry_limit times discovery_retry_interval, until the name has as many addresses as
- * the hint says, and notes that.
+/* Fills cluster.peers and node.id (or cluster.join) of a configuration whose way of discovery is dns; another one is
+ * left as it is. Waits, up to discovery_retry_limit times discovery_retry_interval, until the name has as many
+ * addresses as the hint says, and notes that.
  *   ERR_NOT_FOUND   it has not
  *   ERR_INVALID     none of them is this machine's, or several are */
 int discovery_run(struct config *c, void (*note)(const char *text), struct err *err);

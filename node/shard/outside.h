@@ -21,8 +21,8 @@ bool outside_authenticate(struct node *n, struct slice user, struct slice passwo
 /* --- a shard's share --- */
 struct outside_answers *outside_answers_create(void);
 void outside_answers_destroy(struct outside_answers *a);
-void outside_answers_end(struct outside_answers *a);              /* its thread is about to end: nothing wakes it any more */
+void outside_answers_end(struct outside_answers *a); /* its thread is about to end: nothing wakes it any more */
 void outside_ask(struct shard *s, uint64_t id, struct slice question); /* then broker_outside_answered() */
-void outside_take(struct shard *s);                               /* in its turn */
+void outside_take(struct shard *s);                                    /* in its turn */
 
 #endif

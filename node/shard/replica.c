@@ -103,9 +103,8 @@ static int open_group(struct shard *s, uint32_t id, struct err *err)
         .transfer_rate = s->settings->transfer_rate,
     };
     if (s->replicas[id].kind == REPLICA_FOUNDER)
-        params.member_count = s->replicas[id].founders
-                                  ? replica_founders(&s->replicas[id], params.members)
-                                  : placement_members(&s->settings->placement, id, params.members);
+        params.member_count = s->replicas[id].founders ? replica_founders(&s->replicas[id], params.members)
+                                                       : placement_members(&s->settings->placement, id, params.members);
     s->broker_io.random_bytes(s, &params.seed, sizeof params.seed);
     int code = group_open(&g->group, &params, uv_hrtime() / 1000000, err);
     if (!code) broker_add_group(s->broker, g->group, g->store, g->queues, g->meta, &g->effects);

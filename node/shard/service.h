@@ -1,5 +1,5 @@
-/* What the service manager that started us wants to hear (systemd's notify protocol, sd_notify(3)). Without one, nothing
- * happens.
+/* What the service manager that started us wants to hear (systemd's notify protocol, sd_notify(3)). Without one,
+ * nothing happens.
  *
  * Thread: the main thread. */
 #ifndef WARREN_NODE_SHARD_SERVICE_H
@@ -7,7 +7,7 @@
 
 #include "node/shard/node.h"
 
-void service_ready(void);    /* listeners accept; whether there is a majority is another question (/health/ready) */
+void service_ready(void);     /* listeners accept; whether there is a majority is another question (/health/ready) */
 void service_reloading(void); /* followed by service_ready() */
 void service_stopping(void);
 /* How often service_alive() is wanted; 0: never. */

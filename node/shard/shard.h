@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "node/auth/certificate.h"
 #include "node/broker/broker.h"
-#include "node/session/session.h"
 #include "node/logger/logger.h"
+#include "node/session/session.h"
 #include "replication/cluster/placement.h"
 #include "replication/sys/fs_counted.h"
 
@@ -36,8 +36,8 @@ struct node_settings {
     uint16_t shard_count;
     struct placement placement;
     struct session_settings session;
-    const char *zone; /* machines that share a fate; empty: unknown */
-    const char *tags; /* node_tags.*: NAME=VALUE, a line each */
+    const char *zone;          /* machines that share a fate; empty: unknown */
+    const char *tags;          /* node_tags.*: NAME=VALUE, a line each */
     const char *placement_tag; /* replicas are spread by this one; empty: by zone */
     uint8_t data_id[16];
     const char *join[2];        /* addresses of members to ask; NULL: none */
@@ -58,7 +58,7 @@ struct node_settings {
     /* What a new cluster starts with; empty user: none. */
     const char *default_vhost, *user, *password, *default_tags;
     const char *default_permissions[AUTH_PERMISSION_COUNT];
-    struct outside *outside; /* users that an HTTP server knows; NULL: none */
+    struct outside *outside;                    /* users that an HTTP server knows; NULL: none */
     const struct auth_defaults *vhost_defaults; /* what each new vhost begins with */
     struct auth_password_rules password_rules;
     const char *const *local_users; /* they may log in from loopback addresses only; ends with NULL */

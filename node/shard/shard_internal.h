@@ -123,8 +123,8 @@ void turn_soon(struct shard *s); /* another turn before the loop sleeps */
 /* carrier.c */
 void carrier_setup(struct shard *s);
 void carrier_post(struct shard *s, uint16_t to, struct mail *m);
-void carrier_take(struct shard *s); /* mail from siblings */
-void carrier_wake(struct shard *s); /* siblings that got some */
+void carrier_take(struct shard *s);                         /* mail from siblings */
+void carrier_wake(struct shard *s);                         /* siblings that got some */
 void carrier_note(void *self, int level, const char *line); /* a line of the log, said by a broker, a group or a link */
 
 /* carrier_links.c */
@@ -166,8 +166,8 @@ void replica_close(struct shard *s, uint32_t group);
 void replica_dropped(struct shard *s, uint32_t group, struct group_floor floor);
 void replicas_found(struct shard *s); /* spare groups that begin here */
 void replicas_turn(struct shard *s);
-/* The meta machine changed the topology (`shard`: this one). Ends the process when the cluster works at a level that this
- * program does not know. */
+/* The meta machine changed the topology (`shard`: this one). Ends the process when the cluster works at a level that
+ * this program does not know. */
 void replicas_topology_applied(void *shard, uint64_t index, struct slice command);
 void replicas_ask(struct shard *s); /* once a second: those that hear no leader */
 
