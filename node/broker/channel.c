@@ -183,8 +183,14 @@ static void backend_limit(void *self, struct backend_channel *c, uint32_t prefet
 {
     struct broker *b = broker_of(self);
     c->limit = prefetch;
-    for (uint32_t group = 1; group < b->params.group_count; group++)
-        if (c->ports[group]) command_limit_encode(port_write(c->ports[group]), prefetch);
+    struct session *s = c->connection->session;
+    bool free = session_wants_deliveries(s) && !session_is_holding(s, c->number);
+    for (uint32_t group = 1; group < b->params.group_count; group++) {
+        struct port *p = c->ports[group];
+        if (!p) continue;
+        if (free) p->received = p->in_hand; /* what waited may all have been shown just now */
+        command_limit_encode(port_write(p), prefetch);
+    }
 }
 
 static void backend_attach(void *self, struct backend_channel *c, uint32_t group, const struct command_attach *attach)
@@ -391,6 +397,7 @@ void broker_connection_drained(struct broker_connection *c)
     LIST_FOR(&c->channels, link)
     {
         struct backend_channel *channel = LIST_ITEM(link, struct backend_channel, link);
+        if (session_is_holding(c->session, channel->number)) continue;
         for (uint32_t group = 1; group < c->broker->params.group_count; group++) {
             struct port *p = channel->ports[group];
             if (!p || p->received == p->in_hand) continue;

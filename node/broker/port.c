@@ -287,7 +287,7 @@ static void deliver(struct port *p, const struct effect *e)
         return;
     }
     session_deliver(session, p->channel->number, &delivery);
-    if (session_wants_deliveries(session)) p->received = p->in_hand;
+    if (session_wants_deliveries(session) && !session_is_holding(session, p->channel->number)) p->received = p->in_hand;
     port_receipt(p);
     channel_touched(p->channel);
 }

@@ -16,6 +16,7 @@ struct channel *channel_open(struct session *s, uint16_t number)
     ch->number = number;
     ch->next_delivery_tag = 1;
     list_init(&ch->dirty_link);
+    list_init(&ch->held);
     channel_confirms_init(&ch->confirms);
     channel_tx_init(&ch->tx);
     s->channels[number] = ch;
@@ -37,6 +38,7 @@ void channel_release(struct channel *ch)
     if (s->stalled_channel == ch->number) s->stalled = false;
     list_remove(&ch->dirty_link);
     ch->dirty = false;
+    channel_held_close(ch);
     channel_consumers_close(ch);
     channel_unacked_close(&ch->unacked);
     channel_confirms_close(&ch->confirms);

@@ -49,7 +49,7 @@ void channel_unacked_restore(struct unacked *u, struct tx_settle *settles, size_
         else if (i == count || (e && e->tag < settles[i].tag)) u->entries[u->tail++] = *e, old.head++;
         else {
             const struct tx_settle *back = &settles[i++];
-            u->entries[u->tail++] = (struct unacked_entry){back->tag, back->dseq, back->group, back->counts, false};
+            u->entries[u->tail++] = (struct unacked_entry){back->tag, back->dseq, back->group, back->counts, back->counted, false};
         }
     }
     mem_free(old.entries);
@@ -96,6 +96,7 @@ static void settle_entry(struct channel *ch, struct unacked_entry *e, uint8_t ou
     if (e->settled) return;
     e->settled = true;
     ch->unacked.live--;
+    ch->counted -= e->counted;
     if (outcome == SETTLE_ACK) channel_acks_count(ch, e->counts);
     channel_settle_add(ch, e->group, e->dseq, outcome);
 }
@@ -119,7 +120,7 @@ void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_
     if (!tag && multiple) {
         for (size_t i = u->head; i < u->tail; i++) take_settle(ch, &u->entries[i], outcome);
         trim(u);
-        channel_tx_fits(ch);
+        if (channel_tx_fits(ch)) channel_held_show(ch);
         return;
     }
     size_t at = find(u, tag);
@@ -129,7 +130,7 @@ void channel_acks_settle(struct channel *ch, uint64_t tag, bool multiple, uint8_
     }
     for (size_t i = multiple ? u->head : at; i <= at; i++) take_settle(ch, &u->entries[i], outcome);
     trim(u);
-    channel_tx_fits(ch);
+    if (channel_tx_fits(ch)) channel_held_show(ch);
 }
 
 void channel_acks_requeue_all(struct channel *ch)
@@ -138,6 +139,7 @@ void channel_acks_requeue_all(struct channel *ch)
     for (size_t i = u->head; i < u->tail; i++) settle_entry(ch, &u->entries[i], SETTLE_REQUEUE);
     trim(u);
     channel_settle_flush(ch);
+    channel_held_show(ch);
 }
 
 void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome)

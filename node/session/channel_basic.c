@@ -11,17 +11,13 @@ void channel_basic_qos(struct channel *ch, const struct amqp_method *m)
         channel_fail(ch, AMQP_NOT_IMPLEMENTED, "prefetch_size!=0 (%u)", qos->prefetch_size);
         return;
     }
-    if (qos->global) {
-        ch->limited = qos->prefetch_count != 0;
-        ch->global_prefetch = qos->prefetch_count;
-        backend->limit(backend->self, ch->backend, qos->prefetch_count);
-    } else {
-        ch->prefetch = qos->prefetch_count;
-        if (ch->limited) backend->limit(backend->self, ch->backend, 0); /* the later one counts, as in RabbitMQ */
-        ch->limited = false;
-        ch->global_prefetch = 0;
-    }
+    bool changes = qos->global || ch->limited;
+    if (!qos->global) ch->prefetch = qos->prefetch_count;
+    ch->global_prefetch = qos->global ? qos->prefetch_count : 0; /* the later one counts, as in RabbitMQ */
+    ch->limited = ch->global_prefetch != 0;
     channel_send_empty(ch, AMQP_BASIC_QOS_OK);
+    channel_held_show(ch);
+    if (changes) backend->limit(backend->self, ch->backend, ch->global_prefetch);
 }
 
 /* Attaches a consumer that the channel knows already, so that its first delivery finds it. */

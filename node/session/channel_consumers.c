@@ -34,6 +34,7 @@ struct consumer *channel_consumer_by_tag(struct channel *ch, struct slice tag)
 
 void channel_consumer_destroy(struct channel *ch, struct consumer *c)
 {
+    channel_held_give_back(ch, c);
     map_u64_remove(&ch->consumers, c->id);
     map_str_remove(&ch->consumer_tags, channel_consumer_tag(c));
     if (ch->last_consumer == c) ch->last_consumer = NULL;

@@ -56,6 +56,13 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
         return;
     }
     if (!c->announced) channel_consumer_announce(ch, c); /* a delivery says that the attach was carried out */
+    if (channel_must_hold(ch)) channel_hold(ch, d);
+    else channel_deliver(ch, c, d);
+}
+
+void channel_deliver(struct channel *ch, struct consumer *c, const struct session_delivery *d)
+{
+    struct session *s = ch->session;
     uint64_t tag = ch->next_delivery_tag++;
     char identity[NAME_SIZE_MAX];
     struct buf space = {0};
@@ -71,7 +78,7 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
                                                        : d->content.properties,
         .body = d->content.body,
     };
-    amqp_deliver_put(&s->output, number, s->frame_max, &out);
+    amqp_deliver_put(&s->output, ch->number, s->frame_max, &out);
     buf_close(&space);
     struct session_queue_counts *counts = counts_queue(&ch->counts, c->counts);
     if (c->no_ack) ch->stats.deliver_no_ack++;
@@ -144,7 +151,10 @@ static void record(struct channel *ch, const struct session_delivery *d, uint64_
     ch->session->counters.sent_frames++;
     ch->stats.redeliver += d->redelivered;
     if (q) q->redeliver += d->redelivered;
-    if (!no_ack) channel_unacked_push(&ch->unacked, &(struct unacked_entry){tag, d->dseq, d->group, counts, false});
-    else if (ch->owed_count || !session_wants_deliveries(ch->session)) owe(ch, d);
+    if (!no_ack) {
+        bool counted = d->consumer != 0;
+        ch->counted += counted;
+        channel_unacked_push(&ch->unacked, &(struct unacked_entry){tag, d->dseq, d->group, counts, counted, false});
+    } else if (ch->owed_count || !session_wants_deliveries(ch->session)) owe(ch, d);
     else channel_settle_add(ch, d->group, d->dseq, SETTLE_ACK);
 }

@@ -164,6 +164,16 @@ void channel_acks_count(struct channel *ch, uint16_t counts); /* an ack of a mes
 void channel_settle_add(struct channel *ch, uint32_t group, uint64_t dseq, uint8_t outcome);
 void channel_settle_flush(struct channel *ch); /* before every question, and at the end of the turn */
 
+/* --- channel_deliver.c --- */
+void channel_deliver(struct channel *ch, struct consumer *c, const struct session_delivery *d); /* to the client, now */
+
+/* --- channel_held.c --- */
+bool channel_must_hold(const struct channel *ch);
+void channel_hold(struct channel *ch, const struct session_delivery *d); /* copies */
+void channel_held_show(struct channel *ch);                              /* what there is room for */
+void channel_held_give_back(struct channel *ch, const struct consumer *c); /* the consumer goes */
+void channel_held_close(struct channel *ch);
+
 /* --- channel_tx.c --- */
 void channel_tx_init(struct tx *tx);
 void channel_tx_close(struct tx *tx); /* drops all that is held */

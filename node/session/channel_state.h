@@ -29,6 +29,7 @@ struct unacked_entry {
     uint64_t dseq;
     uint32_t group;
     uint16_t counts; /* counts_queue() */
+    bool counted;    /* a consumer's: basic.qos with global counts it */
     bool settled;    /* taken out of order; goes when it reaches the front or at the next compaction */
 };
 
@@ -122,6 +123,7 @@ struct tx_settle {
     uint64_t dseq;
     uint32_t group;
     uint16_t counts;
+    bool counted;
     uint8_t outcome;
 };
 
@@ -199,7 +201,9 @@ struct channel {
     uint16_t prefetch; /* of new consumers */
     uint16_t global_prefetch;
     struct session_stats stats;
-    bool limited; /* basic.qos global is in force */
+    bool limited;     /* basic.qos global is in force */
+    uint32_t counted; /* unacked messages of consumers */
+    struct list held; /* what came beyond it; oldest first */
     struct counts counts;
     struct list dirty_link;
     uint64_t next_delivery_tag;

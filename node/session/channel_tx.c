@@ -84,6 +84,7 @@ void channel_tx_continue(struct channel *ch)
     }
     send_settles(ch, NULL);
     channel_send_empty(ch, AMQP_TX_COMMIT_OK);
+    channel_held_show(ch);
 }
 
 void channel_tx_answered(struct channel *ch, uint64_t tag, bool refused)
@@ -180,7 +181,7 @@ void channel_tx_settle(struct channel *ch, const struct unacked_entry *e, uint8_
     struct tx *tx = &ch->tx;
     if (tx->settle_count == tx->settle_capacity)
         tx->settles = mem_grow(tx->settles, &tx->settle_capacity, tx->settle_count + 1, sizeof *tx->settles);
-    tx->settles[tx->settle_count++] = (struct tx_settle){e->tag, e->dseq, e->group, e->counts, outcome};
+    tx->settles[tx->settle_count++] = (struct tx_settle){e->tag, e->dseq, e->group, e->counts, e->counted, outcome};
     tx->bytes += sizeof *tx->settles;
 }
 
@@ -221,6 +222,7 @@ static void send_settles(struct channel *ch, const struct map_u64 *groups)
             continue;
         }
         if (settle->outcome == SETTLE_ACK) channel_acks_count(ch, settle->counts);
+        ch->counted -= settle->counted;
         channel_settle_add(ch, settle->group, settle->dseq, settle->outcome);
     }
     tx->settle_count = kept;

@@ -109,6 +109,8 @@ struct session_delivery {
     struct content content;
 };
 void session_deliver(struct session *s, uint16_t channel, const struct session_delivery *delivery);
+/* Deliveries wait for acks of others, by basic.qos with global: no receipts are told until they are gone. */
+bool session_is_holding(const struct session *s, uint16_t channel);
 /* `timeout_ms`: it held a message for so long; 0: its queue is gone. */
 void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer,
                                 uint64_t timeout_ms);

@@ -319,3 +319,38 @@ def test_restarted_node_finds_queues_at_once():
                 kit.publish(connection, f"found.{at}", [b"at once"])
                 connection.open_channel(2)
                 kit.check_equal(kit.declare(connection, f"found.{at}", channel=2, passive=True).fields["message_count"], 51, "messages")
+
+
+def test_global_prefetch_counts_over_queues():
+    """basic.qos with global holds over queues of many groups, also while a node that leads some of them dies"""
+    queues, each, most = [f"all.{number}" for number in range(8)], 30, 3
+    with kit.cluster() as cluster:
+        home = cluster.nodes[0]
+        consumer = kit.connect(home)
+        with kit.connected(home) as publisher:
+            for queue in queues:
+                kit.declare(publisher, queue)
+                kit.publish(publisher, queue, kit.numbered(each, f"{queue}/"))
+        consumer.call(1, "basic.qos", prefetch_count=most, **{"global": True})
+        for queue in queues:
+            consumer.call(1, "basic.consume", queue=queue, consumer_tag=queue)
+        held, seen, victim = [], {}, None
+        while len(seen) < len(queues) * each:
+            event = consumer.poll(0.2 if len(held) == most else 15)
+            if event is None and held:
+                consumer.ack(1, held.pop(0))
+                continue
+            kit.check(event is not None and event.name == "basic.deliver", f"{event} after {len(seen)} messages")
+            held.append(event.fields["delivery_tag"])
+            kit.check(len(held) <= most, f"{len(held)} messages at once, {most} are allowed")
+            kit.check(event.body not in seen, f"{event.body} came twice")
+            seen[event.body] = event.fields["consumer_tag"]
+            if len(seen) == 60:
+                victim = next(node for node in kit.others(cluster, home))
+                kit.kill(victim)
+            while len(seen) > 10 and held:
+                consumer.ack(1, held.pop(0))
+        for queue in queues:
+            bodies = [body for body, tag in seen.items() if tag == queue]
+            kit.check_equal(bodies, kit.numbered(each, f"{queue}/"), f"what came of {queue}")
+        consumer.close()

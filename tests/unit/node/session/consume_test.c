@@ -457,9 +457,73 @@ static void direct_replies_come_through_a_hidden_queue(void **state)
     harness_close(&h);
 }
 
+static void global_qos(struct harness *h, uint16_t count)
+{
+    struct amqp_method m = amqp_method_of(AMQP_BASIC_QOS);
+    m.basic_qos.prefetch_count = count;
+    m.basic_qos.global = true;
+    say(h, 1, &m);
+    hears(h, "1 basic.qos-ok");
+}
+
+static void what_is_beyond_a_global_prefetch_waits_for_acks(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    global_qos(&h, 2);
+    h.log_read = h.log.size;
+    deliver(&h, 2);
+    assert_false(session_is_holding(h.session, 1));
+    harness_deliver(&h, 1, 2, 1, "three"); /* of another group, which does not know of the first */
+    harness_deliver(&h, 1, 2, 1, "four");
+    hears_nothing(&h);
+    assert_true(session_is_holding(h.session, 1));
+    say_ack(&h, 1, 1, false);
+    hears(&h, "1 basic.deliver consumer_tag=\"c\" delivery_tag=3 redelivered=false exchange=\"x\" routing_key=\"k\"");
+    hears(&h, "1 header size=5");
+    hears(&h, "1 body three");
+    assert_true(session_is_holding(h.session, 1));
+    global_qos(&h, 0);
+    hears(&h, "1 basic.deliver consumer_tag=\"c\" delivery_tag=4 redelivered=false exchange=\"x\" routing_key=\"k\"");
+    hears(&h, "1 header size=4");
+    hears(&h, "1 body four");
+    assert_false(session_is_holding(h.session, 1));
+    harness_close(&h);
+}
+
+static void what_waits_goes_back_with_its_consumer(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    global_qos(&h, 1);
+    deliver(&h, 2);
+    h.log_read = h.log.size;
+    session_consumer_cancelled(h.session, 1, 1, 1, 0);
+    assert_false(session_is_holding(h.session, 1));
+    harness_flush(&h);
+    asked(&h, "settle group=1 2..2 requeue");
+    harness_close(&h);
+}
+
+static void a_channel_ends_with_what_waits(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    global_qos(&h, 1);
+    deliver(&h, 3);
+    assert_true(session_is_holding(h.session, 1));
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_beyond_a_global_prefetch_waits_for_acks),
+        cmocka_unit_test(what_waits_goes_back_with_its_consumer),
+        cmocka_unit_test(a_channel_ends_with_what_waits),
         cmocka_unit_test(a_consumer_gets_messages),
         cmocka_unit_test(acks_of_a_turn_are_ranges),
         cmocka_unit_test(rejects_and_nacks_say_what_becomes_of_the_message),
