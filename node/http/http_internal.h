@@ -2,7 +2,7 @@
  *
  * A request runs on a thread of its own (libmicrohttpd's). It looks at shards through each_shard() and slices of
  * shard_call_any(), and changes things as any client would: in a conversation in AMQP (conversation.h) or by a change
- * of the registry. One file per family of paths; routes.c names them all. */
+ * of the registry. One file per family of paths; route_table.c names them all. */
 #ifndef WARREN_NODE_HTTP_HTTP_INTERNAL_H
 #define WARREN_NODE_HTTP_HTTP_INTERNAL_H
 
@@ -85,7 +85,7 @@ struct request {
     struct http *http;
     struct MHD_Connection *connection;
     enum http_method method;
-    const char *pattern; /* of routes.c, that the path fits */
+    const char *pattern; /* of route_table.c, that the path fits */
     struct caller caller;
     struct slice captures[HTTP_CAPTURES_MAX]; /* the path's {names}, decoded, in the order of the pattern */
     struct query {

@@ -63,7 +63,7 @@ bool scrape_figure(struct scrape *s, struct exposition *e, const void *figures, 
 /* metrics_node.c */
 scrape_part scrape_identity, scrape_totals, scrape_globals, scrape_sizes, scrape_churn, scrape_node, scrape_io,
     scrape_logins, scrape_memory;
-/* metrics_queues.c, metrics_clients.c, metrics_routes.c: one line for each object, or their sum */
+/* metrics_queues.c, metrics_clients.c, metrics_exchanges.c: one line for each object, or their sum */
 scrape_part scrape_queues, scrape_connections, scrape_channels, scrape_exchanges;
 /* metrics_raft.c: libraft's and the machines' groups */
 scrape_part scrape_raft, scrape_own;

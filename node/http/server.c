@@ -1,4 +1,4 @@
-/* Requests in, answers out: credentials, bodies, and libmicrohttpd. Which path goes to whom: routes.c.
+/* Requests in, answers out: credentials, bodies, and libmicrohttpd. Which path goes to whom: route_table.c.
  *
  * Each connection has a thread, because a request may wait for a majority or for a peer; health checks must not. */
 #include <arpa/inet.h>
