@@ -2,7 +2,8 @@
  *
  * The queues of one group count together (COMMAND_LIMIT), but groups do not know of each other: each may deliver as many
  * as the channel allows in all. What is too much waits here, unseen by the client and unacked in its queue, until acks
- * make room. Consumers without acks wait, too, as with RabbitMQ, though they do not count. A port tells no receipts meanwhile, so its window bounds what can wait. */
+ * make room. Consumers without acks wait, too, as with RabbitMQ, though they do not count. A port tells no receipts
+ * meanwhile, so its window bounds what can wait. */
 #include "node/session/channel_internal.h"
 
 struct held_delivery {
