@@ -16,7 +16,8 @@ json_t *users_shown(struct http *h);
 json_t *limits_grouped(struct http *h, enum registry_kind kind, struct slice owner);
 json_t *policy_value(const json_t *body);
 json_t *user_value(struct http *h, const json_t *body);
-/* False: the configuration does not want such a password; hashes are not judged. */
+/* False: ERR_REFUSED if the configuration does not want such a password; ERR_INVALID for a hash that is no base64, and
+ * for one beside a password. */
 bool user_password_is_good(struct http *h, const json_t *body, struct err *why);
 json_t *vhost_value(const json_t *body, json_t *value /* moves; NULL: a new one */);
 

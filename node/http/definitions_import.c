@@ -11,7 +11,8 @@ enum { REPORTED_MAX = 10000 /* refusals that are told one by one */ };
 
 struct import {
     struct request *request;
-    struct slice vhost; /* data not NULL: everything belongs there */
+    struct slice vhost;   /* data not NULL: everything belongs there */
+    struct slice version; /* of RabbitMQ, as the file says */
     struct lanes *lanes;
     struct buf report;
     size_t done, refused;
@@ -43,8 +44,17 @@ static void set(struct import *i, const char *what, struct item_name name, json_
 
 /* --- the registry --- */
 
+/* How hashes were made that do not say it: before 3.6.1 there was one way each. NULL: as the node makes them. */
+static const char *hashing_of(struct slice version)
+{
+    if (slice_is(version, "3.6.0")) return "rabbit_password_hashing_sha256";
+    bool old = version.size > 3 && !memcmp(version.data, "3.", 2) && version.data[2] <= '5' && version.data[3] == '.';
+    return old ? "rabbit_password_hashing_md5" : NULL;
+}
+
 static void import_user(struct import *i, const json_t *o)
 {
+    const char *hashing = hashing_of(i->version);
     struct slice name = text_of(o, "name");
     const char *limit;
     json_t *value;
@@ -54,9 +64,8 @@ static void import_user(struct import *i, const json_t *o)
         return;
     }
     json_t *user = user_value(i->request->http, o);
-    if (!json_object_get(o, "hashing_algorithm") && json_object_get(o, "password_hash") &&
-        !json_object_get(o, "password"))
-        json_put(user, "hashing_algorithm", json_string("rabbit_password_hashing_md5")); /* before 3.6 there was one */
+    if (hashing && !json_object_get(o, "hashing_algorithm") && json_object_get(o, "password_hash"))
+        json_put(user, "hashing_algorithm", json_string(hashing));
     set(i, "user", (struct item_name){.kind = REGISTRY_USER, .name = name}, user);
     json_object_foreach(json_object_get(o, "limits"), limit, value) set(
         i, "limit of user", (struct item_name){REGISTRY_USER_LIMIT, {0}, name, slice_str(limit)}, json_incref(value));
@@ -254,7 +263,8 @@ static const struct section {
 
 size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
 {
-    struct import i = {.request = r, .vhost = vhost};
+    struct import i = {.request = r, .vhost = vhost, .version = text_of(file, "rabbit_version")};
+    if (!i.version.data) i.version = text_of(file, "rabbitmq_version");
     i.lanes = lanes_open(r, told, &i);
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
         const json_t *list = json_object_get(file, parts[p].name);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "node/auth/auth.h"
+#include "node/http/base64.h"
 #include "node/http/definitions.h"
 
 static struct item_name name_of(struct slice user)
@@ -102,17 +103,32 @@ json_t *user_value(struct http *h, const json_t *body)
     return value;
 }
 
+static bool is_base64(const json_t *text)
+{
+    struct buf bytes = {0};
+    bool good = json_is_string(text) && base64_decode(&bytes, slice_json(text));
+    buf_close(&bytes);
+    return good;
+}
+
 bool user_password_is_good(struct http *h, const json_t *body, struct err *why)
 {
-    const json_t *password = json_object_get(body, "password");
-    return json_object_get(body, "password_hash") || !json_string_length(password) ||
-           auth_password_is_good(rules_of(h), slice_json(password), why);
+    const json_t *password = json_object_get(body, "password"), *hash = json_object_get(body, "password_hash");
+    if (password && hash) err_set(why, ERR_INVALID, "both_password_and_password_hash_are_provided");
+    else if (hash && !is_base64(hash))
+        err_set(why, ERR_INVALID, "{not_base64,<<\"%s\">>}", json_is_string(hash) ? json_string_value(hash) : "");
+    else return !json_string_length(password) || auth_password_is_good(rules_of(h), slice_json(password), why);
+    return false;
 }
 
 static bool is_good(struct request *r, struct answer *a)
 {
     struct err why;
     if (user_password_is_good(r->http, r->body, &why)) return true;
+    if (why.code == ERR_INVALID) {
+        answer_bad(a, why.text);
+        return false;
+    }
     logger_printf(node_settings(r->http->params.node)->logger, LOG_WARN, -1,
                   "http credential_validation_failed user=\"%.*s\" reason=\"%s\"", (int)r->captures[0].size,
                   (const char *)r->captures[0].data, why.text);

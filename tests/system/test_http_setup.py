@@ -48,6 +48,9 @@ def test_vhosts_and_users():
         api.delete("/vhosts/typed")
         api.put("/users/ann", {"password": "secret", "tags": "management"})
         api.put("/users/bob", {"password": "x"}, expect=400)
+        for body, why in (({"password_hash": "no hash"}, '{not_base64,<<"no hash">>}'),
+                          ({"password_hash": "", "password": "x"}, "both_password_and_password_hash_are_provided")):
+            kit.check_equal(api.put("/users/bob", {"tags": "", **body}, expect=400).json["reason"], why, f"a user of {body}")
         kit.check_equal(other.get("/users/ann")["tags"], ["management"], "tags")
         kit.check_equal([u["name"] for u in other.get("/users/without-permissions")], ["ann"], "without permissions")
         api.put("/permissions/shop/ann", {"configure": "^ann", "write": "^ann", "read": ".*"})
@@ -311,6 +314,21 @@ def test_definitions_of_each_version():
             api.delete("/vhosts/v")
             for user in file["users"]:
                 api.delete("/users/" + user["name"])
+
+
+def test_hashes_that_do_not_say_how():
+    """A password_hash without hashing_algorithm is of the node's own, in files of old versions of what these had"""
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        for version, algorithm in (({}, "sha256"), ({"rabbit_version": "3.13.7"}, "sha256"), ({"rabbitmq_version": "4.1.0"}, "sha256"),
+                                   ({"rabbit_version": "3.6.0"}, "sha256"), ({"rabbit_version": "3.5.7"}, "md5")):
+            digest = hashlib.new(algorithm, b"saltsecret").digest()
+            user = {"name": "app", "tags": "management", "password_hash": base64.b64encode(b"salt" + digest).decode()}
+            api.post("/definitions", {**version, "users": [user]}, expect=204)
+            kit.check_equal(Api(cluster.nodes[0], "app", "secret")("GET", "/whoami").status, 200, f"who logs in, from {version}")
+            api.delete("/users/app")
+        reason = api.post("/definitions", {"users": [{"name": "app", "tags": "", "password_hash": "?"}]}, expect=400).json["reason"]
+        kit.check_equal(reason, 'user app: {not_base64,<<"?">>}', "a hash that is none")
 
 
 def test_definitions_report_each_failure():
