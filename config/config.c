@@ -6,7 +6,7 @@
 
 #include "config/config_internal.h"
 
-enum { CONFIG_FILE_MAX = 1 << 20, NEAREST_DISTANCE_MAX = 6 };
+enum { CONFIG_FILE_MAX = 1 << 20, NEAREST_DISTANCE_MAX = 6, NEAREST_SIZE = 2 * CONFIG_TEXT_MAX };
 
 /* --- what people are told --- */
 
@@ -42,18 +42,49 @@ static size_t distance(const char *a, const char *b)
     return row[length];
 }
 
-static const char *nearest_key(const char *name)
+/* Where the part of `name` begins that somebody chose, if it is meant as an entry of `key`: its number, what it is
+ * for. Other keys have no such part. */
+static const char *chosen_part(const char *name, const struct key *key)
 {
-    const char *nearest = NULL;
+    if (!config_key_is_list(key) && key->type != KEY_PAIRS) return name + strlen(name);
+    for (const char *dot = key->name; (dot = strchr(dot, '.')); dot++) {
+        name = strchr(name, '.');
+        if (!name++) return NULL;
+    }
+    return name;
+}
+
+/* How far `name` is from `key`, with what was chosen in it; `meant` becomes the right form. */
+static size_t distance_to_key(const char *name, const struct key *key, char meant[NEAREST_SIZE])
+{
+    char part[CONFIG_TEXT_MAX];
+    const char *chosen = chosen_part(name, key), *suffix = key->suffix ? key->suffix : "";
+    if (!chosen) return NEAREST_DISTANCE_MAX;
+    const char *tail = key->suffix || key->type == KEY_WORDS ? strchr(chosen, '.') : NULL;
+    if (!tail) tail = chosen + strlen(chosen);
+    snprintf(part, sizeof part, "%.*s", (int)(chosen - name), name);
+    snprintf(meant, NEAREST_SIZE, "%s%.*s%s", key->name, (int)(tail - chosen), chosen, suffix);
+    return distance(part, key->name) + distance(tail, suffix);
+}
+
+/* False: none is near. */
+static bool nearest_key(const char *name, char nearest[NEAREST_SIZE])
+{
+    char meant[NEAREST_SIZE];
     size_t best = NEAREST_DISTANCE_MAX;
-    for (size_t i = 0; i < key_count; i++)
-        if (distance(name, keys[i].name) < best) best = distance(name, keys[i].name), nearest = keys[i].name;
-    return nearest;
+    for (size_t i = 0; i < key_count; i++) {
+        size_t far = distance_to_key(name, &keys[i], meant);
+        if (far >= best) continue;
+        best = far;
+        memcpy(nearest, meant, NEAREST_SIZE);
+    }
+    return best < NEAREST_DISTANCE_MAX;
 }
 
 static void warn_unused(struct config *c, const char *name, const char *where)
 {
-    const char *reason = config_without_effect(name), *nearest = nearest_key(name);
+    char key[NEAREST_SIZE];
+    const char *reason = config_without_effect(name), *nearest = nearest_key(name, key) ? key : NULL;
     if (reason) config_warn(c, "%s: %s has no effect: %s", where, name, reason);
     else
         config_warn(c, "%s: unknown key %s%s%s%s", where, name, nearest ? " (did you mean " : "",
@@ -109,7 +140,8 @@ static int assign(struct config *c, char *line, const char *where, struct err *e
 {
     char space[32];
     char *equals = strchr(line, '=');
-    if (!equals) return (int)err_set(err, ERR_FORMAT, "%s: expected `key = value`, found \"%.80s\"", where, line);
+    if (!equals || equals == line + strspn(line, " \t"))
+        return (int)err_set(err, ERR_FORMAT, "%s: expected `key = value`, found \"%.80s\"", where, line);
     *equals = '\0';
     char *name = trim(line), *value = unquote(trim(equals + 1));
     if (strlen(name) >= CONFIG_TEXT_MAX)

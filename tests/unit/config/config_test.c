@@ -207,6 +207,19 @@ static void an_unknown_key_is_a_warning_with_the_nearest_name(void **state)
     assert_int_equal(c->warning_count, CONFIG_WARNINGS_MAX);
 }
 
+static void the_nearest_name_of_an_entry_keeps_what_was_chosen(void **state)
+{
+    struct config *c = *state;
+    parse(c, "listener.tcp.default = 5672\nloopback_user.bob = true\nssl_options.sni.1.hostnam = a\nheartbeat.1 = 5\n");
+    assert_int_equal(c->warning_count, 4);
+    assert_string_equal(c->warnings[0],
+                        "file:1: unknown key listener.tcp.default (did you mean listeners.tcp.default?)");
+    assert_string_equal(c->warnings[1], "file:2: unknown key loopback_user.bob (did you mean loopback_users.bob?)");
+    assert_string_equal(c->warnings[2],
+                        "file:3: unknown key ssl_options.sni.1.hostnam (did you mean ssl_options.sni.1.hostname?)");
+    assert_string_equal(c->warnings[3], "file:4: unknown key heartbeat.1 (did you mean heartbeat?)");
+}
+
 static void a_frame_without_bound_is_the_largest(void **state)
 {
     struct config *c = *state;
@@ -309,6 +322,7 @@ static void lines_that_are_no_assignments_are_refused(void **state)
     (void)state;
     char *line = mem_alloc(2 * CONFIG_TEXT_MAX);
     refused("heartbeat 30", ERR_FORMAT, "file:1: expected `key = value`, found \"heartbeat 30\"");
+    refused(" = 30", ERR_FORMAT, "file:1: expected `key = value`, found \"= 30\"");
     refused("# fine\n[section]\n", ERR_FORMAT, "file:2: expected `key = value`, found \"[section]\"");
     memset(line, 'k', CONFIG_TEXT_MAX);
     strcpy(line + CONFIG_TEXT_MAX, " = 1");
@@ -512,6 +526,7 @@ int main(void)
         TEST(an_assignment_of_the_command_line_goes_over_the_file),
         TEST(keys_with_names_of_their_own_are_kept_as_they_are),
         TEST(an_unknown_key_is_a_warning_with_the_nearest_name),
+        TEST(the_nearest_name_of_an_entry_keeps_what_was_chosen),
         TEST(a_frame_without_bound_is_the_largest),
         TEST(integers_take_units),
         TEST(wrong_values_are_refused_with_file_line_and_key),
