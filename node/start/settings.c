@@ -161,13 +161,22 @@ static void random_bytes(void *bytes, size_t size)
     CHECK(getrandom(bytes, size, 0) == (ssize_t)size);
 }
 
+static int check_pattern(const char *text, const char *key, struct err *err)
+{
+    struct pattern *p = pattern_create(slice_str(text), err);
+    pattern_destroy(p);
+    return p ? 0 : (int)err_wrap(err, "%s", key);
+}
+
 int settings_read_defaults(struct node_settings *s, const struct config *c, struct err *err)
 {
     struct auth_defaults *defaults;
-    struct pattern *p = pattern_create(slice_str(c->credential_regexp), err);
-    pattern_destroy(p);
-    if (!p) return (int)err_wrap(err, "credential_validator.regexp");
-    int code = auth_defaults_create(&defaults, c, random_bytes, err);
+    int code = check_pattern(c->credential_regexp, "credential_validator.regexp", err);
+    if (!code) code = check_pattern(c->default_configure, "default_permissions.configure", err);
+    if (!code) code = check_pattern(c->default_write, "default_permissions.write", err);
+    if (!code) code = check_pattern(c->default_read, "default_permissions.read", err);
+    if (code) return code;
+    code = auth_defaults_create(&defaults, c, random_bytes, err);
     s->vhost_defaults = defaults;
     return code;
 }

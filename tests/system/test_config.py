@@ -32,6 +32,7 @@ def test_check_config_names_file_and_line():
     kit.check_equal(result.returncode, 0, f"exit code for a good file ({result.stderr})")
     for text, line, word in (("node.id = 3\nnode.id = 99\n", 2, "63"), ("\n\nheartbeat = soon\n", 3, "heartbeat"),
                              ("node.id 3\n", 1, "="), ("wal.file_size = 12 parsecs\n", 1, "wal.file_size"),
+                             ("\ndefault_permissions.read = [\n", 2, "default_permissions.read"),
                              ("loopback_users.guest = perhaps\n", 1, "loopback_users.guest"),
                              ("# fine\nmanagement.tcp = nowhere:at:all\n", 2, "management.tcp")):
         path = write("bad.conf", text)
