@@ -227,7 +227,8 @@ static int load_name(const struct tls_settings *s, size_t at, SSL_CTX **out, str
     CHECK(ctx);
     snprintf(certfile, sizeof certfile, "sni.%s.certfile", name->hostname);
     snprintf(keyfile, sizeof keyfile, "sni.%s.keyfile", name->hostname);
-    int code = use_certificate(ctx, s, certfile, name->certfile, err);
+    int code = use_authorities(ctx, s, err); /* clients are judged by the one that is chosen */
+    if (!code) code = use_certificate(ctx, s, certfile, name->certfile, err);
     if (!code) code = use_key(ctx, s, keyfile, given(name->keyfile) ? name->keyfile : name->certfile, err);
     if (code) SSL_CTX_free(ctx);
     else *out = ctx;

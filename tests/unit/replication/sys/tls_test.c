@@ -317,6 +317,28 @@ static void a_name_chooses_the_certificate(void **state)
     }
 }
 
+static void a_clients_certificate_is_verified_for_each_name(void **state)
+{
+    struct files *f = *state;
+    static const char *const names[] = {"a.example", "localhost"};
+    struct tls_settings ss = server_settings(f), cs = client_settings(f);
+    struct end server, client;
+    ss.names[0] = (struct tls_server_name){"a.example", f->client, f->client_key};
+    ss.name_count = 1;
+    ss.verify_peer = ss.fail_if_no_peer_cert = true;
+    cs.verify_peer = false;
+    for (size_t i = 0; i < 4; i++) {
+        bool shown = i & 1;
+        cs.certfile = shown ? f->client : NULL;
+        cs.keyfile = shown ? f->client_key : NULL;
+        greet(&server, &client, &ss, &cs, names[i / 2]);
+        assert_int_equal(server.code, shown ? 0 : ERR_REFUSED);
+        assert_int_equal(tls_peer_certificate(server.tls) != NULL, shown);
+        close_end(&server);
+        close_end(&client);
+    }
+}
+
 /* --- files --- */
 
 static void errors_name_key_and_file(void **state)
@@ -407,6 +429,7 @@ int main(void)
         TEST(bytes_that_are_not_tls_are_refused),
         TEST(a_damaged_record_ends_it),
         TEST(a_name_chooses_the_certificate),
+        TEST(a_clients_certificate_is_verified_for_each_name),
         TEST(errors_name_key_and_file),
         TEST(changed_files_are_read_again_and_broken_ones_are_not_taken),
     };
