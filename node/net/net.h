@@ -22,6 +22,7 @@ enum {
     NET_KEPT_MAX = 256 << 10, /* unused bytes of a socket from which on it is not read; larger than the largest frame */
     NET_TLS_READ_SIZE = 64 << 10,   /* bytes of one read of ciphertext */
     NET_TLS_WRITE_SIZE = 256 << 10, /* plaintext that is encrypted at a time */
+    NET_TLS_OWED_MAX = 512 << 10,   /* ciphertext that waits for the kernel, from which on a socket is not read */
     NET_ADDRESS_MAX = 64,
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/net/socket_internal.h"
+#include "replication/sys/tls.h"
 
 _Static_assert((int)NET_ADDRESS_MAX >= (int)SOCKET_TEXT_MAX, "a socket's name fits");
 
@@ -166,10 +167,17 @@ uint64_t net_socket_bytes_out(const struct net_socket *s)
     return s->bytes_out;
 }
 
+/* TLS answers some messages by itself (an update of its keys): who asks and does not read is not heard any more. */
+static bool may_read(const struct net_socket *s)
+{
+    return s->read_enabled && s->kept.size < NET_KEPT_MAX &&
+           !(s->tls && tls_ciphertext(s->tls)->size >= NET_TLS_OWED_MAX);
+}
+
 void net_socket_watch(struct net_socket *s)
 {
     unsigned wanted = 0;
-    if (!s->ended && s->read_enabled && s->kept.size < NET_KEPT_MAX) wanted |= LOOP_READ;
+    if (!s->ended && may_read(s)) wanted |= LOOP_READ;
     if (!s->ended && !net_socket_flushed(s)) wanted |= LOOP_WRITE;
     loop_watch_want(s->watch, wanted);
 }
@@ -201,7 +209,7 @@ static void on_ready(void *self, unsigned events)
         end_errno(s, s->write_error, "write");
         return;
     }
-    if ((events & LOOP_READ) && !s->closing && s->read_enabled && s->kept.size < NET_KEPT_MAX) {
+    if ((events & LOOP_READ) && !s->closing && may_read(s)) {
         if (s->tls) net_socket_tls_read(s);
         else read_some(s);
     }

@@ -1,4 +1,7 @@
 /* A socket behind TLS, and behind a proxy's header. */
+#include <openssl/ssl.h>
+
+#include "node/net/socket_internal.h"
 #include "replication/sys/tls.h"
 #include "tests/unit/node/net/socket_bench.h"
 #include "tests/unit/replication/sys/certificates.h"
@@ -157,6 +160,42 @@ static void the_end_of_what_waited_is_told_wherever_it_waited(void **state)
     teardown_secure(b, &c);
 }
 
+/* Each request for an update of the keys is answered by TLS itself, behind the conversation's back. */
+static void who_asks_for_new_keys_and_does_not_read_costs_a_bounded_amount(void **state)
+{
+    enum { UPDATES = 400000, BATCH = 200, STILL = 100 /* turns in which nothing more is taken */, SMALL = 32 << 10 };
+    static uint8_t waste[64 << 10];
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    SSL_CTX *own = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(own);
+    unsigned still = 0;
+    (void)state;
+    SSL_set_fd(ssl, b->fd);
+    WAIT_FOR(b, SSL_connect(ssl) == 1);
+    assert_int_equal(SSL_write(ssl, "go", 2), 2);
+    WAIT_FOR(b, b->in.size == 2);
+    for (int end = 0; end < 2; end++) {
+        int fd = end ? b->fd : b->socket->fd;
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){SMALL}, sizeof(int));
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SMALL}, sizeof(int));
+    }
+    for (unsigned i = 0; i < UPDATES && still < STILL; i++) {
+        bool sent =
+            (SSL_get_key_update_type(ssl) != SSL_KEY_UPDATE_NONE || SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED)) &&
+            SSL_do_handshake(ssl) == 1;
+        still = sent ? 0 : still + 1;
+        if (!sent || i % BATCH == 0) run_once(b);
+    }
+    assert_int_equal(still, STILL);
+    assert_in_range(tls_ciphertext(b->socket->tls)->size, NET_TLS_OWED_MAX, NET_TLS_OWED_MAX + NET_TLS_READ_SIZE);
+    uint64_t heard = net_socket_bytes_in(b->socket);
+    WAIT_FOR(b, recv(b->fd, waste, sizeof waste, 0) != 0 && net_socket_bytes_in(b->socket) > heard);
+    teardown_secure(b, &c);
+    SSL_free(ssl);
+    SSL_CTX_free(own);
+}
+
 static void a_client_that_is_not_read_waits_and_loses_nothing(void **state)
 {
     enum { TOTAL = 1 << 20 };
@@ -249,6 +288,7 @@ int main(void)
         cmocka_unit_test(bytes_cross_both_ways),
         cmocka_unit_test(a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_later),
         cmocka_unit_test(the_end_of_what_waited_is_told_wherever_it_waited),
+        cmocka_unit_test(who_asks_for_new_keys_and_does_not_read_costs_a_bounded_amount),
         cmocka_unit_test(a_client_that_is_not_read_waits_and_loses_nothing),
         cmocka_unit_test(plain_amqp_is_refused_in_words),
         cmocka_unit_test(a_header_comes_in_front_of_tls_and_may_come_in_one_piece_with_it),
