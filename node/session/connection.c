@@ -136,6 +136,7 @@ static bool take_frame(struct session *s, const struct amqp_frame *f)
         s->counters.received_frames++;
         if (f->channel || f->type != AMQP_FRAME_METHOD || amqp_method_decode(f->payload, &m)) return true;
         if (amqp_method_number(&m) == AMQP_CONNECTION_CLOSE) {
+            if (s->output.size >= SESSION_OUTPUT_MAX) return true; /* it does not read, and asks again and again */
             struct amqp_method ok = amqp_method_of(AMQP_CONNECTION_CLOSE_OK);
             amqp_method_put(&s->output, 0, &ok);
         } else if (amqp_method_number(&m) == AMQP_CONNECTION_CLOSE_OK) session_end(s);

@@ -427,6 +427,29 @@ static void who_does_not_read_is_not_read(void **state)
     harness_close(&h);
 }
 
+/* A connection that is being closed reads on, for the client's close-ok; its output has the same bound. */
+static void who_does_not_read_is_not_answered_without_end_while_it_closes(void **state)
+{
+    (void)state;
+    struct harness h;
+    consume_q(&h, false);
+    struct amqp_method m = amqp_method_of(AMQP_CONNECTION_CLOSE);
+    session_close(h.session, 320, "enough", h.now_ms);
+    size_t before = session_output(h.session)->size;
+    say(&h, 0, &m);
+    assert_true(session_output(h.session)->size > before);
+    session_output(h.session)->size = 0;
+    buf_reserve(session_output(h.session), SESSION_TEST_OUTPUT);
+    session_output(h.session)->size = SESSION_TEST_OUTPUT;
+    for (int i = 0; i < 100; i++) say(&h, 0, &m);
+    assert_int_equal(session_output(h.session)->size, SESSION_TEST_OUTPUT);
+    say_close_ok(&h, 0);
+    assert_int_equal(session_state(h.session), SESSION_CLOSED);
+    buf_clear(session_output(h.session));
+    h.output_read = 0;
+    harness_close(&h);
+}
+
 static void direct_replies_come_through_a_hidden_queue(void **state)
 {
     (void)state;
@@ -543,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_full_output_wants_no_deliveries),
         cmocka_unit_test(without_acks_too_a_full_output_is_not_settled),
         cmocka_unit_test(who_does_not_read_is_not_read),
+        cmocka_unit_test(who_does_not_read_is_not_answered_without_end_while_it_closes),
         cmocka_unit_test(direct_replies_come_through_a_hidden_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
