@@ -49,7 +49,8 @@ static const char *chosen_part(const char *name, const struct key *key)
     if (!config_key_is_list(key) && key->type != KEY_PAIRS) return name + strlen(name);
     for (const char *dot = key->name; (dot = strchr(dot, '.')); dot++) {
         name = strchr(name, '.');
-        if (!name++) return NULL;
+        if (!name) return NULL;
+        name++;
     }
     return name;
 }

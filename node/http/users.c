@@ -126,7 +126,7 @@ static bool is_good(struct request *r, struct answer *a)
     struct err why;
     if (user_password_is_good(r->http, r->body, &why)) return true;
     if (why.code == ERR_INVALID) {
-        answer_bad(a, why.text);
+        answer_bad(a, "%s", why.text);
         return false;
     }
     logger_printf(node_settings(r->http->params.node)->logger, LOG_WARN, -1,
