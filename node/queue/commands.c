@@ -86,7 +86,10 @@ static void configure(struct queue_machine *m, struct machine_port *port, const 
         return;
     }
     struct queue *q = queue_find(m, c.queue);
-    if (!q) q = queue_make(m, c.queue);
+    if (!q) {
+        q = queue_make(m, c.queue);
+        q->dead_pending = dead_letters_from(m, c.queue);
+    }
     queue_set(q, &c.settings);
     queue_used(m, q);
     consumers_watch(m, q);

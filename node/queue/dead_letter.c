@@ -78,6 +78,13 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
     bury_content(m, q, content, reason, effects);
 }
 
+uint64_t dead_letters_from(const struct queue_machine *m, uint64_t queue)
+{
+    uint64_t count = 0;
+    LIST_FOR(&m->dead, link) count += LIST_ITEM(link, struct dead_letter_record, link)->queue == queue;
+    return count;
+}
+
 void dead_lettered(struct queue_machine *m, const struct command *command, struct effects *effects)
 {
     struct command_dead_lettered c;

@@ -267,6 +267,7 @@ void bury(struct queue_machine *m, struct queue *q, uint8_t level, uint64_t numb
           struct effects *effects);
 void bury_content(struct queue_machine *m, struct queue *q, struct stored content, uint8_t reason,
                   struct effects *effects);
+uint64_t dead_letters_from(const struct queue_machine *m, uint64_t queue); /* how many wait for their targets' word */
 void dead_lettered(struct queue_machine *m, const struct command *command, struct effects *effects);
 void dead_letter_append(struct queue_machine *m, struct dead_letter_record *d,
                         struct effects *effects);                                               /* numbers it */

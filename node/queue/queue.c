@@ -56,8 +56,26 @@ void queue_set(struct queue *q, const struct queue_settings *s)
     q->settings = copy;
 }
 
+/* Ports know the queue of a delivery by its id. One of the same id may be made again, when a declaration crosses the
+ * deletion; what was delivered before is not its own. */
+static void disown_unacked(struct queue_machine *m, const struct queue *q)
+{
+    uint64_t left = q->unacked;
+    LIST_FOR(&m->ports.order, link)
+    {
+        struct machine_port *port = (struct machine_port *)LIST_ITEM(link, struct port_base, link);
+        struct unacked_item *item;
+        for (uint64_t dseq = 0; left && (item = unacked_next(port, &dseq));) {
+            if (item->queue != q->id) continue;
+            item->queue = 0;
+            left--;
+        }
+    }
+}
+
 void queue_drop(struct queue_machine *m, struct queue *q, struct effects *effects)
 {
+    disown_unacked(m, q);
     while (!list_empty(&q->consumers)) {
         struct consumer *c = LIST_ITEM(q->consumers.next, struct consumer, queue_link);
         consumer_tell_cancelled(c, 0, effects);

@@ -5,6 +5,7 @@
  * bytes. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "router/members.h"
 #include "router/route.h"
 #include "router/topology.h"
 
@@ -53,9 +54,13 @@ static void check_restored_alike(const struct topology *t)
     struct topology *copy = topology_create_with_spare(GROUPS, SPARE);
     struct buf bytes = {0};
     topology_encode(t, &bytes);
-    CHECK(topology_restore(copy, buf_slice(&bytes), NULL) == 0);
-    CHECK(topology_digest(copy) == topology_digest(t));
-    check_topology(copy);
+    if (topology_level(t) > LEVEL_NOW) {
+        CHECK(topology_restore(copy, buf_slice(&bytes), NULL) == ERR_VERSION); /* the cluster is beyond this program */
+    } else {
+        CHECK(topology_restore(copy, buf_slice(&bytes), NULL) == 0);
+        CHECK(topology_digest(copy) == topology_digest(t));
+        check_topology(copy);
+    }
     buf_close(&bytes);
     topology_destroy(copy);
 }

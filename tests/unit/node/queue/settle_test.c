@@ -215,6 +215,39 @@ static void messages_of_a_deleted_queue_can_still_be_settled(void **state)
     hears(b, "");
 }
 
+static void what_a_queue_had_delivered_is_not_that_of_one_made_again(void **state)
+{
+    struct bench *b = *state;
+    declare(b, 1);
+    attach(b, 1, 1, 1, 0);
+    publish_letters(b, 1, "abc");
+    remove_queue(b, 1, 0);
+    declare(b, 1);
+    publish_letters(b, 1, "xy");
+    ack(b, 1, 1);
+    requeue(b, 1, 2);
+    counts(b, 1, 2, 0);
+    restart(b);
+    reject(b, 1, 3);
+    counts(b, 1, 2, 0);
+}
+
+static void dead_letters_of_a_queue_made_again_are_counted_as_they_go(void **state)
+{
+    struct bench *b = *state;
+    struct queue_settings settings = plain_settings();
+    settings.dead_letter_exchange = slice_str("dlx");
+    configure(b, 1, settings);
+    attach(b, 1, 1, 1, 0);
+    publish_letters(b, 1, "ab");
+    reject(b, 1, 1);
+    remove_queue(b, 1, 0);
+    configure(b, 1, settings);
+    assert_int_equal(stat_of(b, 1).dead_letters_pending, 1);
+    dead_lettered(b, 1, 1);
+    assert_int_equal(stat_of(b, 1).dead_letters_pending, 0);
+}
+
 static void a_consumer_with_a_number_used_before_holds_what_that_one_held(void **state)
 {
     struct bench *b = *state;
@@ -247,6 +280,8 @@ int main(void)
         BENCH_TEST(a_range_may_span_thousands_with_one_left_in_front),
         BENCH_TEST(beyond_its_delivery_limit_a_message_is_dropped),
         BENCH_TEST(messages_of_a_deleted_queue_can_still_be_settled),
+        BENCH_TEST(what_a_queue_had_delivered_is_not_that_of_one_made_again),
+        BENCH_TEST(dead_letters_of_a_queue_made_again_are_counted_as_they_go),
         BENCH_TEST(a_consumer_with_a_number_used_before_holds_what_that_one_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
