@@ -236,6 +236,7 @@ static void dead_letters_of_a_queue_made_again_are_counted_as_they_go(void **sta
 {
     struct bench *b = *state;
     struct queue_settings settings = plain_settings();
+    settings.has_dead_letter_exchange = true;
     settings.dead_letter_exchange = slice_str("dlx");
     configure(b, 1, settings);
     attach(b, 1, 1, 1, 0);
