@@ -2,7 +2,8 @@
 
 #include <xxhash.h>
 #ifdef __x86_64__
-#include <xxh_x86dispatch.h> /* the plain functions do with SSE2, these take what the processor has: a quarter of the time */
+/* The plain functions do with SSE2; these take what the processor has, and a quarter of the time. */
+#include <xxh_x86dispatch.h>
 #endif
 
 #include "base/check.h"

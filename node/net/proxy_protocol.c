@@ -105,11 +105,19 @@ static bool read_address(bool six, const char *address, const char *port, struct
     return true;
 }
 
+/* Whatever follows the word is to be ignored. */
+static bool is_unknown(const char *line)
+{
+    static const char words[] = "PROXY UNKNOWN";
+    size_t length = sizeof words - 1;
+    return !strncmp(line, words, length) && (!line[length] || line[length] == ' ');
+}
+
 static bool read_words(char *line, struct proxy_header *h)
 {
     char *words[LINE_WORDS];
     int count = 0;
-    if (!strcmp(line, "PROXY UNKNOWN") || !strncmp(line, "PROXY UNKNOWN ", 14)) return true; /* the rest is ignored */
+    if (is_unknown(line)) return true;
     for (char *word = line; word && count < LINE_WORDS; count++) {
         words[count] = word;
         word = strchr(word, ' ');

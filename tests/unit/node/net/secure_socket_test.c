@@ -84,6 +84,13 @@ static bool turn(struct bench *b, struct client *c)
     return true;
 }
 
+static void begin_conversation(struct bench *b, struct client *c)
+{
+    WAIT_FOR(b, turn(b, c) && tls_is_open(c->tls));
+    tls_output(c->tls, slice_str("go"));
+    WAIT_FOR(b, turn(b, c) && b->in.size == 2);
+}
+
 static void bytes_cross_both_ways(void **state)
 {
     struct client c;
@@ -112,9 +119,7 @@ static void a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_la
     struct client c;
     struct bench *b = setup_secure(&c, NET_PROXY_NONE);
     (void)state;
-    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
-    tls_output(c.tls, slice_str("go"));
-    WAIT_FOR(b, turn(b, &c) && b->in.size == 2);
+    begin_conversation(b, &c);
     for (size_t i = 0; i < TOTAL / 4; i++) buf_put_le32(&b->out, (uint32_t)i * 7);
     net_socket_write(b->socket, &b->out);
     size_t left = b->out.size;
@@ -142,9 +147,7 @@ static void the_end_of_what_waited_is_told_wherever_it_waited(void **state)
     struct client c;
     struct bench *b = setup_secure(&c, NET_PROXY_NONE);
     (void)state;
-    WAIT_FOR(b, turn(b, &c) && tls_is_open(c.tls));
-    tls_output(c.tls, slice_str("go"));
-    WAIT_FOR(b, turn(b, &c) && b->in.size == 2);
+    begin_conversation(b, &c);
     for (unsigned i = 0; i < ROUNDS; i++) {
         size_t total = MOST - i * STEP, before = b->drained;
         buf_clear(&c.in);

@@ -245,15 +245,21 @@ static void burst(struct bench *b, uint64_t first)
     bench_flush(b);
 }
 
+/* Gives how many free files were kept. */
+static unsigned start_after_burst(struct bench *b)
+{
+    bench_start(b);
+    b->params.free_size = 8 * BENCH_FILE_SIZE;
+    bench_open(b);
+    burst(b, 1);
+    return bench_count_files(b, ".free");
+}
+
 static void a_burst_writes_into_the_files_of_the_one_before(void **state)
 {
     (void)state;
     struct bench b;
-    bench_start(&b);
-    b.params.free_size = 8 * BENCH_FILE_SIZE;
-    bench_open(&b);
-    burst(&b, 1);
-    unsigned kept = bench_count_files(&b, ".free");
+    unsigned kept = start_after_burst(&b);
     assert_in_range(kept, 4, 8);
     for (uint64_t round = 1; round < 5; round++) {
         burst(&b, round * 80 + 1);
@@ -267,11 +273,7 @@ static void free_files_that_nothing_needs_go_one_by_one(void **state)
 {
     (void)state;
     struct bench b;
-    bench_start(&b);
-    b.params.free_size = 8 * BENCH_FILE_SIZE;
-    bench_open(&b);
-    burst(&b, 1);
-    unsigned kept = bench_count_files(&b, ".free");
+    unsigned kept = start_after_burst(&b);
     log_shrink(b.log); /* there were none when the burst began */
     assert_int_equal(bench_count_files(&b, ".free"), kept);
     for (; kept > LOG_FREE_FILES_MIN; kept--) {
