@@ -232,12 +232,24 @@ static size_t decrypt(struct transport *t, const uint8_t *data, size_t size)
     return size;
 }
 
+static size_t take(struct transport *t, const uint8_t *data, size_t size)
+{
+    if (!t->client) return size;
+    return t->tls ? decrypt(t, data, size) : client_input(t->client, data, size, loop_now_ms(t->loop));
+}
+
+/* The owner's turn may end the pause that held bytes back; nobody would offer these again before the server speaks. */
 static size_t on_data(void *self, const uint8_t *data, size_t size)
 {
     struct transport *t = self;
-    if (!t->client) return size;
-    size_t used = t->tls ? decrypt(t, data, size) : client_input(t->client, data, size, loop_now_ms(t->loop));
-    if (used || !t->inside) tell(t); /* a poke that moved nothing is no news, or it would go round for ever */
+    size_t used = 0;
+    bool was_paused;
+    do {
+        size_t taken = take(t, data + used, size - used);
+        used += taken;
+        was_paused = t->client && client_is_paused(t->client);
+        if (taken || !t->inside) tell(t); /* a poke that moved nothing is no news, or it would go round for ever */
+    } while (used < size && was_paused && t->client && !client_is_paused(t->client));
     return used;
 }
 
