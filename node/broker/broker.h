@@ -109,8 +109,9 @@ void broker_connection_attach(struct broker_connection *c, struct session *sessi
                               void *arg);                  /* touched: the session got an event */
 void broker_connection_close(struct broker_connection *c); /* channels were closed by the session */
 bool broker_connection_congested(const struct broker_connection *c);
-/* The session's output was written below its high water mark: receipts may go. */
+/* The session's output is below its high water mark, and was not or broker_connection_behind(): receipts may go. */
 void broker_connection_drained(struct broker_connection *c);
+bool broker_connection_behind(const struct broker_connection *c); /* deliveries in hand were not receipted */
 
 /* --- what others ask: the management port --- */
 struct broker_changed {

@@ -99,6 +99,7 @@ void seed_tick(struct host *h);
 void dead_letter_start(struct host *h);
 void dead_letter_stop(struct host *h);
 void dead_letter_turn(struct host *h);
+bool dead_letter_has_work(const struct host *h);             /* some to take up, or one that all its targets have */
 void dead_letter_confirmed(struct host *h, uint64_t number); /* one target group has it */
 
 /* ---------------------------------------------------------------- port.c: this shard's ends of conversations */
@@ -135,6 +136,7 @@ struct port {
     uint64_t in_hand;  /* dseq of the last delivery taken */
     uint64_t received; /* of it, what the client's socket has room for */
     uint64_t received_told;
+    uint64_t in_hand_bytes, received_bytes, received_bytes_told; /* of the contents of these */
     struct chunk_writer writer;
     struct sent_chunk *sent; /* ring of chunks that are not wholly applied */
     size_t sent_head, sent_count, sent_capacity;
@@ -163,6 +165,7 @@ void port_flush(struct port *p);
 void port_leader_changed(struct port *p);
 void port_effect(struct port *p, const struct effect *e);
 void port_welcomed(struct port *p);
+void port_shown(struct port *p);   /* what is in hand is received: the client's socket has room, and nothing is held */
 void port_receipt(struct port *p); /* `received` grew: tell if it is time */
 
 /* ---------------------------------------------------------------- channel.c, question.c */
@@ -177,6 +180,7 @@ struct broker_connection {
     uint64_t unanswered_bytes;
     struct buf user, vhost; /* once it is in */
     bool hidden;
+    bool behind; /* a port has deliveries in hand that are not received */
     struct list channels;
     struct list link; /* broker.connections */
 };

@@ -188,7 +188,7 @@ static void backend_limit(void *self, struct backend_channel *c, uint32_t prefet
     for (uint32_t group = 1; group < b->params.group_count; group++) {
         struct port *p = c->ports[group];
         if (!p) continue;
-        if (free) p->received = p->in_hand; /* what waited may all have been shown just now */
+        if (free) port_shown(p); /* what waited may all have been shown just now */
         command_limit_encode(port_write(p), prefetch);
     }
 }
@@ -392,16 +392,25 @@ bool broker_connection_congested(const struct broker_connection *c)
     return c->unanswered_bytes > BROKER_CONNECTION_BYTES_MAX;
 }
 
+bool broker_connection_behind(const struct broker_connection *c)
+{
+    return c->behind;
+}
+
 void broker_connection_drained(struct broker_connection *c)
 {
+    c->behind = false;
     LIST_FOR(&c->channels, link)
     {
         struct backend_channel *channel = LIST_ITEM(link, struct backend_channel, link);
-        if (session_is_holding(c->session, channel->number)) continue;
+        if (session_is_holding(c->session, channel->number)) {
+            c->behind = true;
+            continue;
+        }
         for (uint32_t group = 1; group < c->broker->params.group_count; group++) {
             struct port *p = channel->ports[group];
             if (!p || p->received == p->in_hand) continue;
-            p->received = p->in_hand;
+            port_shown(p);
             port_receipt(p);
         }
     }

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-enum { RECEIPT_EVERY = PORT_WINDOW_MESSAGES / 4 };
+enum { RECEIPT_EVERY = PORT_WINDOW_MESSAGES / 4, RECEIPT_BYTES = PORT_WINDOW_BYTES / 4 };
 
 static uint64_t new_port_id(struct broker *b)
 {
@@ -186,6 +186,7 @@ static void finish_chunk(struct port *p)
     p->writer_open = false;
     struct blob *blob = chunk_writer_finish(&p->writer, p->received);
     p->received_told = p->received;
+    p->received_bytes_told = p->received_bytes;
     keep_sent(p, blob);
     if (p->state == PORT_SYNCED) post_chunk(p, blob);
 }
@@ -272,6 +273,7 @@ static void deliver(struct port *p, const struct effect *e)
         return;
     }
     p->in_hand = e->dseq;
+    p->in_hand_bytes += e->content.size;
     if (!p->channel) return;
     struct session *session = p->channel->connection->session;
     struct session_delivery delivery = {.group = p->group,
@@ -287,15 +289,24 @@ static void deliver(struct port *p, const struct effect *e)
         return;
     }
     session_deliver(session, p->channel->number, &delivery);
-    if (session_wants_deliveries(session) && !session_is_holding(session, p->channel->number)) p->received = p->in_hand;
+    if (session_wants_deliveries(session) && !session_is_holding(session, p->channel->number)) port_shown(p);
+    else p->channel->connection->behind = true;
     port_receipt(p);
     channel_touched(p->channel);
 }
 
+void port_shown(struct port *p)
+{
+    p->received = p->in_hand;
+    p->received_bytes = p->in_hand_bytes;
+}
+
+/* The window is one of messages and of bytes: a client that acks nothing yet may have filled either. */
 void port_receipt(struct port *p)
 {
-    if (p->received - p->received_told < RECEIPT_EVERY || p->writer_open) return;
-    command_empty_encode(port_write(p), COMMAND_RECEIPT);
+    bool due =
+        p->received - p->received_told >= RECEIPT_EVERY || p->received_bytes - p->received_bytes_told >= RECEIPT_BYTES;
+    if (due && !p->writer_open) command_empty_encode(port_write(p), COMMAND_RECEIPT);
 }
 
 /* A client that is not told of cancelled consumers loses its channel, and this port may be gone with it. */

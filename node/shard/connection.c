@@ -205,10 +205,8 @@ static void write_one(struct connection *c)
         session_written(c->session, s->now_ms);
     }
     bool wants = session_wants_deliveries(c->session);
-    if (wants && was_over) {
-        session_drained(c->session, s->now_ms);
-        broker_connection_drained(c->broker);
-    }
+    if (wants && was_over) session_drained(c->session, s->now_ms);
+    if (wants && (was_over || broker_connection_behind(c->broker))) broker_connection_drained(c->broker);
     s->waits[WAIT_READER] += !wants && !c->over_high_water;
     c->over_high_water = !wants;
     if (session_state(c->session) != SESSION_CLOSED) return;
