@@ -18,8 +18,8 @@ void carrier_post(struct shard *s, uint16_t to, struct mail *m)
     m->shard = s->id;
     if (m->node == 0) m->node = s->settings->node;
     s->posted[to] = true;
-    struct ring *ring = node_shard(s->node, to)->rings_in[s->id];
-    if (list_empty(&s->overflow[to]) && ring_push(ring, m)) return;
+    struct shard *sibling = node_shard(s->node, to); /* NULL while the node opens its shards: in the first turn, then */
+    if (sibling && list_empty(&s->overflow[to]) && ring_push(sibling->rings_in[s->id], m)) return;
     list_append(&s->overflow[to], &m->link);
     s->overflow_count++;
 }

@@ -55,6 +55,25 @@ def test_one_client_over_all_groups():
                 kit.check_equal(kit.bodies_of(kit.consume(client, queue, len(wanted))), wanted, queue)
 
 
+def test_restart_from_a_checkpoint_of_the_topology():
+    """shards = 3: a node whose meta group has a checkpoint starts again, and all of its shards know the topology"""
+    settings = {**SHARDS, "checkpoint.log_bytes": "64KiB"}
+    queues = [f"topology.{at}" for at in range(QUEUES)]
+    with kit.cluster(nodes=1, settings=settings) as cluster:
+        node = cluster.nodes[0]
+        with kit.connected(node) as client:
+            for queue in queues:
+                kit.declare(client, queue, arguments={"x-padding": "p" * 10000})
+                kit.publish(client, queue, [queue.encode()])
+        kit.wait_for("the meta group has a checkpoint", (node.dir / "data/groups/0/manifest").exists)
+        kit.kill(node)
+        kit.start(cluster, node)
+        for _ in range(3):  # a connection on each shard
+            with kit.connected(node) as client:
+                for queue in queues:
+                    kit.check_equal(kit.declare(client, queue, passive=True).fields["message_count"], 1, f"messages of {queue}")
+
+
 def test_everyday_work_with_shards():
     """shards = 3: what an everyday client does (ttl, dead letters, headers, exclusive) crosses shards"""
     with kit.cluster(settings=SHARDS) as cluster:
