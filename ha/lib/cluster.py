@@ -214,20 +214,25 @@ class Cluster:
         for node in self.nodes:
             node.process.stop(STOP_TIMEOUT)
 
-    def leader(self, queue, vhost="/", timeout=5.0):
-        """The Node that leads a queue. A leader that does not run is not believed in: a new one is waited for."""
+    def leader(self, queue, vhost="/", timeout=20.0):
+        """The Node that leads a queue. A leader that does not run is not believed in: a new one is waited for. That there is
+        no such queue is believed when all nodes say so: one that was just started may not know it yet."""
         path = f"/api/queues/{urllib.parse.quote(vhost, safe='')}/{urllib.parse.quote(queue, safe='')}"
         names = {node.name: node for node in self.nodes}
         limit, reason = time.monotonic() + timeout, "no node is up"
         while True:
+            told = set()
             for node in self.nodes:
                 if node.process.state() != "up":
                     continue
+                status = 0
                 try:
-                    status, body = node.get(path, timeout=1.0)
+                    status, body = node.get(path, timeout=2.0)
                 except OSError as error:
                     reason = str(error)
                     continue
+                finally:
+                    told.add(status)
                 if status == 404:
                     reason = f"there is no queue '{queue}' in vhost '{vhost}'"
                     continue
@@ -238,7 +243,7 @@ class Cluster:
                 if leader and leader.process.state() == "up":
                     return leader
                 reason = f"queue '{queue}' has no leader now"
-            if time.monotonic() > limit or reason.startswith("there is no queue"):
+            if time.monotonic() > limit or told == {404}:
                 raise Problem(reason)
             time.sleep(0.02)
 

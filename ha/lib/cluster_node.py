@@ -8,7 +8,7 @@ import signal
 from processes import Process
 
 HTTP_OFFSET, LINK_OFFSET = 10000, 20000
-HTTP_TIMEOUT = 3.0
+HTTP_TIMEOUT = 10.0
 AUTHORIZATION = "Basic " + base64.b64encode(b"guest:guest").decode()
 
 

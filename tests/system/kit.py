@@ -20,9 +20,11 @@ import places  # noqa: E402
 import amqp  # noqa: E402
 from cluster_node import Problem  # noqa: E402
 
-LIMIT = 60.0          # seconds that a test may take unless it says otherwise
+LIMIT = 120.0         # seconds that a test may take unless it says otherwise
+PATIENCE = 30.0       # seconds for a fact to come: many times what it takes, for the machine may be busy with other things
 LOG_TAIL = 25         # lines of each node's log that a failure shows
-READY_TIMEOUT = 30.0
+READY_TIMEOUT = 60.0
+HEARTBEAT = 60        # of clients that may be left alone while a test looks elsewhere
 WINDOW = 500          # unconfirmed messages of publish() at most
 LOSSES = amqp.LOSSES
 # What a node prints when it is wrong itself. None of these belongs into the log of any test.
@@ -88,7 +90,7 @@ def shorten(value):
     return text if len(text) <= 400 else f"{text[:400]}... ({len(text)} characters)"
 
 
-def wait_for(what, question, timeout=10.0, interval=0.05):
+def wait_for(what, question, timeout=PATIENCE, interval=0.05):
     """Asks until the answer is true, and gives it; a Problem while asking counts as no."""
     end, trouble = time.monotonic() + timeout, ""
     while True:
@@ -148,10 +150,10 @@ def kill(*nodes):
     for node in nodes:
         check(node.process.send(signal.SIGKILL), f"{node.name} did not run")
     for node in nodes:
-        check(node.process.wait_gone(5), f"{node.name} survived kill -9")
+        check(node.process.wait_gone(PATIENCE), f"{node.name} survived kill -9")
 
 
-def terminate(*nodes, timeout=20.0):
+def terminate(*nodes, timeout=PATIENCE):
     """SIGTERM in good order."""
     for node in nodes:
         node.process.send(signal.SIGTERM)
@@ -174,6 +176,37 @@ def queue_facts(node, name):
     return node.get_json(f"/api/queues/%2F/{name}")
 
 
+def queue_led_by(made, connection, name, nodes, **fields):
+    """Declares queues until one is led by one of `nodes`, where it belongs, so that it stays there; gives (queue, leader). A
+    node that was first may lead everything, until leaders go to where they belong."""
+    def look():
+        first = {group["group"]: group["placement"][:1] for group in nodes[0].get_json("/api/cluster/groups")}
+        for at in range(32):
+            queue = f"{name}.{at}"
+            declare(connection, queue, **fields)
+            leader = made.leader(queue)
+            if leader in nodes and first.get(queue_facts(leader, queue)["group"]) == [leader.number]:
+                return queue, leader
+        return None
+    return wait_for(f"a queue that is led by {' or '.join(node.name for node in nodes)}", look, 60, 0.5)
+
+
+def lead(made, queue, node):
+    """Has a node lead a queue, by the order that operators give: it goes there when the node is here for good, and stays."""
+    asked = next(one for one in made.nodes if one.process.state() == "up")
+    # A cluster that has just begun may not know its members' names yet.
+    wait_for("the order is taken", lambda: not asked.change("POST", f"/api/queues/quorum/%2F/{queue}/leader", timeout=PATIENCE,
+                                                            body={"node": node.name}))
+    wait_for(f"{node.name} leads {queue}", lambda: made.leader(queue) is node, 60)
+
+
+def has_all(node, queue):
+    """The replica on this node has written all that is in the log of the queue's group."""
+    rows = {row["Node Name"]: row for row in node.get_json(f"/api/queues/quorum/%2F/{queue}/status")}
+    ends = {row["Last Log Index"] for row in rows.values() if row["Raft State"] == "leader"}
+    return ends == {rows[node.name]["Last Written"]}
+
+
 def metric(node, name):
     """A figure of /metrics."""
     for line in node.get("/metrics")[1].decode().splitlines():
@@ -187,7 +220,7 @@ def metric(node, name):
 def connect(place, **options):
     """An open connection with channel 1, to a Node or an (host, port)."""
     address = place if isinstance(place, tuple) else (place.host, place.amqp_port)
-    connection = amqp.Connection(*address, **{"name": "system test", **options})
+    connection = amqp.Connection(*address, **{"name": "system test", "heartbeat": HEARTBEAT, **options})
     connection.open_channel(1)
     return connection
 
@@ -238,7 +271,7 @@ class Publisher:
             settled += [self.unconfirmed.pop(tag) for tag in tags]
         return True
 
-    def settle(self, left=0, timeout=20.0):
+    def settle(self, left=0, timeout=PATIENCE):
         """Waits until at most `left` messages wait for their confirm."""
         end = time.monotonic() + timeout
         while len(self.unconfirmed) > left:
@@ -246,7 +279,7 @@ class Publisher:
                 raise amqp.TimedOut(f"{len(self.unconfirmed)} messages unconfirmed after {timeout:.0f} s")
 
 
-def publish(connection, queue, bodies, exchange="", channel=1, window=WINDOW, timeout=20.0, **properties):
+def publish(connection, queue, bodies, exchange="", channel=1, window=WINDOW, timeout=PATIENCE, **properties):
     """Publishes and waits for all confirms; anything but an ack fails."""
     publisher = Publisher(connection, channel)
     for body in bodies:
@@ -263,7 +296,7 @@ def get(connection, queue, channel=1, no_ack=True):
     return None if got.name == "basic.get-empty" else got
 
 
-def consume(connection, queue, count, channel=1, timeout=30.0, ack=True, prefetch=500):
+def consume(connection, queue, count, channel=1, timeout=PATIENCE, ack=True, prefetch=500):
     """Consumes `count` messages; gives them as events in the order they came, all acked unless told otherwise."""
     connection.call(channel, "basic.qos", prefetch_count=prefetch if ack else 0)
     tag = connection.call(channel, "basic.consume", queue=queue).fields["consumer_tag"]

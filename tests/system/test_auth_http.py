@@ -4,7 +4,6 @@ import contextlib
 import http.server
 import os
 import threading
-import time
 import urllib.parse
 
 import amqp
@@ -18,14 +17,16 @@ class Judge:
     """Says what `rules` say: path -> a function of the form that gives the body, or a status."""
 
     def __init__(self):
-        self.asked, self.rules, self.delay = [], {}, 0.0
+        self.asked, self.rules = [], {}
+        self.answers = threading.Event()     # cleared: to nobody, until it is set again
+        self.answers.set()
         judge = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def answer(self, path, form):
                 form = {name: values[0] for name, values in urllib.parse.parse_qs(form, keep_blank_values=True).items()}
                 judge.asked.append((self.command, path, form))
-                time.sleep(judge.delay)
+                judge.answers.wait()
                 said = judge.rules[path](form)
                 self.send_response(said if isinstance(said, int) else 200)
                 body = said.encode() if isinstance(said, str) else b""
@@ -114,24 +115,25 @@ def test_a_server_that_is_slow_or_gone():
     usual(judge)
     settings = judge.settings("https", **{"auth_http.ssl_options.cacertfile": str(authority.file), "auth_backends.1": "cache",
                                           "auth_cache.cached_backend": "http", "auth_backends.2": "internal",
-                                          "auth_http.request_timeout": 2000})
+                                          "auth_http.request_timeout": 6000})
     with judge.sitting(authority.issue("judge")), kit.cluster(nodes=1, settings=settings) as cluster:
         node = cluster.nodes[0]
         with kit.connected(node, user="anna", password="secret word") as anna, kit.connected(node) as guest:
             kit.declare(guest, "q")
             kit.declare(anna, "anna 1")
-            judge.delay = 1.5
+            judge.answers.clear()
             anna.send(1, "queue.declare", queue="anna 2", durable=True)
-            anna.poll(0.1)
-            begun = time.monotonic()
+            anna.flush()
+            kit.wait_for("the judge is asked", lambda: any(form["name"] == "anna 2" for form in judge.about("/resource")))
             kit.publish(guest, "q", [b"x"] * 100)
-            kit.check(time.monotonic() - begun < 1, "others had to wait")
-            event = anna.poll(5)
+            kit.check(anna.poll(0) is None, "anna is answered without the judge, so others had not to pass her")
+            judge.answers.set()
+            event = anna.poll(kit.PATIENCE)
             kit.check(event is not None and event.name == "queue.declare-ok", f"{event}")
-            judge.delay = 3.0
-            refused(anna, "configure access to queue 'anna 3'", lambda: kit.declare(anna, "anna 3"))
+            judge.answers.clear()
+            refused(anna, "configure access to queue 'anna 3'", lambda: kit.declare(anna, "anna 3", timeout=kit.PATIENCE))
             kit.check("auth http_failed" in kit.read_log(node), "the log says nothing")
-            judge.delay = 0.0
+            judge.answers.set()
             judge.rules["/resource"] = lambda form: 500
             refused(anna, "configure access to queue 'anna 4'", lambda: kit.declare(anna, "anna 4"))
         judge.server.shutdown()

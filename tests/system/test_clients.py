@@ -16,7 +16,7 @@ COUNT = 3000        # messages of a failover
 STEPS = 10          # of an everyday program
 
 
-def run(cluster, command, *arguments, timeout=30):
+def run(cluster, command, *arguments, timeout=90):
     host, port = cluster.addresses()[0]
     result = subprocess.run([*command, host, str(port), *arguments], capture_output=True, text=True, timeout=timeout,
                             check=False, env=environment())
@@ -45,10 +45,10 @@ def failover(command):
             kit.check_equal(publisher.stdout.readline().strip(), "a third", "first word of the publisher")
             leader = cluster.leader("failover")
             kit.kill(leader)
-            published = publisher.communicate(timeout=40)[0].split()
+            published = publisher.communicate(timeout=100)[0].split()
             kit.check_equal(published[:2], ["confirmed", str(COUNT)], "the publisher")
             kit.start(cluster, leader)
-            consumed = consumer.communicate(timeout=40)[0].split()
+            consumed = consumer.communicate(timeout=100)[0].split()
             kit.check_equal(consumed[:2], ["seen", str(COUNT)], "the consumer")
             print(" ".join(published + consumed))
             # A publisher whose connection broke may send one message twice; without that nothing comes twice unflagged.

@@ -1,6 +1,5 @@
 """What a node says when it is set up wrongly."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -12,10 +11,11 @@ import urllib.request
 import amqp
 import kit
 from http_api import Api
+from ports import free_base_port
 
 
 def warrend(*arguments):
-    return subprocess.run([str(kit.binary()), *arguments], capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run([str(kit.binary()), *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def write(name, text):
@@ -138,19 +138,6 @@ def test_every_key_with_nonsense():
         kit.check(f"unknown key {slip} (did you mean {meant}?)" in result.stderr, f"{slip}: {result.stderr!r}")
 
 
-def free_port(hosts):
-    """A port that is free on all of them."""
-    while True:
-        with contextlib.ExitStack() as sockets:
-            with contextlib.suppress(OSError):
-                port = 0
-                for host in hosts:
-                    bound = sockets.enter_context(socket.socket())
-                    bound.bind((host, port))
-                    port = bound.getsockname()[1]
-                return port
-
-
 def is_ready(host, port):
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/health/ready", timeout=5) as answer:
@@ -170,7 +157,7 @@ def test_cluster_from_files_of_rabbitmq():
     """Three nodes with one rabbitmq.conf, a conf.d and RABBITMQ_ variables are a cluster with the default user they name"""
     directory = pathlib.Path(os.environ["TMPDIR"])
     hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    amqp_port, http_port, link_port = free_port(hosts), free_port(hosts), free_port(hosts)
+    amqp_port, http_port, link_port = range(base := free_base_port(), base + 3)
     (directory / "conf.d").mkdir()
     (directory / "rabbitmq.conf").write_text(
         "cluster_formation.peer_discovery_backend = classic_config\n"
@@ -191,7 +178,7 @@ def test_cluster_from_files_of_rabbitmq():
                            "RABBITMQ_PID_FILE": str(directory / f"{host}.pid")}
             processes.append(subprocess.Popen([str(kit.binary())], env=environment, stderr=subprocess.PIPE, text=True))
         for host in hosts:
-            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=20)
+            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=60)
         api = Api(Place(hosts[2], http_port), "anna", "secret")
         kit.check_equal(api.get("/overview")["cluster_name"], "from-files", "cluster_name")
         kit.check_equal(sorted(node["name"] for node in api.get("/nodes")), [f"rabbit@{host}" for host in hosts], "nodes")
@@ -206,7 +193,7 @@ def test_cluster_from_files_of_rabbitmq():
     finally:
         for process in processes:
             process.terminate()
-        words = [process.communicate(timeout=20)[1] for process in processes]
+        words = [process.communicate(timeout=60)[1] for process in processes]
     for text in words:
         kit.check("cluster_partition_handling has no effect" in text, f"the warning is missing: {text!r}")
     kit.check(not (directory / f"{hosts[0]}.pid").exists(), "the pid file is still there")
@@ -233,11 +220,11 @@ def test_cluster_from_addresses_of_a_name():
     directory = pathlib.Path(os.environ["TMPDIR"])
     resolver = Resolver(directory, "warren.test")
     hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
-    amqp_port, http_port, link_port = free_port(hosts), free_port(hosts), free_port(hosts)
+    amqp_port, http_port, link_port = range(base := free_base_port(), base + 3)
     (directory / "warren.conf").write_text(
         "cluster_formation.peer_discovery_backend = rabbit_peer_discovery_dns\n"
         "cluster_formation.dns.hostname = warren.test\ncluster_formation.target_cluster_size_hint = 3\n"
-        "cluster_formation.discovery_retry_limit = 100\ncluster_formation.discovery_retry_interval = 100\n"
+        "cluster_formation.discovery_retry_limit = 600\ncluster_formation.discovery_retry_interval = 100\n"
         f"cluster_formation.port = {link_port}\ncluster.secret = a secret that is long enough\n")
 
     def start(host, *more):
@@ -248,7 +235,7 @@ def test_cluster_from_addresses_of_a_name():
 
     def stop(process):
         process.terminate()
-        return process.communicate(timeout=20)[1]
+        return process.communicate(timeout=60)[1]
 
     resolver.set(hosts[:2])
     processes = {host: start(host) for host in hosts[:3]}
@@ -257,7 +244,7 @@ def test_cluster_from_addresses_of_a_name():
         kit.check("warren.test has 2 addresses, waiting for 3" in line, f"it said {line!r}")
         resolver.set(hosts[2::-1])
         for host in hosts[:3]:
-            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=20)
+            kit.wait_for(f"{host} is ready", lambda host=host: is_ready(host, http_port), timeout=60)
         api = Api(Place(hosts[0], http_port))
         members = lambda: [(one["id"], one["address"]) for one in api.get("/cluster/members")["members"] if one["running"]]
         wanted = [(number, f"{host}:{link_port}") for number, host in enumerate(hosts, 1)]
@@ -265,18 +252,18 @@ def test_cluster_from_addresses_of_a_name():
         resolver.set(hosts[1:])
         stop(processes[hosts[0]])
         processes[hosts[0]] = start(hosts[0])
-        kit.wait_for("the first is back", lambda: is_ready(hosts[0], http_port), timeout=20)
+        kit.wait_for("the first is back", lambda: is_ready(hosts[0], http_port), timeout=60)
         processes[hosts[3]] = start(hosts[3], "node.id=4")
-        kit.wait_for("the fourth is in", lambda: members() == wanted, timeout=20)
+        kit.wait_for("the fourth is in", lambda: members() == wanted, timeout=60)
     finally:
         for process in processes.values():
             process.terminate()
         for process in processes.values():
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
     resolver.set(hosts[:2])
     (directory / hosts[0] / "formation").unlink()
     process = start(hosts[0], "cluster_formation.discovery_retry_limit=1")
-    kit.check_equal((process.wait(timeout=20), "has 2 addresses" in process.communicate()[1]), (70, True), "too few")
+    kit.check_equal((process.wait(timeout=60), "has 2 addresses" in process.communicate()[1]), (70, True), "too few")
 
 
 def test_limits_of_a_node():
@@ -363,7 +350,7 @@ def test_how_a_node_starts_and_ends():
         log = kit.read_log(node)
         for line in ("Maintenance on Sunday.", "", "Call 555."):
             kit.check(f'node motd text="{line}"' in log, f"{line!r} is not logged")
-        with socket.create_connection((node.host, node.amqp_port), timeout=10) as client:
+        with socket.create_connection((node.host, node.amqp_port), timeout=kit.PATIENCE) as client:
             client.sendall(b"AMQP")
             try:
                 kit.check_equal(client.recv(100), "", "instead of a reset")
@@ -374,8 +361,8 @@ def test_how_a_node_starts_and_ends():
         config = node.dir / "warren.conf"
         config.write_text(config.read_text().replace("linger.on = true", "linger.on = false"))
         node.process.start([cluster.binary, "--config", str(config)])
-        cluster.wait_ready(30, [1])
-        with socket.create_connection((node.host, node.amqp_port), timeout=10) as client:
+        cluster.wait_ready(60, [1])
+        with socket.create_connection((node.host, node.amqp_port), timeout=kit.PATIENCE) as client:
             client.sendall(b"AMQP")
             kit.check_equal(client.recv(100), b"", "an orderly end")
 

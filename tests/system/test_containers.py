@@ -93,7 +93,7 @@ class Containers:
 
     def wait_ready(self):
         try:
-            kit.wait_for("all are ready", lambda: all(self.ready(name) for name in self.names), timeout=30)
+            kit.wait_for("all are ready", lambda: all(self.ready(name) for name in self.names), timeout=60)
         except AssertionError:
             for name in self.names:
                 print(f"-- {name}\n{(self.folder / f'{name}.log').read_text()[-1500:]}")
@@ -137,7 +137,7 @@ def tried(names, secret_path, start, user, password):
         network.close()
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_compose():
     """The three nodes of compose.yaml with the image's entry point: they find each other by name and serve the user that it names"""
     text = (DEPLOY / "compose.yaml").read_text()
@@ -153,7 +153,7 @@ def test_compose():
     tried(list(services), "/run/secrets/warren", start, user, PASSWORD)
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_kubernetes():
     """The pods of the StatefulSet: number and name from the pod's name, peers by the headless service's names"""
     text = (DEPLOY / "kubernetes" / "warren.yaml").read_text()

@@ -27,7 +27,7 @@ print(s.recv(100).split()[1].decode())
 
 def ask_as(user, path):
     """The HTTP status that a user of the machine gets, or why it does not come so far."""
-    done = subprocess.run([sys.executable, "-c", ASK, path, str(user)], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", ASK, path, str(user)], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
 
@@ -101,7 +101,7 @@ def test_a_socket_that_was_left_is_replaced():
         with open(path, "w", encoding="utf-8") as file:
             file.write("mine")
         node.start()
-        check(node.process.wait_gone(10), "a node that cannot have its socket runs")
+        check(node.process.wait_gone(kit.PATIENCE), "a node that cannot have its socket runs")
         check("it is no socket" in kit.read_log(node), "it does not say why")
         with open(path, encoding="utf-8") as file:
             check_equal(file.read(), "mine", "the file that was there")

@@ -264,7 +264,8 @@ def set_up(both):
         "q2" in both.ours(["rabbitmqctl", "list_queues"])[1] and "running\t1" in both.ours(
             ["rabbitmqctl", "list_connections", "state", "channels"])[1]
         and "up" in both.ours(["rabbitmqctl", "list_consumers", "activity_status"])[1]
-        and "q1\trunning\t1" in both.ours(["rabbitmqctl", "list_queues", "name", "state", "consumers"])[1]), 30)
+        and "q1\trunning\t1" in both.ours(["rabbitmqctl", "list_queues", "name", "state", "consumers"])[1]
+        and "1\t2" in both.ours(["rabbitmqctl", "list_channels", "consumer_count", "prefetch_count"])[1]), 60)
     return connection
 
 

@@ -8,38 +8,38 @@ import places
 from random_ledger import RandomBooks
 
 
-def drill(fault, *arguments, timeout=80):
+def drill(fault, *arguments, timeout=165):
     result = subprocess.run([str(places.ROOT / "ha" / "drill"), "--fault", fault, "--binary", str(kit.binary()), "--rate", "600",
                              *arguments], capture_output=True, text=True, timeout=timeout, check=False)
     print(result.stdout)
     kit.check(result.returncode == 0, f"exit code {result.returncode}\n{result.stderr}")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_kill_leader():
     """ha/drill --fault kill-leader: nothing lost, duplicated or reordered"""
     drill("kill-leader", "--rounds", "2")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_kill_all():
     """ha/drill --fault kill-all: nothing lost, duplicated or reordered"""
     drill("kill-all", "--rounds", "2")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_pause_leader():
     """ha/drill --fault pause-leader: nothing lost, duplicated or reordered"""
     drill("pause-leader", "--rounds", "1")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_rolling_restart():
     """ha/drill --fault rolling-restart: nothing lost, duplicated or reordered"""
     drill("rolling-restart", "--rounds", "1")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_partition_leader():
     """ha/drill --fault partition-leader: nothing lost, duplicated or reordered"""
     if os.getuid() != 0:
@@ -49,13 +49,13 @@ def test_partition_leader():
     drill("partition-leader", "--rounds", "1")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_kill_leader_with_shards():
     """ha/drill --fault kill-leader with shards = 3: nothing lost, duplicated or reordered"""
     drill("kill-leader", "--rounds", "1", "--set", "shards=3")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_random():
     """ha/drill --fault random (Jepsen's queue workload) on five nodes: nothing lost, nothing unexpected"""
     drill("random", "--nodes", "5", "--direct", "--rounds", "3", "--seed", "7")

@@ -8,20 +8,9 @@ import amqp
 import kit
 from processes import start_time
 
-
-def queue_led_by_another(cluster, connection, name, node):
-    """Declares queues until one is led by another node than `node`; gives (queue, leader). A node that was first may lead
-    everything, until leaders go to where they belong."""
-    def look():
-        for at in range(32):
-            queue = f"{name}.{at}"
-            kit.declare(connection, queue)
-            leader = cluster.leader(queue)
-            if leader is not node:
-                return queue, leader
-        return None
-    return kit.wait_for(f"a queue that {node.name} does not lead", look, 20, 0.5)
-
+SLACK = 6.0             # seconds that a busy machine may take more; with the 2 s of a test still less than the usual publish_timeout_ms
+ELECTION = 3            # seconds at least without a leader when nobody takes over
+STOP_TRANSFER = 2.9     # seconds: a node that stops gives up waiting for others to lead after 3
 
 def test_consumer_keeps_what_it_holds():
     """A consumer on a surviving node goes on through a leader's death; what it holds unacked is not redelivered"""
@@ -32,13 +21,13 @@ def consumer_keeps_what_it_holds(settings):
     with kit.cluster(settings=settings) as cluster:
         home = cluster.nodes[0]
         consumer = kit.connect(home)
-        queue, leader = queue_led_by_another(cluster, consumer, "hold", home)
+        queue, leader = kit.queue_led_by(cluster, consumer, "hold", kit.others(cluster, home))
         writer = next(node for node in kit.others(cluster, leader) if node is not home)
         with kit.connected(writer) as publisher:
             kit.publish(publisher, queue, kit.numbered(10))
             consumer.call(1, "basic.qos", prefetch_count=10)
             consumer.call(1, "basic.consume", queue=queue)
-            held = [consumer.poll(5) for _ in range(10)]
+            held = [consumer.poll(kit.PATIENCE) for _ in range(10)]
             kit.kill(leader)
             kit.publish(publisher, queue, kit.numbered(30)[10:])
         kit.check(consumer.poll(1) is None, "something came although the prefetch was used up")
@@ -46,7 +35,7 @@ def consumer_keeps_what_it_holds(settings):
         for event in held:
             consumer.ack(1, event.fields["delivery_tag"])
         while len(events) < 30:
-            event = consumer.poll(10)
+            event = consumer.poll(kit.PATIENCE)
             kit.check(event is not None and event.name == "basic.deliver", f"{event} after {len(events)} messages")
             events.append(event)
             consumer.ack(1, event.fields["delivery_tag"])
@@ -59,27 +48,25 @@ def consumer_keeps_what_it_holds(settings):
 
 def test_disconnected_consumer_gives_back():
     """A node hangs: its consumers lose what they hold after the queue's time, before the node is given up, and go on elsewhere"""
-    with kit.cluster() as cluster:
+    given_up = 90    # seconds
+    with kit.cluster(settings={"cluster.node_timeout_ms": given_up * 1000}) as cluster:
         home = cluster.nodes[0]
         consumer = kit.connect(home)
-        for at in range(32):
-            queue = f"soon.{at}"
-            kit.declare(consumer, queue, arguments={"x-consumer-disconnected-timeout": 1500})
-            if cluster.leader(queue) is not home:
-                break
+        queue, _ = kit.queue_led_by(cluster, consumer, "soon", kit.others(cluster, home),
+                                    arguments={"x-consumer-disconnected-timeout": 1500})
         other = kit.connect(kit.others(cluster, home)[0])
         kit.publish(consumer, queue, [b"m"])
         consumer.call(1, "basic.consume", queue=queue, consumer_tag="c")
-        held = consumer.poll(5)
+        held = consumer.poll(kit.PATIENCE)
         kit.check_equal(held.body, b"m", "delivered")
         home.process.send(signal.SIGSTOP)
         began = time.monotonic()
-        kit.wait_for("the message for others", lambda: kit.queue_facts(kit.others(cluster, home)[0], queue)["messages_ready"])
-        kit.check(1 < time.monotonic() - began < 8, "neither at once nor when the node is given up")
+        kit.wait_for("the message for others", lambda: kit.queue_facts(kit.others(cluster, home)[0], queue)["messages_ready"], 60)
+        kit.check(1 < time.monotonic() - began < given_up, "neither at once nor when the node is given up")
         got = kit.get(other, queue)
         kit.check_equal((got.body, got.fields["redelivered"]), (b"m", True), "what another consumer gets")
         home.process.send(signal.SIGCONT)
-        event = consumer.poll(5)
+        event = consumer.poll(kit.PATIENCE)
         kit.check_equal((event.name, event.fields["consumer_tag"]), ("basic.cancel", "c"), "what the consumer hears")
         consumer.ack(1, held.fields["delivery_tag"])
         kit.publish(consumer, queue, [b"next"])
@@ -91,10 +78,10 @@ def test_stream_is_exact_through_leader_changes():
     with kit.cluster(settings={"cluster.groups": 4}) as cluster:
         home = cluster.nodes[0]
         publisher, consumer = kit.connect(home), kit.connect(home)
-        queue, _ = queue_led_by_another(cluster, publisher, "stream", home)
+        queue, _ = kit.queue_led_by(cluster, publisher, "stream", kit.others(cluster, home))
         consumer.call(1, "basic.qos", prefetch_count=200)
         consumer.call(1, "basic.consume", queue=queue)
-        books, got, flagged, deaths = kit.Publisher(publisher), [], 0, 0
+        books, got, flagged = kit.Publisher(publisher), [], 0
 
         def drain(timeout):
             nonlocal flagged
@@ -109,9 +96,10 @@ def test_stream_is_exact_through_leader_changes():
         for at, body in enumerate(kit.numbered(12000)):
             if at in (4000, 8000):
                 leader = cluster.leader(queue)
-                if leader is not home:
-                    kit.kill(leader)
-                    deaths += 1
+                if leader is home:     # its clients are to live on: another one leads, and then dies
+                    leader = kit.others(cluster, home)[0]
+                    kit.lead(cluster, queue, leader)
+                kit.kill(leader)
             if at == 6000:
                 kit.start(cluster, *[node for node in cluster.nodes if node.process.state() == "down"])
             books.send(queue, body)
@@ -119,9 +107,8 @@ def test_stream_is_exact_through_leader_changes():
                 books.settle(400)
                 drain(0)
         books.settle()
-        kit.wait_for("all messages have come", lambda: drain(0.2) or len(got) >= 12000, 20)
+        kit.wait_for("all messages have come", lambda: drain(0.2) or len(got) >= 12000)
         drain(1)
-        kit.check(deaths >= 1, "no leader died")
         kit.check(not books.nacked and not books.returned, "something was nacked or returned")
         kit.check_equal(got, kit.numbered(12000), "the stream")
         kit.check_equal(flagged, 0, "messages marked as redelivered")
@@ -227,7 +214,7 @@ def test_minority_refuses_and_heals():
             books.send("few", body)
         began = time.monotonic()
         try:
-            books.settle(timeout=patience + 2)
+            books.settle(timeout=patience + SLACK)
             kit.check(not books.confirmed, f"{len(books.confirmed)} messages were confirmed without a majority")
             answer = f"{len(books.nacked)} nacks"
         except (amqp.Closed, amqp.ChannelClosed) as closed:
@@ -237,12 +224,12 @@ def test_minority_refuses_and_heals():
         with kit.connected(survivor) as late:
             began = time.monotonic()
             try:
-                late.call(1, "queue.declare", queue="new", durable=True, timeout=patience + 2)
+                late.call(1, "queue.declare", queue="new", durable=True, timeout=patience + SLACK)
                 raise AssertionError("a queue was declared without a majority")
             except (amqp.Closed, amqp.ChannelClosed) as closed:
                 print(f"declare: closed with {closed} after {time.monotonic() - began:.1f} s")
         kit.start(cluster, cluster.nodes[1])
-        cluster.wait_ready(20, [survivor.number])
+        cluster.wait_ready(kit.PATIENCE, [survivor.number])
         with kit.connected(survivor) as healed:
             kit.publish(healed, "few", [b"after"])
             got = kit.bodies_of(kit.consume(healed, "few", kit.queue_facts(survivor, "few")["messages"]))
@@ -252,7 +239,7 @@ def test_minority_refuses_and_heals():
 
 def test_sigterm_stops_in_good_order():
     """SIGTERM: clients are closed with 320, others see no pause to speak of, exit code 0"""
-    with kit.cluster(settings={"raft.election_timeout_ms": 3000}) as cluster:
+    with kit.cluster(settings={"raft.election_timeout_ms": ELECTION * 1000}) as cluster:
         with kit.connected(cluster.nodes[0]) as connection:
             for at in range(12):
                 kit.declare(connection, f"term.{at}")
@@ -261,11 +248,11 @@ def test_sigterm_stops_in_good_order():
         child = subprocess.Popen([str(cluster.binary), "--config", str(node.dir / "warren.conf")], stdin=subprocess.DEVNULL,
                                  stdout=open(node.process.output_file, "ab"), stderr=subprocess.STDOUT)
         node.process.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
-        cluster.wait_ready(20)
+        cluster.wait_ready(kit.PATIENCE)
         for other in cluster.nodes[1:]:  # leaderships come back by and by; this is quicker
             kit.terminate(other)
             kit.start(cluster, other)
-        kit.wait_for("the node leads something", lambda: kit.metric(node, "warren_groups_led") > 0, 20)
+        kit.wait_for("the node leads something", lambda: kit.metric(node, "warren_groups_led") > 0, 60)
         client, publisher = kit.connect(node), kit.connect(cluster.nodes[1])
         books = kit.Publisher(publisher)
         child.terminate()
@@ -279,21 +266,21 @@ def test_sigterm_stops_in_good_order():
             if ended is None and child.poll() is not None:
                 ended = time.monotonic()
         try:
-            while client.poll(1):
+            while client.poll(kit.PATIENCE):
                 pass
             raise AssertionError("the client was not closed")
         except amqp.Closed as closed:
             kit.check_equal(closed.code, 320, f"reply code of the close ({closed})")
         kit.check_equal(child.returncode, 0, "exit code")
         print(f"longest wait for twelve confirms while the node stopped: {longest * 1000:.0f} ms")
-        kit.check(longest < 1.0, f"publishers waited for {longest:.1f} s")
+        kit.check(longest < ELECTION, f"publishers waited for {longest:.1f} s, as long as for an election")
         kit.check(not books.nacked and not books.returned, "something was nacked or returned")
         publisher.close()
 
 
 def test_sigterm_right_after_a_restart_hands_over():
     """Nodes stopped one right after the other, as soon as each is ready again: no leadership waits for a timeout"""
-    with kit.cluster(settings={"raft.election_timeout_ms": 3000}) as cluster:
+    with kit.cluster(settings={"raft.election_timeout_ms": ELECTION * 1000}) as cluster:
         seconds = []
         for at in range(6):
             node = cluster.nodes[at % 3]
@@ -302,7 +289,7 @@ def test_sigterm_right_after_a_restart_hands_over():
             seconds.append(time.monotonic() - began)
             kit.start(cluster, node)
         print("stopped in " + ", ".join(f"{one:.2f}" for one in seconds) + " s")
-        kit.check(max(seconds) < 1.5, f"a stop took {max(seconds):.1f} s")
+        kit.check(max(seconds) < STOP_TRANSFER, f"a stop took {max(seconds):.1f} s: somebody's leadership was not taken over")
 
 
 def test_restarted_node_finds_queues_at_once():
@@ -336,7 +323,7 @@ def test_global_prefetch_counts_over_queues():
             consumer.call(1, "basic.consume", queue=queue, consumer_tag=queue)
         held, seen, victim = [], {}, None
         while len(seen) < len(queues) * each:
-            event = consumer.poll(0.2 if len(held) == most else 15)
+            event = consumer.poll(0.2 if len(held) == most else kit.PATIENCE)
             if event is None and held:
                 consumer.ack(1, held.pop(0))
                 continue

@@ -63,7 +63,7 @@ def test_the_steps_of_hardening():
         data = node.dir / "of-the-node"  # made by the node
         config.write_text("\n".join(["listeners.tcp = none", *kept, f"data_dir = {data}"]) + "\n")
         node.process.start([cluster.binary, "--config", str(config)])
-        kit.wait_for("the node is up", lambda: request(https, context, "operator", PASSWORD) == 200, timeout=20)
+        kit.wait_for("the node is up", lambda: request(https, context, "operator", PASSWORD) == 200, timeout=60)
         # 1: a user of our own, and no guest
         kit.check_equal(request(https, context, "guest", "guest"), 401, "guest")
         # 2: no plain port; 3: nobody without a certificate, nobody with a password

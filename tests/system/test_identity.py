@@ -48,17 +48,17 @@ def test_client_properties_are_kept_and_shown():
 def test_direct_reply_from_another_node():
     """Direct reply-to: the server sits on another node than the client, and the leader of the request queue dies between"""
     with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as client, kit.connected(cluster.nodes[1]) as server:
-        kit.declare(client, "requests")
+        requests, leader = kit.queue_led_by(cluster, client, "requests", [cluster.nodes[2]])
         client.call(1, "basic.consume", queue="amq.rabbitmq.reply-to", no_ack=True)
-        server.call(1, "basic.consume", queue="requests", no_ack=True)
+        server.call(1, "basic.consume", queue=requests, no_ack=True)
         for number in range(3):
-            client.publish(1, "", "requests", b"%d" % number, reply_to="amq.rabbitmq.reply-to", correlation_id=str(number))
+            client.publish(1, "", requests, b"%d" % number, reply_to="amq.rabbitmq.reply-to", correlation_id=str(number))
             request = delivery(server, client)
             server.publish(1, "", request.properties["reply_to"], b"answer " + request.body, correlation_id=request.properties["correlation_id"])
             reply = delivery(client, server)
             kit.check_equal((reply.body, reply.properties["correlation_id"]), (b"answer %d" % number, str(number)), "reply")
-            if number == 1 and cluster.leader("requests") is cluster.nodes[2]:
-                kit.kill(cluster.nodes[2])
+            if number == 1:
+                kit.kill(leader)
 
 
 def delivery(receiver, sender):

@@ -23,7 +23,7 @@ def state(api, name):
 
 def wait_state(api, name, wanted):
     return kit.wait_for(f"shovel {name} {wanted}", lambda: (state(api, name) or {}).get("state") == wanted and state(api, name),
-                        20, 0.2)
+                        60, 0.2)
 
 
 def move(node, count, tag=b""):
@@ -50,7 +50,7 @@ def test_dynamic_shovel():
         kit.check_equal((found["node"], found["type"], found["src_queue"]), (node.name, "dynamic", "in"), "the shovel")
         move(node, 100)
         api.delete("/shovels/vhost/%2F/s/restart")
-        kit.wait_for("restarted", lambda: state(api, "s")["state"] == "running", 10)
+        kit.wait_for("restarted", lambda: (state(api, "s") or {}).get("state") == "running")
         move(node, 10, b"again ")
         api.put(path, shovel(paused=True), expect=204)
         kit.wait_for("paused", lambda: state(api, "s") is None)
@@ -80,12 +80,12 @@ def test_lag():
 
         with kit.connected(node) as connection:
             kit.publish(connection, "in", kit.numbered(300))    # for fifteen seconds
-            behind = kit.wait_for("messages to wait", lambda: state(api, "slow")["lag_messages"] > 50 and state(api, "slow"), 8)
+            behind = kit.wait_for("messages to wait", lambda: state(api, "slow")["lag_messages"] > 50 and state(api, "slow"))
             kit.check(behind["lag_messages"] <= 300, f"{behind}")
-            kit.wait_for("it to be three seconds behind", lambda: state(api, "slow")["lag_seconds"] > 3, 10)
-            kit.check(3 <= figure("lag_seconds") < 15 and figure("lag_messages") > 0, "the metrics")
+            kit.wait_for("it to be three seconds behind", lambda: state(api, "slow")["lag_seconds"] > 3)
+            kit.check(3 <= figure("lag_seconds") <= 15 and figure("lag_messages") > 0, "the metrics")
             kit.check_equal(len(kit.consume(connection, "out", 300)), 300, "messages")
-            kit.wait_for("it to have caught up", lambda: figure("lag_seconds") == 0 and figure("lag_messages") == 0, 12)
+            kit.wait_for("it to have caught up", lambda: figure("lag_seconds") == 0 and figure("lag_messages") == 0)
 
 
 def test_owner_moves():
@@ -94,15 +94,20 @@ def test_owner_moves():
         api = Api(made.nodes[0])
         for number in range(6):
             api.put(f"/parameters/shovel/%2F/s{number}", shovel(**{"src-queue": f"in{number}", "dest-queue": f"out{number}"}))
-        found = [wait_state(api, f"s{number}", "running") for number in range(6)]
-        kit.check_equal(len(api.get("/shovels")), 6, "shovels, each once")
-        kit.check(len({one["node"] for one in found}) > 1, "all shovels are on one node")
+
+        def spread():
+            """Who does not see the others yet thinks that all are its own."""
+            found = api.get("/shovels")
+            running = len(found) == 6 and all(one["state"] == "running" for one in found)
+            return running and len({one["node"] for one in found}) > 1 and sorted(found, key=lambda one: one["name"])
+
+        found = kit.wait_for("six shovels, each once, on several nodes", spread, 60)
         victim = next(node for node in made.nodes if node.name == found[0]["node"])
         other = kit.others(made, victim)[0]
         kit.kill(victim)
         began = time.monotonic()
         kit.wait_for("the shovel on another node",
-                     lambda: (state(Api(other), "s0") or {}).get("node") not in (None, victim.name), 20, 0.1)
+                     lambda: (state(Api(other), "s0") or {}).get("node") not in (None, victim.name), 60, 0.1)
         print(f"moved after {time.monotonic() - began:.1f} s")
         with kit.connected(other) as connection:
             kit.publish(connection, "in0", [b"%d" % number for number in range(100)])
@@ -147,13 +152,13 @@ def test_exchange_federation_inside():
             api.put("/policies/%2F/fed", {"pattern": "^here$", "definition": {"federation-upstream": "up"},
                                           "apply-to": "exchanges"})
             link = kit.wait_for("the link running", lambda: next(
-                (one for one in api.get("/federation-links") if one["status"] == "running"), None), 20, 0.2)
+                (one for one in api.get("/federation-links") if one["status"] == "running"), None), 60, 0.2)
             kit.check_equal((link["exchange"], link["upstream_exchange"], link["type"]), ("here", "there", "exchange"), "link")
             kit.publish(connection, "a.b", [b"federated"], exchange="there")
             kit.check_equal(kit.consume(connection, "q", 1)[0].body, b"federated", "message")
             connection.call(1, "queue.bind", queue="q", exchange="here", routing_key="late")
             kit.wait_for("the new binding there", lambda: any(
-                one["routing_key"] == "late" for one in api.get("/exchanges/%2F/there/bindings/source")), 10)
+                one["routing_key"] == "late" for one in api.get("/exchanges/%2F/there/bindings/source")))
             api.delete("/policies/%2F/fed")
             kit.wait_for("what was made is deleted", lambda: not any(
-                "federation:" in one["name"] for one in api.get("/queues") + api.get("/exchanges")), 15)
+                "federation:" in one["name"] for one in api.get("/queues") + api.get("/exchanges")), 60)

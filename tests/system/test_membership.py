@@ -58,13 +58,6 @@ def check_nothing_lost(node, load):
             kit.check(kit.get(connection, queue) is None, f"{queue} has more than was published")
 
 
-def has_all(node, queue):
-    """The replica on this node has written all that is in the log of the queue's group."""
-    rows = {row["Node Name"]: row for row in node.get_json(f"/api/queues/quorum/%2F/{queue}/status")}
-    ends = {row["Last Log Index"] for row in rows.values() if row["Raft State"] == "leader"}
-    return ends == {rows[node.name]["Last Written"]}
-
-
 def grow(cluster):
     node = cluster.add_node()
     node.start()
@@ -75,7 +68,7 @@ def grow(cluster):
 def leave(cluster, number):
     node = cluster.node(number)
     cluster.helper(number).change("POST", f"/api/cluster/members/{number}/leave")
-    kit.wait_for(f"{node.name} stops by itself", lambda: node.process.pid() is None, timeout=90)
+    kit.wait_for(f"{node.name} stops by itself", lambda: node.process.pid() is None, timeout=120)
     cluster.remove_node(number)
     cluster.wait_settled(60)
 
@@ -85,19 +78,19 @@ def check_level(cluster):
     def levels():
         seen = cluster.helper(0).get_json("/api/cluster/members")
         return seen["level"] > 0 and {member["level"] for member in seen["members"]} == {seen["level"]}
-    kit.wait_for("one level of all members and of the cluster", levels, 20)
+    kit.wait_for("one level of all members and of the cluster", levels)
 
 
 def placements(cluster, but=0):
     return cluster.helper(but).get_json("/api/cluster/groups")
 
 
-@kit.limit(240)
+@kit.limit(360)
 def test_three_become_five_and_three_again():
     """Two nodes join and two founders leave, under load: nothing is lost, and the newcomers carry the cluster"""
     with kit.cluster(settings=SETTINGS) as cluster:
         load = Load(cluster.node(3))
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         for _ in range(2):
             grow(cluster)
         cluster.wait_settled(90)
@@ -115,18 +108,19 @@ def test_three_become_five_and_three_again():
         kit.wait_for("a node that was removed refuses to start", lambda: "removed from its cluster" in kit.read_log(cluster.node(1)))
 
 
-@kit.limit(150)
+@kit.limit(240)
 def test_a_dead_node_is_replaced():
     """A node dies for good, is forgotten, and another one takes its place, under load; its number is refused afterwards"""
     with kit.cluster(settings=SETTINGS) as cluster:
         load = Load(cluster.node(1))
         dead = cluster.node(3)
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         try:
             cluster.helper(1).change("DELETE", "/api/cluster/members/3")
-            raise AssertionError("a node that runs was forgotten")
-        except Exception as refused:
+        except kit.Problem as refused:
             kit.check("runs" in str(refused), f"the refusal says {refused}")
+        else:
+            raise AssertionError("a node that runs was forgotten")
         kit.kill(dead)
         kit.wait_for("node 3 is seen as dead", lambda: not [member for member in cluster.members(but=3)["members"]
                                                             if member["id"] == 3][0]["running"])
@@ -155,22 +149,22 @@ def never_ready(node):
         said.append(reason)
         return "draining" in reason
 
-    kit.wait_for("it knows that it drains", drains, timeout=30, interval=0.001)
+    kit.wait_for("it knows that it drains", drains, timeout=60, interval=0.001)
     limit = time.monotonic() + DRAINED_LOOK
     while time.monotonic() < limit:
         kit.check(drains(), f"it drained, and then said {said[-1]}")
         time.sleep(0.02)
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_drain_and_revive():
     """A drained node leads nothing and is not ready; revived, it leads again; no confirm waits long"""
     with kit.cluster(settings=SETTINGS) as cluster:
         load, node = Load(cluster.node(1)), cluster.node(2)
-        cluster.wait_settled(30)
-        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=40)
+        cluster.wait_settled(60)
+        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=60)
         cluster.helper(0).change("POST", "/api/cluster/members/2/drain")
-        kit.wait_for("node 2 leads nothing", lambda: all(group["leader"] not in (0, 2) for group in placements(cluster, 2)), timeout=30)
+        kit.wait_for("node 2 leads nothing", lambda: all(group["leader"] not in (0, 2) for group in placements(cluster, 2)), timeout=60)
         ready, reason = node.health()
         kit.check(not ready and "draining" in reason, f"a drained node says {ready} {reason}")
         kit.check(node.get_json("/api/nodes/" + node.name)["being_drained"], "/api/nodes does not show it")
@@ -180,16 +174,16 @@ def test_drain_and_revive():
         kit.check(all(group["leader"] != 2 for group in placements(cluster, 2)), "it leads again before it was revived")
         cluster.helper(2).change("POST", "/api/cluster/members/2/revive")
         kit.wait_for("node 2 is ready", node.is_ready)
-        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=40)
+        kit.wait_for("node 2 leads something", lambda: any(group["leader"] == 2 for group in placements(cluster, 2)), timeout=60)
         load.stop()
         check_nothing_lost(node, load)
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_a_taken_number_is_refused():
     """Who joins under the number of a member, or comes back without its disk, is refused in words on both sides"""
     with kit.cluster(settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         victim, host = cluster.node(2), cluster.node(1)
         kit.wait_for("node 1 knows the disk of node 2", lambda: all(member["name"] == f"warren@node{member['id']}"
                                                                    for member in cluster.members()["members"]))
@@ -203,22 +197,22 @@ def test_a_taken_number_is_refused():
         cluster.helper(2).change("DELETE", "/api/cluster/members/2")
         cluster.remove_node(2)
         grow(cluster)
-        cluster.wait_settled(60, wanted=[1, 3, 4])
+        cluster.wait_settled(90, wanted=[1, 3, 4])
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_a_changed_address_is_learnt():
     """A node comes back under another address: the others take it from the node itself, and one whose configuration has the old one serves with it"""
     with kit.cluster(settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         moved, first = cluster.node(3), cluster.node(1)
         old = f"{moved.host}:{moved.link_port}"
         kit.terminate(moved)
-        moved.link_port += 40
+        moved.link_port += 4     # of this cluster's own ports
         new = f"{moved.host}:{moved.link_port}"
         kit.start(cluster, moved)
         kit.wait_for("the new address is known", lambda: [member["address"] for member in cluster.members()["members"]
-                                                          if member["id"] == 3] == [new], timeout=30)
+                                                          if member["id"] == 3] == [new], timeout=60)
         write = first.write_config
 
         def with_old_address():
@@ -228,22 +222,22 @@ def test_a_changed_address_is_learnt():
         first.write_config = with_old_address
         kit.kill(cluster.node(1), cluster.node(2))
         first.start()  # its configuration names an address where nobody is
-        cluster.wait_ready(30, [1, 3])
+        cluster.wait_ready(60, [1, 3])
         with kit.connected(first) as connection:
             kit.declare(connection, "q")
             kit.publish(connection, "q", kit.numbered(5))
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_a_lost_majority_is_recovered():
     """Two of three nodes are lost for good: the last one goes on by explicit command with all that it has, and grows again"""
     with kit.cluster(settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         load, last = Load(cluster.node(1)), cluster.node(1)
-        kit.wait_for("messages in all queues", lambda: len(load.books.confirmed) > 400, timeout=30)
+        kit.wait_for("messages in all queues", lambda: len(load.books.confirmed) > 400)
         load.stop()
         # What is confirmed on a majority reaches the third, too.
-        kit.wait_for("the last one has all of it", lambda: all(has_all(last, queue) for queue in QUEUES), timeout=30)
+        kit.wait_for("the last one has all of it", lambda: all(kit.has_all(last, queue) for queue in QUEUES))
         kit.kill(cluster.node(2), cluster.node(3))
         kit.terminate(last)
         command = [cluster.binary, "--config", str(last.dir / "warren.conf"), "--force-lost-majority"]
@@ -254,7 +248,7 @@ def test_a_lost_majority_is_recovered():
         audit = (last.dir / "data" / "audit").read_text()
         kit.check("force-lost-majority node=1" in audit, f"the audit record says {audit!r}")
         last.start()
-        cluster.wait_ready(30, [1])
+        cluster.wait_ready(60, [1])
         check_nothing_lost(last, load)
         for number in (2, 3):
             last.change("DELETE", f"/api/cluster/members/{number}")
@@ -262,7 +256,7 @@ def test_a_lost_majority_is_recovered():
             last = cluster.node(1)
         for _ in range(2):
             grow(cluster)
-        cluster.wait_settled(60, wanted=[1, 4, 5])
+        cluster.wait_settled(90, wanted=[1, 4, 5])
         with kit.connected(cluster.node(4)) as connection:
             kit.publish(connection, QUEUES[0], kit.numbered(50))
             kit.kill(cluster.node(1))
@@ -278,11 +272,11 @@ def start_on(node, data, *words):
     node.process.start([node.cluster.binary, "--config", str(config), *words])
 
 
-@kit.limit(180)
+@kit.limit(240)
 def test_a_machine_is_used_again_after_a_reset():
     """A node that has left does not start on its old data; with --reset and a new number it joins, and the old data stays aside"""
     with kit.cluster(settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         with kit.connected(cluster.node(1)) as connection:
             kit.declare(connection, "kept")
             kit.publish(connection, "kept", kit.numbered(100))
@@ -292,7 +286,7 @@ def test_a_machine_is_used_again_after_a_reset():
         identity = (data / "identity").read_text()
 
         start_on(gone, data)
-        kit.check(gone.process.wait_gone(10), "a node that has left starts on its old data")
+        kit.check(gone.process.wait_gone(kit.PATIENCE), "a node that has left starts on its old data")
         kit.check("--reset" in kit.read_log(gone).splitlines()[-1], f"its last words: {gone.process.last_output(3)}")
         start_on(gone, data, "--reset")     # a number that was given back is not taken again
         try:

@@ -18,7 +18,7 @@ CLUSTER = str(places.ROOT / "ha" / "lib" / "cluster_command.py")
 
 
 def cluster_command(*words, expect=0):
-    result = subprocess.run(["/usr/bin/python3", CLUSTER, *words], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(["/usr/bin/python3", CLUSTER, *words], capture_output=True, text=True, timeout=120, check=False)
     kit.check(result.returncode == expect, f"ha/cluster {' '.join(words)}: {result.returncode}\n{result.stdout}{result.stderr}")
     return result.stdout + result.stderr
 
@@ -37,7 +37,7 @@ def two_bases():
     raise kit.Skip("no free ports for two sites")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_two_sites():
     """ha/cluster up --sites 2: two clusters, linked both ways; again it changes nothing; verbs of either site"""
     directory = pathlib.Path(os.environ["TMPDIR"]) / "sites"
@@ -77,7 +77,7 @@ def drill(fault, *words):
     """Two sites of a drill; gives its report."""
     result = subprocess.run(["/usr/bin/python3", DRILL, "--sites", "2", "--fault", fault, "--rounds", "1", "--rate", "300",
                              "--queues", "2", "--json", "-", "--binary", str(kit.binary()), *words],
-                            capture_output=True, text=True, timeout=85, check=False)
+                            capture_output=True, text=True, timeout=165, check=False)
     kit.check(result.returncode == 0, f"exit code {result.returncode}\n{result.stdout}{result.stderr}")
     report = json.loads(result.stdout)
     kit.check(report["confirmed"] > 300, f"hardly any traffic: {report}")
@@ -86,14 +86,14 @@ def drill(fault, *words):
     return report
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_drill_everything():
     """ha/drill --sites 2 --dedup: a slow line, a cut, nodes of both sides killed; each message once per site"""
     report = drill("cut-slow-kill", "--dedup")
     kit.check_equal([figures["duplicated"] for figures in report["sites"].values()], [0, 0], "duplicated")
 
 
-@kit.limit(90)
+@kit.limit(180)
 def test_drill_cut_in_namespaces():
     """ha/drill --sites 2 --fault cut-link: packets between two network namespaces are dropped without a word"""
     why = why_no_namespaces()

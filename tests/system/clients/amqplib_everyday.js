@@ -12,7 +12,7 @@ async function step(name, work) {
 }
 
 async function eventually(channel, queue) {
-  for (let patience = 250; patience > 0; patience--) {
+  for (let patience = 1500; patience > 0; patience--) {
     const got = await channel.get(queue, { noAck: true });
     if (got) return got;
     await pause(20);

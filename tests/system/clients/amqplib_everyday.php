@@ -30,7 +30,7 @@ function open(): AMQPStreamConnection
 
 function eventually($channel, string $queue): AMQPMessage
 {
-    for ($patience = 250; $patience > 0; $patience--) {
+    for ($patience = 1500; $patience > 0; $patience--) {
         $got = $channel->basic_get($queue, true);
         if ($got !== null) {
             return $got;

@@ -12,7 +12,7 @@ def check(condition, text)
 end
 
 def eventually(queue)
-  250.times do
+  1500.times do
     delivery, properties, body = queue.pop
     return [delivery, properties, body] if delivery
     sleep 0.02

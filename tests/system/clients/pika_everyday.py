@@ -56,7 +56,7 @@ def mandatory_return(channel):
 def consume(channel):
     channel.basic_qos(prefetch_count=3)
     seen, again = [], set()
-    for method, properties, body in channel.consume("pika.q", inactivity_timeout=10):
+    for method, properties, body in channel.consume("pika.q", inactivity_timeout=30):
         assert method is not None, f"no more messages after {seen}"
         at = int(body)
         assert properties.headers["at"] == at and method.redelivered == (at in again)
@@ -132,7 +132,7 @@ def clean_up(channel):
 
 
 def eventually(channel, queue):
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while True:
         got = channel.basic_get(queue, auto_ack=True)
         if got[0] is not None:
