@@ -133,9 +133,9 @@ const struct key keys[] = {
      "Milliseconds a client may take to open its connection."},
     {"publish_timeout_ms", KEY_INTEGER, AT(publish_timeout_ms), "10000", 100, 600000,
      "How long a publish or a question may wait for a majority before it is refused."},
-    {"consumer_timeout", KEY_INTEGER, AT(consumer_timeout_ms), "0", 0, INT64_C(4294967295),
+    {"consumer_timeout", KEY_INTEGER, AT(consumer_timeout_ms), "0", 0, INT64_C(315360000000),
      "Milliseconds a consumer may hold a message unacked before it is cancelled; 0: as long as it likes."},
-    {"consumer_disconnected_timeout", KEY_INTEGER, AT(consumer_disconnected_timeout_ms), "0", 0, INT64_C(4294967295),
+    {"consumer_disconnected_timeout", KEY_INTEGER, AT(consumer_disconnected_timeout_ms), "0", 0, INT64_C(315360000000),
      "Milliseconds out of reach after which a node's consumers give back what they hold; 0: cluster.node_timeout_ms."},
     {"queue_leader_locator", KEY_TEXT, AT(queue_leader_locator), "balanced", 0, 0,
      "Where a new queue is led that neither argument nor policy places: client-local: by the node that declares it, if "

@@ -159,7 +159,8 @@ const json_t *policy_key_value(const struct policy_match *m, const char *key)
     const json_t *operators = m->operator_definition ? json_object_get(m->operator_definition, key) : NULL;
     if (!own || !operators) return own ? own : operators;
     bool numbers = json_is_integer(own) && json_is_integer(operators);
-    return numbers && json_integer_value(own) < json_integer_value(operators) ? own : operators;
+    /* a delivery limit of -1 is none */
+    return numbers && (uint64_t)json_integer_value(own) < (uint64_t)json_integer_value(operators) ? own : operators;
 }
 
 json_t *policy_effective_definition(const struct policy_match *m)
@@ -181,7 +182,14 @@ static void at_most(const struct policy_match *m, const char *key, int64_t *valu
     const json_t *limit = policy_key_value(m, key);
     if (!json_is_integer(limit)) return;
     int64_t most = json_integer_value(limit);
-    if (*value < 0 || most < *value) *value = most;
+    if (most >= 0 && (*value < 0 || most < *value)) *value = most;
+}
+
+/* A policy may say any number; a time has a bound. */
+static void time_at_most(const struct policy_match *m, const char *key, int64_t *value)
+{
+    at_most(m, key, value);
+    if (*value > QUEUE_TIME_MS_MAX) *value = QUEUE_TIME_MS_MAX;
 }
 
 static struct slice word(const struct policy_match *m, const char *key)
@@ -211,15 +219,15 @@ bool policy_queue_arguments(const struct topology *t, const struct queue_record 
     if (!queue_arguments_decode(queue->arguments, a, &ignored)) return false;
     policy_of_queue(t, queue, &m);
     if (!m.definition && !m.operator_definition) return true;
-    at_most(&m, "message-ttl", &a->message_ttl_ms);
-    at_most(&m, "expires", &a->expires_ms);
+    time_at_most(&m, "message-ttl", &a->message_ttl_ms);
+    time_at_most(&m, "expires", &a->expires_ms);
     at_most(&m, "max-length", &a->max_length);
     at_most(&m, "max-length-bytes", &a->max_length_bytes);
     at_most(&m, "delivery-limit", &a->delivery_limit);
-    at_most(&m, "consumer-timeout", &a->consumer_timeout_ms);
-    at_most(&m, "consumer-disconnected-timeout", &a->disconnected_timeout_ms);
-    at_most(&m, "delayed-retry-min", &a->delayed_retry_min_ms);
-    at_most(&m, "delayed-retry-max", &a->delayed_retry_max_ms);
+    time_at_most(&m, "consumer-timeout", &a->consumer_timeout_ms);
+    time_at_most(&m, "consumer-disconnected-timeout", &a->disconnected_timeout_ms);
+    time_at_most(&m, "delayed-retry-min", &a->delayed_retry_min_ms);
+    time_at_most(&m, "delayed-retry-max", &a->delayed_retry_max_ms);
     if (!has(queue, "x-overflow")) a->overflow = number_of(word(&m, "overflow"), queue_overflow_names, a->overflow);
     if (!has(queue, "x-delayed-retry-type"))
         a->delayed_retry = number_of(word(&m, "delayed-retry-type"), queue_retry_names, a->delayed_retry);

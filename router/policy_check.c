@@ -5,7 +5,7 @@
 #include "router/policy.h"
 #include "router/topology_internal.h"
 
-enum form { TEXT, AT_LEAST_0, AT_LEAST_1, ONE_OF, ANY };
+enum form { TEXT, AT_LEAST_0, AT_LEAST_1, LIMIT_OR_NONE, ONE_OF, ANY };
 
 struct key {
     const char *name;
@@ -22,7 +22,7 @@ static const struct key keys[] = {
     {"max-length-bytes", AT_LEAST_0, true, "maximum length in bytes"},
     {"max-in-memory-length", AT_LEAST_0, true, "maximum memory in bytes"},
     {"max-in-memory-bytes", AT_LEAST_0, true, "maximum memory in bytes"},
-    {"delivery-limit", AT_LEAST_0, true, "delivery limit"},
+    {"delivery-limit", LIMIT_OR_NONE, true, "delivery limit"},
     {"overflow", ONE_OF, true, "overflow value", " drop-head reject-publish reject-publish-dlx "},
     {"dead-letter-exchange", TEXT, false, "dead letter exchange name"},
     {"dead-letter-routing-key", TEXT, false, "dead letter routing key"},
@@ -74,7 +74,7 @@ static bool is_one_of(const json_t *value, const char *words)
     return size > 2 && size < (int)sizeof wanted && strstr(words, wanted);
 }
 
-static bool fits(const struct key *key, const json_t *value)
+static bool fits(const struct key *key, const json_t *value, bool of_operator)
 {
     switch (key->form) {
     case TEXT:
@@ -82,6 +82,8 @@ static bool fits(const struct key *key, const json_t *value)
     case AT_LEAST_0:
     case AT_LEAST_1:
         return json_is_integer(value) && json_integer_value(value) >= (key->form == AT_LEAST_1);
+    case LIMIT_OR_NONE: /* -1, none, is for an operator not to say */
+        return json_is_integer(value) && json_integer_value(value) >= (of_operator ? 0 : -1);
     case ONE_OF:
         return is_one_of(value, key->words);
     default:
@@ -160,7 +162,7 @@ bool policy_check_definition(const json_t *definition, bool of_operator, struct 
             buf_printf(&unknown, "%s{<<\"%s\">>,", unknown.size ? "," : "[", name);
             json_print_erlang(value, &unknown);
             buf_printf(&unknown, "}");
-        } else if (!wrong.size && !fits(key, value)) {
+        } else if (!wrong.size && !fits(key, value, of_operator)) {
             json_print_erlang(value, &wrong);
             buf_printf(&wrong, " is not a valid %s", key->what);
         }

@@ -24,14 +24,17 @@ static struct slice deaths_of(struct slice headers)
     return (struct slice){0};
 }
 
-static int64_t count_before(struct slice deaths, struct slice queue, const char *reason)
+/* The first that died of the same in the same queue. */
+static bool find_death(struct slice deaths, struct slice queue, const char *reason, struct slice *entry)
 {
     struct reader r = reader_of(deaths);
     struct amqp_value v;
-    int64_t count = 0;
-    while (amqp_array_next(&r, &v))
-        if (v.type == 'F' && entry_is(v.bytes, queue, reason)) amqp_table_find_integer(v.bytes, "count", &count);
-    return count;
+    while (amqp_array_next(&r, &v)) {
+        if (v.type != 'F' || !entry_is(v.bytes, queue, reason)) continue;
+        *entry = v.bytes;
+        return true;
+    }
+    return false;
 }
 
 static void put_count(struct buf *b, int64_t count)
@@ -53,20 +56,40 @@ static void put_routing_keys(struct buf *b, const struct content *original, stru
     amqp_nested_close(b, at);
 }
 
-/* This death first, then the earlier ones without the entry that it takes the place of. */
-static void put_deaths(struct buf *b, struct slice headers, struct slice queue, const char *reason,
-                       const struct content *original, struct slice expiration, uint64_t clock_ms)
+static void put_death(struct buf *b, struct slice headers, struct slice queue, const char *reason,
+                      const struct content *original, struct slice expiration, uint64_t clock_ms)
 {
-    struct slice deaths = deaths_of(headers);
-    size_t array = amqp_table_open_array(b, "x-death");
-    size_t entry = amqp_array_open_table(b);
-    put_count(b, count_before(deaths, queue, reason) + 1);
+    put_count(b, 1);
     amqp_table_put_string(b, "reason", slice_str(reason));
     amqp_table_put_string(b, "queue", queue);
     amqp_table_put_timestamp(b, "time", clock_ms / 1000);
     amqp_table_put_string(b, "exchange", original->exchange);
     put_routing_keys(b, original, headers);
     if (expiration.size) amqp_table_put_string(b, "original-expiration", expiration);
+}
+
+/* It goes on telling of the first time, and counts one more. */
+static void put_death_again(struct buf *b, struct slice entry)
+{
+    struct reader r = reader_of(entry);
+    struct slice key;
+    struct amqp_value v;
+    int64_t count = 0;
+    amqp_table_find_integer(entry, "count", &count);
+    put_count(b, count + 1);
+    while (amqp_table_next(&r, &key, &v))
+        if (!slice_is(key, "count")) amqp_table_put_value(b, key, &v);
+}
+
+/* This death first, then the earlier ones without the entry that it takes the place of. */
+static void put_deaths(struct buf *b, struct slice headers, struct slice queue, const char *reason,
+                       const struct content *original, struct slice expiration, uint64_t clock_ms)
+{
+    struct slice deaths = deaths_of(headers), before;
+    size_t array = amqp_table_open_array(b, "x-death");
+    size_t entry = amqp_array_open_table(b);
+    if (find_death(deaths, queue, reason, &before)) put_death_again(b, before);
+    else put_death(b, headers, queue, reason, original, expiration, clock_ms);
     amqp_nested_close(b, entry);
     struct reader r = reader_of(deaths);
     struct amqp_value v;
@@ -90,7 +113,7 @@ static void put_headers(struct buf *b, struct slice headers, struct slice queue,
     while (amqp_table_next(&r, &key, &v))
         if (!is_ours(key, keep_cc)) amqp_table_put_value(b, key, &v);
     put_deaths(b, headers, queue, reason, original, expiration, clock_ms);
-    if (!amqp_table_find(headers, "x-first-death-reason", &v)) {
+    if (!amqp_table_find(headers, "x-death", &v)) {
         amqp_table_put_string(b, "x-first-death-reason", slice_str(reason));
         amqp_table_put_string(b, "x-first-death-queue", queue);
         amqp_table_put_string(b, "x-first-death-exchange", original->exchange);

@@ -2,6 +2,8 @@
 #include "node/broker/broker_internal.h"
 #include "router/policy.h"
 
+_Static_assert(QUEUE_TIME_MS_MAX <= COMMAND_TIME_MS_MAX, "what an argument or a policy may say, a command can carry");
+
 enum { SETTINGS_SLICE = 4096 /* queues of the topology that one tick looks at */ };
 
 static void copy_settings(struct queue_settings *to, const struct queue_arguments *from, bool auto_delete)

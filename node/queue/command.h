@@ -17,7 +17,7 @@
 #include "base/reader.h"
 
 enum { CHUNK_VERSION = 1, CHUNK_HEADER_SIZE = 36, CHUNK_SPARSE = 1 };
-#define COMMAND_TIME_MS_MAX UINT64_C(4294967295) /* of times that are added to a clock */
+#define COMMAND_TIME_MS_MAX UINT64_C(315360000000) /* ten years; of times that are added to a clock */
 
 enum command_type {
     /* queue groups */

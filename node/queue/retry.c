@@ -47,9 +47,9 @@ uint64_t retry_delay(const struct queue *q, const struct slot *slot, bool failed
     bool concerned = s->delayed_retry == DELAYED_RETRY_ALL ||
                      s->delayed_retry == (failed ? DELAYED_RETRY_FAILED : DELAYED_RETRY_RETURNED);
     if (!concerned || s->delayed_retry_min_ms <= 0) return 0;
-    uint64_t delay = (uint64_t)s->delayed_retry_min_ms * slot->delivery_count;
+    uint64_t least = (uint64_t)s->delayed_retry_min_ms;
     uint64_t most = s->delayed_retry_max_ms >= 0 ? (uint64_t)s->delayed_retry_max_ms : COMMAND_TIME_MS_MAX;
-    return delay < most ? delay : most;
+    return slot->delivery_count <= most / least ? least * slot->delivery_count : most;
 }
 
 /* It wakes no later than it expires. */

@@ -144,6 +144,47 @@ static void arguments_and_policies_go_together(void **state)
     topology_destroy(t);
 }
 
+static void what_a_policy_says_of_time_has_a_bound(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(1);
+    struct queue_arguments a;
+    struct queue_record q = {.vhost = S("/"), .name = S("q")};
+    set_policy(t, "p", "queues", 0, "q",
+               "{\"consumer-timeout\":9223372036854775807,\"consumer-disconnected-timeout\":315360000001,"
+               "\"delayed-retry-min\":315360000001,\"delayed-retry-max\":9223372036854775807,"
+               "\"message-ttl\":315360000001,\"expires\":9223372036854775807}");
+    assert_true(policy_queue_arguments(t, &q, &a));
+    assert_true(a.consumer_timeout_ms == QUEUE_TIME_MS_MAX && a.disconnected_timeout_ms == QUEUE_TIME_MS_MAX);
+    assert_true(a.delayed_retry_min_ms == QUEUE_TIME_MS_MAX && a.delayed_retry_max_ms == QUEUE_TIME_MS_MAX);
+    assert_true(a.message_ttl_ms == QUEUE_TIME_MS_MAX && a.expires_ms == QUEUE_TIME_MS_MAX);
+    topology_destroy(t);
+}
+
+static void a_delivery_limit_of_minus_one_is_none(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(1);
+    struct buf table = {0};
+    struct queue_arguments a;
+    struct queue_record q = {.vhost = S("/"), .name = S("q")};
+    json_t *none = json_pack("{s:i}", "delivery-limit", -1);
+    assert_true(policy_check_definition(none, false, NULL));
+    json_decref(none);
+    set_policy(t, "p", "queues", 0, "q", "{\"delivery-limit\":-1}");
+    assert_true(policy_queue_arguments(t, &q, &a));
+    assert_int_equal(a.delivery_limit, -1);
+    put_integer(&table, "x-delivery-limit", 5);
+    q.arguments = buf_slice(&table);
+    assert_true(policy_queue_arguments(t, &q, &a));
+    assert_int_equal(a.delivery_limit, 5);
+    set(t, REGISTRY_OPERATOR_POLICY, "o", "queues", 0, "", "{\"delivery-limit\":3}");
+    assert_true(policy_queue_arguments(t, &q, &a));
+    assert_int_equal(a.delivery_limit, 3);
+    buf_close(&table);
+    topology_destroy(t);
+}
+
 static void an_exchange_gets_its_alternate_by_policy(void **state)
 {
     (void)state;
@@ -207,6 +248,8 @@ static void definitions_are_checked(void **state)
         {"{\"max-length\":-1}", "-1 is not a valid maximum length"},
         {"{\"max-length\":\"x\"}", "<<\"x\">> is not a valid maximum length"},
         {"{\"expires\":0}", "0 is not a valid queue expiry"},
+        {"{\"delivery-limit\":-2}", "-2 is not a valid delivery limit"},
+        {"{\"delivery-limit\":-1}", "-1 is not a valid delivery limit", true},
         {"{\"message-ttl\":1.5}", "1.5 is not a valid message TTL"},
         {"{\"overflow\":\"drop-tail\"}", "<<\"drop-tail\">> is not a valid overflow value"},
         {"{\"overflow\":\"\"}", "<<\"\">> is not a valid overflow value"},
@@ -277,6 +320,8 @@ int main(void)
         cmocka_unit_test(policies_may_mean_one_type_of_queues),
         cmocka_unit_test(an_operator_makes_limits_smaller),
         cmocka_unit_test(arguments_and_policies_go_together),
+        cmocka_unit_test(what_a_policy_says_of_time_has_a_bound),
+        cmocka_unit_test(a_delivery_limit_of_minus_one_is_none),
         cmocka_unit_test(an_exchange_gets_its_alternate_by_policy),
         cmocka_unit_test(a_change_of_policies_is_seen),
         cmocka_unit_test(definitions_are_checked),

@@ -39,6 +39,20 @@ static void what_comes_back_waits_longer_each_time_up_to_the_maximum(void **stat
     }
 }
 
+static void a_delay_of_years_does_not_grow_beyond_ten(void **state)
+{
+    struct bench *b = *state;
+    declare_retrying(b, DELAYED_RETRY_ALL, (int64_t)COMMAND_TIME_MS_MAX - 1, QUEUE_NO_LIMIT);
+    publish(b, 1, "a");
+    get(b, 1, 1);
+    requeue(b, 1, 1);
+    assert_int_equal(b->machine.ops->deadline_ms(b->machine.self), b->now_ms + COMMAND_TIME_MS_MAX - 1);
+    pass(b, COMMAND_TIME_MS_MAX - 1);
+    get(b, 1, 1);
+    requeue(b, 1, 2);
+    assert_int_equal(b->machine.ops->deadline_ms(b->machine.self), b->now_ms + COMMAND_TIME_MS_MAX);
+}
+
 static void others_overtake_it_and_it_comes_back_to_its_place(void **state)
 {
     struct bench *b = *state;
@@ -162,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH_TEST(what_comes_back_waits_longer_each_time_up_to_the_maximum),
+        BENCH_TEST(a_delay_of_years_does_not_grow_beyond_ten),
         BENCH_TEST(others_overtake_it_and_it_comes_back_to_its_place),
         BENCH_TEST(the_type_says_which_ones_wait),
         BENCH_TEST(a_client_that_went_has_failed),
