@@ -154,14 +154,19 @@ void queue_delete(struct topology *t, const struct topology_command *c, bool cha
     if (change) queue_remove(t, q);
 }
 
+static bool is_gone(const struct topology_command *c, uint64_t owner)
+{
+    if (c->connection) return owner == c->connection;
+    return owner >> 56 == c->node && (owner >> 32 & 0xffffff) <= c->epoch; /* as in a port's id */
+}
+
 void owners_gone(struct topology *t, const struct topology_command *c, bool change)
 {
     if (!change) return;
     LIST_FOR_SAFE(&t->owned, link)
     {
         struct queue_entry *q = LIST_ITEM(link, struct queue_entry, owned_link);
-        uint64_t owner = q->base.owner; /* node (8 bits) | epoch (24) | counter, as a port's id */
-        if (owner >> 56 == c->node && (owner >> 32 & 0xffffff) <= c->epoch) queue_remove(t, q);
+        if (is_gone(c, q->base.owner)) queue_remove(t, q);
     }
-    life_gone(t, c->node, c->epoch);
+    if (!c->connection) life_gone(t, c->node, c->epoch);
 }

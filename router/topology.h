@@ -55,7 +55,7 @@ enum topology_command_type {
     TOPOLOGY_QUEUE_DELETE, /* by id or by name; the machine's side is emptied before */
     TOPOLOGY_BIND,
     TOPOLOGY_UNBIND,
-    TOPOLOGY_OWNERS_GONE, /* deletes the exclusive queues of a node's connections with an epoch up to this one */
+    TOPOLOGY_OWNERS_GONE, /* deletes the exclusive queues of one connection, or of a node's with an epoch up to this */
     TOPOLOGY_SET,         /* an item of the registry: registry.h */
     TOPOLOGY_CLEAR,
     TOPOLOGY_SEED,
@@ -69,7 +69,7 @@ struct topology_command {
     struct slice kind; /* exchange type; set, clear: registry_kind_word() */
     bool durable, exclusive, auto_delete, internal, if_unused, to_exchange;
     bool compares_labels;     /* QUEUE_DECLARE: of a queue that is there, arguments without effect count, too */
-    uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one */
+    uint64_t connection;      /* the caller, for exclusive queues; also the owner of a new one; OWNERS_GONE: the one */
     uint64_t queue_id;        /* QUEUE_DELETE: 0 = by name */
     uint32_t group;           /* QUEUE_DECLARE: one that the declarer prefers; 0: none (topology_group_for()) */
     struct slice source;      /* bind; set, clear: the item's detail */

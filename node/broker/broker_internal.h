@@ -180,7 +180,8 @@ struct broker_connection {
     uint64_t unanswered_bytes;
     struct buf user, vhost; /* once it is in */
     bool hidden;
-    bool behind; /* a port has deliveries in hand that are not received */
+    bool behind;    /* a port has deliveries in hand that are not received */
+    bool has_owned; /* it has declared an exclusive queue */
     struct list channels;
     struct list link; /* broker.connections */
 };

@@ -243,6 +243,7 @@ static void backend_stat(void *self, struct backend_channel *c, uint32_t group, 
 static void backend_change(void *self, struct backend_channel *c, const struct topology_command *command,
                            uint8_t delete_flags)
 {
+    c->connection->has_owned |= command->type == TOPOLOGY_QUEUE_DECLARE && command->exclusive;
     question_change(broker_of(self), c, command, delete_flags);
 }
 
@@ -363,19 +364,12 @@ void broker_connection_attach(struct broker_connection *c, struct session *sessi
     c->touched_arg = arg;
 }
 
-/* Its exclusive queues go with it: first from the topology; the groups' leaders see to the rest (reap.c). */
+/* Its exclusive queues go with it: first from the topology; the groups' leaders see to the rest (reap.c). Which they are
+ * is known to the topology alone, after what is still under way: a declare may have lost its client. */
 static void delete_owned_queues(struct broker_connection *c)
 {
-    uint64_t cursor = 0;
-    const struct queue_record *q;
-    while ((q = topology_next_owned(c->broker->params.topology, c->token, &cursor))) {
-        struct topology_command command = {.type = TOPOLOGY_QUEUE_DELETE,
-                                           .vhost = q->vhost,
-                                           .name = q->name,
-                                           .queue_id = q->id,
-                                           .connection = c->token};
-        question_housekeeping(c->broker, &command);
-    }
+    struct topology_command command = {.type = TOPOLOGY_OWNERS_GONE, .connection = c->token};
+    if (c->has_owned) question_housekeeping(c->broker, &command);
 }
 
 void broker_connection_close(struct broker_connection *c)

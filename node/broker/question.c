@@ -99,6 +99,8 @@ void question_ask_again(struct question *q)
     if (q->kind == QUESTION_REFRESH) {
         command_empty_encode(port_write(q->port), COMMAND_NOTHING);
         question_on(q, q->port);
+    } else if (q->change_type == TOPOLOGY_QUEUE_DECLARE && !q->channel && !q->done) {
+        question_free(q); /* its connection's end may stand behind it already: a queue made now would stay for ever */
     } else {
         send_change(q, b);
     }

@@ -1,3 +1,4 @@
+#include "router/lives.h"
 #include "tests/unit/router/harness.h"
 
 /* --- exchanges --- */
@@ -375,6 +376,27 @@ static void owners_of_a_past_epoch_lose_their_exclusive_queues(void **state)
     topology_destroy(t);
 }
 
+static void a_connection_that_went_loses_its_exclusive_queues_alone(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(HARNESS_GROUPS);
+    accepted(t, (struct topology_command){.type = TOPOLOGY_ALIVE, .node = 2, .epoch = 5});
+    static const char *const names[] = {"first", "second", "of another"};
+    for (size_t i = 0; i < 3; i++) {
+        struct topology_command c = queue_of(names[i]);
+        c.exclusive = true;
+        c.connection = UINT64_C(2) << 56 | UINT64_C(5) << 32 | (i < 2 ? 17 : 18);
+        accepted(t, c);
+    }
+    declare_queue(t, "open");
+    accepted(t, (struct topology_command){.type = TOPOLOGY_OWNERS_GONE,
+                                          .connection = UINT64_C(2) << 56 | UINT64_C(5) << 32 | 17});
+    assert_false(has_queue(t, "first") || has_queue(t, "second"));
+    assert_true(has_queue(t, "of another") && has_queue(t, "open"));
+    assert_int_not_equal(topology_life(t, 2, 5), LIFE_PAST);
+    topology_destroy(t);
+}
+
 static void queue_ids_are_never_given_twice(void **state)
 {
     (void)state;
@@ -597,6 +619,7 @@ int main(void)
         cmocka_unit_test(an_exclusive_queue_is_for_its_connection_alone),
         cmocka_unit_test(the_exclusive_queues_of_a_connection_are_walked_by_id),
         cmocka_unit_test(owners_of_a_past_epoch_lose_their_exclusive_queues),
+        cmocka_unit_test(a_connection_that_went_loses_its_exclusive_queues_alone),
         cmocka_unit_test(queue_ids_are_never_given_twice),
         cmocka_unit_test(new_queues_go_to_the_group_with_the_fewest),
         cmocka_unit_test(a_queue_with_arguments_that_cannot_be_meant_is_refused),
