@@ -226,6 +226,14 @@ void dead_letter_turn(struct host *h)
     remove_done(h);
 }
 
+bool dead_letter_has_work(const struct host *h)
+{
+    if (h->dead_letter_wake && h->dead_letter_count < DEAD_LETTER_WINDOW) return true;
+    if (list_empty(&h->dead_letters)) return false;
+    const struct dead_letter *first = LIST_ITEM(h->dead_letters.next, struct dead_letter, link);
+    return first->sent && !first->pending;
+}
+
 void dead_letter_confirmed(struct host *h, uint64_t number)
 {
     LIST_FOR(&h->dead_letters, link)

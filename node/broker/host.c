@@ -119,7 +119,7 @@ void host_turn(struct host *h)
 
 bool host_has_work(const struct host *h)
 {
-    return h->leads && !chunk_writer_empty(&h->system);
+    return h->leads && (!chunk_writer_empty(&h->system) || (h->queues && dead_letter_has_work(h)));
 }
 
 /* Called by the group after each apply while it leads. */

@@ -48,8 +48,9 @@ static size_t on_data(void *self, const uint8_t *data, size_t size)
 {
     struct connection *c = self;
     if (c->ended) return size;
+    size_t before = session_output(c->session)->size;
     size_t used = session_input(c->session, data, size, c->shard->now_ms);
-    touch(c);
+    if (used || session_output(c->session)->size != before) touch(c); /* a part of a frame is no news */
     if (broker_connection_congested(c->broker)) stop_reading(c, WAIT_UNANSWERED);
     else if (c->shard->overflow_count) stop_reading(c, WAIT_SHARDS);
     return used;

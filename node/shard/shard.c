@@ -120,8 +120,6 @@ void shard_phase_turn(struct shard *s)
         close_handles(s);
         return;
     }
-    uv_timer_start(&s->timer, s->timer.timer_cb ? s->timer.timer_cb : NULL, 5, 0);
-    turn_soon(s);
 }
 
 void shard_join(struct shard *s)

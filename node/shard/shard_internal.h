@@ -61,7 +61,6 @@ struct shard {
     uv_check_t check;
     uv_timer_t timer;
     uv_idle_t idle;
-    bool idle_active;
     bool in_turn;
 
     struct topology *topology;

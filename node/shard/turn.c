@@ -15,6 +15,8 @@ enum {
     LEAD_CHECK_MS = 2000,
     LEAD_DRAIN_MS = 500,
     LEAD_PREFERRED_AFTER_MS = 10000, /* a node must be linked for so long before leaderships go back to it */
+    OVERFLOW_LOOK_MS = 1,            /* between two tries to push mail into a sibling's full ring */
+    PHASE_LOOK_MS = 5,               /* between two looks of a shard that stops */
 };
 
 static void groups_turn(struct shard *s, uint64_t clock)
@@ -78,6 +80,8 @@ static void timers(struct shard *s)
 static uint64_t next_deadline(struct shard *s)
 {
     uint64_t at = s->second_at_ms < s->connections_at_ms ? s->second_at_ms : s->connections_at_ms;
+    if (s->overflow_count && s->now_ms + OVERFLOW_LOOK_MS < at) at = s->now_ms + OVERFLOW_LOOK_MS;
+    if (s->phase != SHARD_RUNNING && s->now_ms + PHASE_LOOK_MS < at) at = s->now_ms + PHASE_LOOK_MS;
     if (broker_deadline_ms(s->broker) < at) at = broker_deadline_ms(s->broker);
     for (uint32_t g = 0; g < s->settings->placement.group_count; g++)
         if (s->groups[g].group && group_deadline_ms(s->groups[g].group) < at)
@@ -100,6 +104,7 @@ static void turn(struct shard *s)
 {
     if (s->phase == SHARD_CLOSED) return;
     s->in_turn = true;
+    uv_idle_stop(&s->idle);
     s->now_ms = uv_hrtime() / 1000000;
     uint64_t clock = s->broker_io.clock_ms(s);
     carrier_take(s);
@@ -120,22 +125,18 @@ static void turn(struct shard *s)
     shard_phase_turn(s);
     s->in_turn = false;
     if (s->phase == SHARD_CLOSED) return;
-    if (broker_has_work(s->broker) || s->overflow_count) turn_soon(s);
+    if (broker_has_work(s->broker) || !list_empty(&s->dirty)) turn_soon(s);
     sleep_until_next(s);
 }
 
 static void on_idle(uv_idle_t *idle)
 {
-    struct shard *s = idle->data;
-    uv_idle_stop(idle);
-    s->idle_active = false;
+    (void)idle; /* stays active until the turn: libuv asks after this call whether it may block */
 }
 
 /* The loop does not block while an idle handle is active, and comes to on_check() at once. */
 void turn_soon(struct shard *s)
 {
-    if (s->idle_active) return;
-    s->idle_active = true;
     uv_idle_start(&s->idle, on_idle);
 }
 
@@ -144,9 +145,11 @@ static void on_check(uv_check_t *check)
     turn(check->data);
 }
 
+/* Usually the poll ends when it is time, and the turn sets the timer anew before it fires. When it does fire (the
+ * thread was held up), there is a poll before the next turn, and nothing else that ends it. */
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* the check handle runs the turn in this same iteration */
+    turn_soon(timer->data);
 }
 
 static void run_calls(struct shard *s)
