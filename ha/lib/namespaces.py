@@ -11,9 +11,22 @@ A cut is a routing rule in the hub that drops what one node sends to another wit
 import os
 import pathlib
 import random
+import socket
 import subprocess
 
 NETWORKS = "10.213.{}.0/24"
+
+
+def free_network():
+    """A number of a network that no other script of this machine has, and a socket that holds it until it is closed."""
+    for number in random.sample(range(1, 255), 254):
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0warren-network-{number}")
+            return number, holder
+        except OSError:
+            holder.close()
+    raise OSError("no free network for namespaces")
 
 
 class Namespaces:
@@ -21,7 +34,8 @@ class Namespaces:
         self.prefix = f"wrn{os.getpid() % 100000}"
         self.hub = f"{self.prefix}-hub"
         self.names = [f"{self.prefix}-{at + 1}" for at in range(count)]
-        self.base = f"10.213.{random.randrange(1, 255)}."
+        number, self.claim = free_network()
+        self.base = f"10.213.{number}."
         # Per line of the drawing: the hub has 4k+1, the other end 4k+2; line 0 is the one to the root namespace.
         self.hosts = [f"{self.base}{4 * (at + 1) + 2}" for at in range(count)]
         self.cuts = []
@@ -84,6 +98,7 @@ class Namespaces:
                 subprocess.run(["ip", "netns", "del", name], check=False)
         # The pair to the root namespace went with the hub; a kernel that takes its time is helped.
         subprocess.run(["ip", "link", "del", f"{self.prefix}x"], check=False, capture_output=True)
+        self.claim.close()
 
 
 def ip(*arguments):

@@ -15,7 +15,7 @@ from amqp_codec import PROTOCOL_HEADER, FRAME_METHOD, FrameParser, Malformed, de
 from malformed_cases import CASES, METHOD, START_OK, encode_frame, encode_method, method  # noqa: E402
 
 LATE = 0.3          # seconds in which the rest comes
-PATIENCE = 4.0      # seconds for an answer; RabbitMQ lets a failed login wait for three
+PATIENCE = 20.0     # seconds for an answer; RabbitMQ lets a failed login wait for three, and a machine may be busy
 
 
 class Client:
@@ -103,7 +103,8 @@ def answer(address, stage, steps, wanted=None):
                     return fields["reply_code"], "channel"
             if not alive and ("basic.qos-ok", 2) in [(name, channel) for channel, name, _ in client.methods]:
                 alive = True    # RabbitMQ's channels are processes: another one may still have something to say
-                limit = min(limit, time.monotonic() + (0 if wanted == "alive" else LATE))
+                late = LATE if wanted in (None, "any") else PATIENCE
+                limit = min(limit, time.monotonic() + (0 if wanted == "alive" else late))
             if not client.read(limit) and not client.ended:
                 return "alive" if half or alive else "silence"
         return "end"

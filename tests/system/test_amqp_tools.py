@@ -9,7 +9,7 @@ import kit
 LOGINS = 3
 
 
-def tool(cluster, name, *arguments, stdin=b"", timeout=20):
+def tool(cluster, name, *arguments, stdin=b"", timeout=60):
     """Runs amqp-NAME against HAProxy; gives its output."""
     if not shutil.which(f"amqp-{name}"):
         raise kit.Skip("amqp-tools is not installed; ha/setup test does it")
@@ -48,7 +48,7 @@ def test_consumer_waits_through_a_leader_change():
 
         def wait():
             got.append(subprocess.run(["amqp-consume", "--url", f"amqp://127.0.0.1:{survivor.amqp_port}", "-q", "wait", "-c",
-                                       "3", "cat"], capture_output=True, timeout=30, check=False).stdout)
+                                       "3", "cat"], capture_output=True, timeout=90, check=False).stdout)
 
         consumer = threading.Thread(target=wait)
         consumer.start()

@@ -218,10 +218,15 @@ def test_connections():
                         ("/", "guest", "running", 1, cluster.nodes[0].amqp_port), "facts of a connection")
         kit.check(one["recv_oct"] > 0 and "capabilities" in one["client_properties"], "octets and properties")
 
-        channels = {c["connection_details"]["name"]: c for c in api.get("/channels")}
-        consuming, publishing = (channels[c["name"]] for c in connections)
-        kit.check_equal((consuming["consumer_count"], consuming["prefetch_count"], consuming["messages_unacknowledged"],
-                         consuming["confirm"]), (1, 7, 7, False), "the consuming channel")
+        def consuming_and_publishing():
+            """Confirmed is not delivered yet."""
+            channels = {c["connection_details"]["name"]: c for c in api.get("/channels")}
+            found = [channels[c["name"]] for c in connections]
+            return found[0]["messages_unacknowledged"] == 7 and found
+
+        consuming, publishing = kit.wait_for("the deliveries", consuming_and_publishing)
+        kit.check_equal((consuming["consumer_count"], consuming["prefetch_count"], consuming["confirm"]), (1, 7, False),
+                        "the consuming channel")
         kit.check_equal((publishing["confirm"], publishing["message_stats"]["publish"],
                          publishing["message_stats"]["confirm"]), (True, 20, 20), "the publishing channel")
         kit.check_equal(len(api.get("/connections/" + name(connections[0]["name"]) + "/channels")), 1, "of a connection")
@@ -238,11 +243,11 @@ def test_connections():
         totals = api.get("/overview")
         kit.check_equal((totals["object_totals"]["connections"], totals["object_totals"]["channels"],
                          totals["object_totals"]["consumers"]), (2, 2, 1), "object totals")
-        kit.check_equal(totals["queue_totals"]["messages"], 20, "messages of the cluster")
+        kit.wait_for("messages of the cluster", lambda: api.get("/overview")["queue_totals"]["messages"] == 20)
 
         api.delete("/connections/" + name(connections[1]["name"]), **{"X-Reason": "enough"})
         try:
-            raise AssertionError(f"{second.poll(5)} instead of a close")
+            raise AssertionError(f"{second.poll(kit.PATIENCE)} instead of a close")
         except amqp.Closed as closed:
             kit.check_equal(str(closed), "320 CONNECTION_FORCED - enough", "reason")
         kit.wait_for("one connection", lambda: len(api.get("/connections")) == 1)
@@ -273,10 +278,14 @@ def test_rates():
             seen["ready"] = api.get("/overview")["queue_totals"]["messages_ready_details"]["rate"]
             return all(rate > 10 for rate in seen.values())
 
-        kit.wait_for("rates", rates, timeout=20)
-        stats = Api(cluster.nodes[1]).get("/exchanges/%2F/amq.fanout")["message_stats"]
+        kit.wait_for("rates", rates, timeout=60)
         published = len(publisher.confirmed) + 3  # with those of a connection that is gone
-        kit.check_equal((stats["publish_in"], stats["publish_out"]), (published, 2 * published), "counts of the exchange")
+
+        def counted():
+            stats = Api(cluster.nodes[1]).get("/exchanges/%2F/amq.fanout")["message_stats"]
+            return (stats["publish_in"], stats["publish_out"]) == (published, 2 * published)
+
+        kit.wait_for(f"{published} messages in and twice as many out", counted)
 
 
 def test_fewer_replicas():
@@ -302,9 +311,14 @@ def test_nodes():
         with kit.connected(cluster.nodes[0]) as connection:
             kit.declare(connection, "q")
             kit.publish(connection, "q", [b"x" * 100000] * 5)
-        node = api.get("/nodes/" + name(cluster.nodes[1].name))
-        kit.check(node["io_write_count"] > 0 and node["io_write_bytes"] > 500000 and node["io_sync_count"] > 0
-                  and node["io_sync_avg_time"] > 0 and node["mnesia_disk_tx_count"] > 0, f"storage: {node}")
+
+        def stored():
+            """Confirmed is what two of three have written."""
+            node = api.get("/nodes/" + name(cluster.nodes[1].name))
+            return (node["io_write_count"] > 0 and node["io_write_bytes"] > 500000 and node["io_sync_count"] > 0
+                    and node["io_sync_avg_time"] > 0 and node["mnesia_disk_tx_count"] > 0)
+
+        kit.wait_for("figures of storage", stored)
         leader = api.get("/queues/%2F/q")["leader"]
         memory = api.get(f"/nodes/{name(leader)}/memory")["memory"]
         kit.check(memory["binary"] >= 500000 and memory["quorum_queue_procs"] > 0, f"memory: {memory}")
@@ -327,13 +341,13 @@ def test_single_active_consumer():
             return sorted((c["consumer_tag"], c["active"], c["activity_status"]) for c in api.get("/consumers"))
 
         kit.wait_for("two consumers", lambda: shown() == [("first", True, "single_active"), ("second", False, "waiting")])
-        queue = api.get("/queues/%2F/one")
-        kit.check_equal((queue["single_active_consumer_tag"], queue["active_consumers"], queue["consumers"]), ("first", 1, 2),
-                        "of the queue")
+        kit.wait_for("the same of the queue", lambda: [api.get("/queues/%2F/one").get(key) for key in (
+            "single_active_consumer_tag", "active_consumers", "consumers")] == ["first", 1, 2])
         first.call(1, "basic.cancel", consumer_tag="first")
         kit.wait_for("the other one", lambda: shown() == [("second", True, "single_active")])
 
 
+@kit.limit(240)
 def test_fields_of_queues():
     """Owner, idleness, priorities, memory, capacity and the oldest message's time of a queue, whichever node is asked"""
     with kit.cluster(settings={"checkpoint.log_bytes": "64KiB"}) as cluster, kit.connected(cluster.nodes[0]) as connection:
@@ -360,23 +374,24 @@ def test_fields_of_queues():
         kit.check(queue["memory"] > 7, f"memory: {queue['memory']}")
         connection.call(1, "basic.consume", queue="levels", consumer_tag="idle", no_ack=True)
         kit.wait_for("capacity of a queue whose consumer waits",
-                     lambda: other.get("/queues/%2F/levels")["consumer_capacity"] > 0, timeout=30)
-        kit.wait_for("an idle queue", lambda: "idle_since" in api.get("/queues/%2F/levels"), timeout=20)
-        kit.wait_for("an idle channel", lambda: "idle_since" in other.get("/channels")[0], timeout=20)
+                     lambda: other.get("/queues/%2F/levels")["consumer_capacity"] > 0, timeout=60)
+        kit.wait_for("an idle queue", lambda: "idle_since" in api.get("/queues/%2F/levels"), timeout=60)
+        kit.wait_for("an idle channel", lambda: "idle_since" in other.get("/channels")[0], timeout=60)
         kit.check(api.get("/queues/%2F/levels")["idle_since"].endswith("+00:00"), "form of idle_since")
         kit.publish(connection, "levels", kit.numbered(1))
-        kit.wait_for("a queue that works again", lambda: "idle_since" not in api.get("/queues/%2F/levels"), timeout=20)
+        kit.wait_for("a queue that works again", lambda: "idle_since" not in api.get("/queues/%2F/levels"), timeout=60)
 
 
+@kit.limit(240)
 def test_disk_reads_and_writes():
     """message_stats count what checkpoints write to segments, and what deliveries read from there"""
     with kit.cluster(nodes=1, settings={"checkpoint.log_bytes": "64KiB"}) as cluster, kit.connected(cluster.nodes[0]) as connection:
         api = Api(cluster.nodes[0])
         kit.declare(connection, "deep")
         kit.publish(connection, "deep", [b"x" * 2000] * 500)
-        kit.wait_for("writes", lambda: api.get("/queues/%2F/deep")["message_stats"]["disk_writes"] > 0, timeout=30)
+        kit.wait_for("writes", lambda: api.get("/queues/%2F/deep")["message_stats"]["disk_writes"] > 0, timeout=60)
         queue = kit.wait_for("messages in segments alone", lambda: (q := api.get("/queues/%2F/deep"))["messages_paged_out"] > 0
-                             and q, timeout=30)
+                             and q, timeout=60)
         kit.check_equal(queue["messages_ram"] + queue["messages_paged_out"], 500, "in memory and not")
         for _ in range(500):
             connection.call(1, "basic.get", queue="deep", no_ack=True)

@@ -19,7 +19,7 @@ def check_series(details, incr, what):
     return values
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_of_all_things():
     """?msg_rates_age and its like give series of samples of everything, whichever node is asked; cluster's are sums"""
     with kit.cluster() as cluster, kit.connected(cluster.nodes[0]) as connection:
@@ -36,7 +36,7 @@ def test_of_all_things():
                 details = counter(api.get(f"{path}?{RANGES}"))
                 values = [sample["sample"] for sample in details.get("samples", [])]
                 return len(values) > 2 and values[0] > values[-1]
-            kit.wait_for(what, grown, timeout=40)
+            kit.wait_for(what, grown, timeout=60)
             return check_series(counter(api.get(f"{path}?{RANGES}")), 5, what)
 
         peer = name(api.get("/connections")[0]["name"])
@@ -96,7 +96,13 @@ def test_detailed_rates():
         consumer.call(1, "basic.consume", queue="q", consumer_tag="c", no_ack=True)
         kit.wait_for("an empty queue", lambda: api.get("/queues/%2F/q")["messages"] == 0)
         names = {c["connection_details"]["name"]: c["name"] for c in api.get("/channels")}
-        queue = api.get("/queues/%2F/q")
+
+        def counted():
+            """The queue is empty before its last messages are written to the client."""
+            queue = api.get("/queues/%2F/q")
+            return sum(one["stats"]["deliver_no_ack"] for one in queue["deliveries"]) == 25 and queue
+
+        queue = kit.wait_for("25 deliveries", counted)
         kit.check_equal([(i["exchange"], i["stats"]["publish"]) for i in queue["incoming"]],
                         [({"name": "amq.fanout", "vhost": "/"}, 25)], "incoming")
         taken, = queue["deliveries"]
@@ -113,7 +119,7 @@ def test_detailed_rates():
         def rate():
             kit.publish(publisher, "", kit.numbered(20), exchange="amq.fanout")
             return api.get("/queues/%2F/q")["incoming"][0]["stats"].get("publish_details", {"rate": 0})["rate"] > 0
-        kit.wait_for("a rate of what comes in", rate, timeout=20)
+        kit.wait_for("a rate of what comes in", rate, timeout=60)
     with kit.cluster(nodes=1) as cluster:
         api = Api(cluster.nodes[0])
         api.put("/queues/%2F/q")

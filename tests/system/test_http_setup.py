@@ -242,14 +242,14 @@ def test_shovels():
         for each in (api, other):
             kit.wait_for("a running shovel", lambda each=each: [
                 (s["name"], s["vhost"], s["type"], s["state"]) for s in each.get("/shovels/%2F")]
-                == [("mover", "/", "dynamic", "running")], timeout=20)
+                == [("mover", "/", "dynamic", "running")], timeout=60)
         kit.publish(connection, "here", kit.numbered(10))
         kit.wait_for("moved messages", lambda: other.get("/queues/%2F/there")["messages"] == 10)
         kit.check(other.get("/shovels/vhost/%2F/mover")["node"] in [node.name for node in cluster.nodes], "node")
         other.delete("/shovels/vhost/%2F/mover/restart")
-        kit.wait_for("a restarted shovel", lambda: [s["state"] for s in api.get("/shovels")] == ["running"], timeout=20)
+        kit.wait_for("a restarted shovel", lambda: [s["state"] for s in api.get("/shovels")] == ["running"], timeout=60)
         other.delete("/shovels/vhost/%2F/mover")
-        kit.wait_for("no shovel", lambda: other.get("/shovels") == [], timeout=20)
+        kit.wait_for("no shovel", lambda: other.get("/shovels") == [], timeout=60)
         other.delete("/shovels/vhost/%2F/mover", expect=404)
         kit.check_equal(api.get("/federation-links"), [], "federation links")
 
@@ -362,7 +362,7 @@ def test_federation_links():
         api.put("/policies/%2F/fed", {"pattern": "^fed\\.", "definition": {"federation-upstream-set": "all"}, "apply-to": "exchanges"})
         for each in (api, other):
             kit.wait_for("a running link", lambda each=each: [link["status"] for link in each.get("/federation-links")]
-                         == ["running"], timeout=20)
+                         == ["running"], timeout=60)
         link, = other.get("/federation-links/%2F")
         kit.check_equal([link[key] for key in ("upstream", "type", "exchange", "vhost", "status")],
                         ["east", "exchange", "fed.x", "/", "running"], "facts of the link")
@@ -373,14 +373,14 @@ def test_federation_links():
         kit.check_equal(api.get("/federation-links/empty"), [], "links of another vhost")
         path = f"/federation-links/vhost/%2F/{name(link['id'])}/{name(link['node'])}/restart"
         other.delete(path)
-        kit.wait_for("a restarted link", lambda: [each["status"] for each in api.get("/federation-links")] == ["running"], timeout=20)
+        kit.wait_for("a restarted link", lambda: [each["status"] for each in api.get("/federation-links")] == ["running"], timeout=60)
         other.delete(f"/federation-links/vhost/%2F/nothing/{name(link['node'])}/restart", expect=404)
         kit.kill(up.nodes[0])
         kit.wait_for("a link that is down", lambda: [each["upstream"] for each in api.get("/federation-links/state/down")]
-                     == ["east"], timeout=30)
+                     == ["east"], timeout=60)
         kit.check_equal(other.get("/federation-links/%2F/state/down")[0]["id"], link["id"], "the same link")
         api.delete("/parameters/federation-upstream/%2F/east")
-        kit.wait_for("no link", lambda: api.get("/federation-links") == [], timeout=20)
+        kit.wait_for("no link", lambda: api.get("/federation-links") == [], timeout=60)
 
 
 def test_login_attempts_by_source():

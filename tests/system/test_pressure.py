@@ -66,7 +66,7 @@ def settled(node, seconds=3.0):
     return last
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_consumers_that_never_read():
     """Consumers that never read, with acks or without, cost a bounded amount each; another one gets everything"""
     with kit.cluster(nodes=1, settings={"heartbeat": 0, "vm_memory_high_watermark.relative": 0}) as cluster:
@@ -90,7 +90,7 @@ def test_consumers_that_never_read():
                          == 0)
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_publishers_that_never_read():
     """Publishers that never read their returns, confirms and answers are not read any more; another one goes on"""
     with kit.cluster(nodes=1, settings={"heartbeat": 0, "vm_memory_high_watermark.relative": 0}) as cluster:
@@ -146,7 +146,7 @@ def test_a_peer_that_is_gone_without_a_word():
                 kit.check_equal(client.stdout.readline(), "ready\n", "the client")
                 kit.publish(connection, "held", kit.numbered(20))
                 client.send_signal(signal.SIGSTOP)
-                got = kit.consume(connection, "held", 20, timeout=20)
+                got = kit.consume(connection, "held", 20, timeout=60)
                 kit.check_equal(sorted(kit.bodies_of(got)), sorted(kit.numbered(20)), "messages")
                 kit.check("missed heartbeats from client, timeout: 1s" in kit.read_log(node), "the log does not say why")
             finally:

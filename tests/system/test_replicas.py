@@ -18,7 +18,7 @@ def set_policy(node, name, pattern, definition):
     node.change("PUT", f"/api/policies/%2F/{name}", body={"pattern": pattern, "definition": definition, "apply-to": "queues"})
 
 
-def wait_members(node, queue, count, timeout=40):
+def wait_members(node, queue, count, timeout=80):
     return kit.wait_for(f"{queue} has {count} replicas",
                         lambda: (found := members(node, queue)) and len(found) == count and found, timeout=timeout)
 
@@ -27,11 +27,11 @@ def declare_sized(connection, queue, **arguments):
     kit.declare(connection, queue, arguments={key.replace("_", "-"): value for key, value in arguments.items()})
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_arguments_say_how_many():
     """x-quorum-initial-group-size and its kin: 1, 5 and the usual 3 side by side, each used, and after a restart too"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         node = cluster.node(2)
         with kit.connected(node) as connection:
             kit.declare(connection, "usual")
@@ -58,12 +58,12 @@ def test_arguments_say_how_many():
             kit.publish(connection, "five", kit.numbered(10))
 
 
-@kit.limit(150)
+@kit.limit(240)
 def test_a_policy_raises_and_lowers_under_load():
     """ha-mode exactly 5 on a queue under load gives its group five replicas, ha-mode all too; without it three: nothing is lost"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
         load, node = Load(cluster.node(1)), cluster.node(1)
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         set_policy(node, "more", "^q0$", {"ha-mode": "exactly", "ha-params": 5})
         kit.check_equal(wait_members(node, "q0", 5), [1, 2, 3, 4, 5], "where q0 is")
         kit.check_equal(len(kit.queue_facts(node, "q0")["slave_nodes"]), 4, "mirrors of q0")
@@ -71,7 +71,7 @@ def test_a_policy_raises_and_lowers_under_load():
         group = kit.queue_facts(node, "q0")["group"]
         away = [queue for queue in QUEUES if kit.queue_facts(node, queue)["group"] != group]
         kit.wait_for("queues of other groups have three replicas",  # while they make room, they have four
-                     lambda: away and all(len(members(node, queue)) == 3 for queue in away), timeout=30)
+                     lambda: away and all(len(members(node, queue)) == 3 for queue in away), timeout=80)
         node.change("DELETE", "/api/policies/%2F/more")
         wait_members(node, "q0", 3)
         set_policy(node, "more", "^q1$", {"target-group-size": 4})
@@ -94,7 +94,7 @@ def tag_nodes(cluster, values):
     kit.start(cluster, *cluster.nodes)
 
 
-@kit.limit(150)
+@kit.limit(240)
 def test_replicas_are_spread_over_values_of_a_tag():
     """x-member-placement-tag, and the policy, put replicas on nodes with different values of node_tags; the overview shows those"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
@@ -102,7 +102,7 @@ def test_replicas_are_spread_over_values_of_a_tag():
         node = cluster.node(1)
         kit.check_equal(node.get_json("/api/overview")["node_tags"], {"az": "one"}, "tags of node 1")
         kit.wait_for("tags are known", lambda: all(member["tags"].startswith("az=") for member in cluster.members()["members"]))
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         with kit.connected(node) as connection:
             for at in range(3):
                 declare_sized(connection, f"spread-{at}", x_member_placement_tag="az")
@@ -110,23 +110,23 @@ def test_replicas_are_spread_over_values_of_a_tag():
             kit.declare(connection, "later")
             set_policy(node, "tag", "^later$", {"member-placement-tag": "az"})
             kit.wait_for("the policy has moved the queue", lambda: set(members(node, "later")) > {4, 5}
-                         and len(members(node, "later")) == 3, timeout=60)
+                         and len(members(node, "later")) == 3, timeout=80)
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_all_groups_are_spread_over_values_of_a_tag():
     """quorum_queue.member_placement_tag spreads the replicas of every group"""
     with kit.cluster(nodes=5, settings={**SETTINGS, "quorum_queue.member_placement_tag": "az"}) as cluster:
         tag_nodes(cluster, ["one", "one", "one", "two", "three"])
         kit.wait_for("every group has a replica in each place", lambda: all(
-            set(group["placement"]) > {4, 5} for group in placements(cluster) if group["group"]), timeout=60)
+            set(group["placement"]) > {4, 5} for group in placements(cluster) if group["group"]), timeout=80)
 
 
-@kit.limit(150)
+@kit.limit(240)
 def test_replicas_are_pinned():
     """ha-mode nodes pins replicas, and another list of nodes moves them with what is in the queue"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         node = cluster.node(1)
         kit.wait_for("names are known", lambda: all(member["name"].startswith("warren@node") for member in cluster.members()["members"]))
         names = [f"warren@node{number}" for number in (2, 4, 5)]
@@ -136,16 +136,16 @@ def test_replicas_are_pinned():
             kit.check_equal(members(node, "pin-1"), [2, 4, 5], "where a pinned queue is")
             kit.publish(connection, "pin-1", kit.numbered(20))
             set_policy(node, "pinned", "^pin", {"ha-mode": "nodes", "ha-params": [f"warren@node{number}" for number in (1, 3, 4)]})
-            kit.wait_for("the queue has moved", lambda: members(node, "pin-1") == [1, 3, 4], timeout=60)
+            kit.wait_for("the queue has moved", lambda: members(node, "pin-1") == [1, 3, 4], timeout=80)
             kit.check_equal(kit.bodies_of(kit.consume(connection, "pin-1", 20)), kit.numbered(20), "messages of the moved queue")
 
 
-@kit.limit(150)
+@kit.limit(240)
 def test_the_only_replica_is_lost():
     """A queue whose only replica went with its node is listed as such, can be deleted without a leader, and declared again at once"""
-    settings = {**SETTINGS, "publish_timeout_ms": 3000}
+    settings = {**SETTINGS, "publish_timeout_ms": 5000}
     with kit.cluster(settings=settings) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         with kit.connected(cluster.node(1)) as connection:
             declare_sized(connection, "alone", x_quorum_initial_group_size=1)
             kit.publish(connection, "alone", kit.numbered(10))
@@ -161,24 +161,24 @@ def test_the_only_replica_is_lost():
         else:
             raise AssertionError("the node was forgotten without force")
         witness.change("DELETE", f"{member}?force=true")
-        witness.change("DELETE", "/api/queues/%2F/alone", timeout=20)
+        witness.change("DELETE", "/api/queues/%2F/alone", timeout=60)
         kit.wait_for("the queue is gone everywhere", lambda: all(
             "alone" not in [queue["name"] for queue in node.get_json("/api/queues")] for node in (witness, third)))
         kit.check("queue deleted_without_leader" in kit.read_log(witness), "the log does not say what happened")
         began = time.monotonic()
         with kit.connected(third) as connection:
             declare_sized(connection, "alone", x_quorum_initial_group_size=1)
-            kit.check(time.monotonic() - began < 3, "the queue was declared again late")
+            kit.check(time.monotonic() - began < 4.9, "the queue was declared again late")
             kit.publish(connection, "alone", kit.numbered(5))
             kit.check_equal(kit.bodies_of(kit.consume(connection, "alone", 5)), kit.numbered(5), "messages of the new queue")
 
 
-@kit.limit(180)
+@kit.limit(300)
 def test_orders_of_operators():
     """add_member, delete_member, transfer_leadership, grow and shrink, over the API and by rabbitmq-queues, under load"""
     with kit.cluster(nodes=5, settings=SETTINGS) as cluster:
         load, node = Load(cluster.node(1)), cluster.node(1)
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         tools, queues = Tools(cluster), "/api/queues/quorum/%2F/q0"
         here = members(node, "q0")
         new = min(set(range(1, 6)) - set(here))
@@ -188,17 +188,17 @@ def test_orders_of_operators():
         kit.check_equal(len(status), 4, "rows of the status")
         kit.check_equal([row["Raft State"] for row in status].count("leader"), 1, "leaders")
         tools.run("rabbitmq-queues", "transfer_leadership", "q0", f"warren@node{new}")
-        kit.wait_for("the newcomer leads", lambda: kit.queue_facts(node, "q0")["leader"] == f"warren@node{new}", timeout=30)
+        kit.wait_for("the newcomer leads", lambda: kit.queue_facts(node, "q0")["leader"] == f"warren@node{new}", timeout=80)
         time.sleep(3)
         kit.check_equal(kit.queue_facts(node, "q0")["leader"], f"warren@node{new}", "who leads a little later")
         tools.run("rabbitmq-queues", "delete_member", "q0", f"warren@node{new}")
-        kit.wait_for("the newcomer is gone", lambda: members(node, "q0") == here, timeout=40)
+        kit.wait_for("the newcomer is gone", lambda: members(node, "q0") == here, timeout=80)
         tools.run("rabbitmq-queues", "grow", "warren@node5", "all")
         kit.wait_for("all queues have a replica on node 5",
-                     lambda: all(5 in members(node, queue) for queue in QUEUES), timeout=60)
+                     lambda: all(5 in members(node, queue) for queue in QUEUES), timeout=80)
         tools.run("rabbitmq-queues", "shrink", "warren@node5")
         kit.wait_for("no queue has a replica on node 5",
-                     lambda: not any(5 in members(node, queue) for queue in QUEUES), timeout=60)
+                     lambda: not any(5 in members(node, queue) for queue in QUEUES), timeout=80)
         kit.check(all(len(members(node, queue)) >= 2 for queue in QUEUES), "shrink has taken more than one replica")
         refused = tools.run("rabbitmq-queues", "add_member", "q0", "warren@nobody", code=69)
         kit.check("node_not_running" in refused, f"an unknown node is refused with {refused!r}")
@@ -207,11 +207,11 @@ def test_orders_of_operators():
 
 
 
-@kit.limit(120)
+@kit.limit(240)
 def test_links_follow_replicas():
     """A federated queue with one replica, in a spare group, has its link where the replica is, also after it was moved to a node that joined"""
     with kit.cluster(settings=SETTINGS) as cluster:
-        cluster.wait_settled(30)
+        cluster.wait_settled(60)
         node = cluster.node(1)
         node.change("PUT", "/api/vhosts/up")
         node.change("PUT", "/api/permissions/up/guest", body={"configure": ".*", "write": ".*", "read": ".*"})
@@ -223,7 +223,7 @@ def test_links_follow_replicas():
             kit.check_equal(len(members(node, "sink")), 1, "replicas of the federated queue")
             for at in range(2):
                 kit.publish(upstream, "source", kit.numbered(10, f"round-{at}-"))
-                kit.check_equal(kit.bodies_of(kit.consume(connection, "sink", 10)), kit.numbered(10, f"round-{at}-"), "messages over the link")
+                kit.check_equal(kit.bodies_of(kit.consume(connection, "sink", 10, timeout=60)), kit.numbered(10, f"round-{at}-"), "messages over the link")
                 if at == 0:
                     cluster.add_node().start()
                     cluster.wait_ready(60, [4])
@@ -232,4 +232,4 @@ def test_links_follow_replicas():
                     for other in (1, 2, 3):
                         if other in members(node, "sink"):
                             node.change("DELETE", "/api/queues/quorum/%2F/sink/replicas/delete", body={"node": f"warren@node{other}"})
-                    kit.wait_for("the queue is on node 4", lambda: members(node, "sink") == [4], timeout=40)
+                    kit.wait_for("the queue is on node 4", lambda: members(node, "sink") == [4], timeout=80)

@@ -21,7 +21,7 @@ def refusal(error, what):
     raise AssertionError("it was not refused")
 
 
-def ending(connection, timeout=5.0):
+def ending(connection, timeout=kit.PATIENCE):
     """How the broker ends a connection that nobody talks on."""
     def listen():
         while connection.poll(timeout) is not None:
