@@ -1,4 +1,4 @@
-#include "base/field_table.h"
+#include "base/table_index.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,13 +123,17 @@ static bool tables_equal_at(struct slice a, struct slice b, int depth)
 {
     if (depth > FIELD_TABLE_DEPTH_MAX) return false;
     size_t in_a = 0, in_b = 0;
+    struct table_index index;
     struct reader r = reader_of(a);
     struct slice key;
     struct table_value x, y;
-    for (; table_next(&r, &key, &x); in_a++)
-        if (!table_find(b, key, &y) || !equal_at(&x, &y, depth + 1)) return false;
-    for (r = reader_of(b); table_next(&r, &key, &y);) in_b++;
-    return in_a == in_b;
+    bool equal = true;
+    table_index_open(&index, b);
+    for (; equal && table_next(&r, &key, &x); in_a++)
+        equal = table_index_find(&index, key, &y) && equal_at(&x, &y, depth + 1);
+    table_index_close(&index);
+    for (r = reader_of(b); equal && table_next(&r, &key, &y);) in_b++;
+    return equal && in_a == in_b;
 }
 
 static bool arrays_equal_at(struct slice a, struct slice b, int depth)

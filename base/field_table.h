@@ -1,4 +1,4 @@
-/* A read-only view of AMQP field tables, for matching headers and comparing arguments. Pure; any thread; no allocation.
+/* A read-only view of AMQP field tables, for matching headers and comparing arguments. Pure; any thread.
  * Types as RabbitMQ reads them: t b B s u I i l L f d D S A T F V x. */
 #ifndef WARREN_BASE_FIELD_TABLE_H
 #define WARREN_BASE_FIELD_TABLE_H

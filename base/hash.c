@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <sys/auxv.h>
 #include <xxhash.h>
 #ifdef __x86_64__
 /* The plain functions do with SSE2; these take what the processor has, and a quarter of the time. */
@@ -11,6 +12,13 @@
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
 {
     return XXH3_64bits_withSeed(data, size, seed);
+}
+
+/* The kernel gives each process sixteen random bytes. */
+uint64_t hash_secret(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM); /* NOLINT: it is an address */
+    return random ? hash_bytes(random, 16, 0) : 0;
 }
 
 struct hash_stream *hash_stream_create(void)

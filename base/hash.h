@@ -11,6 +11,10 @@ static inline uint64_t hash_slice(struct slice s)
     return hash_bytes(s.data, s.size, 0);
 }
 
+/* A seed that differs from process to process, and that nobody outside knows. For places in memory only: what depends on
+ * it must show neither on disk nor to others. */
+uint64_t hash_secret(void);
+
 /* A checksum over several parts: start with `hash_stream_create`, add, finish (which frees). */
 struct hash_stream *hash_stream_create(void);
 void hash_stream_add(struct hash_stream *h, const void *data, size_t size);

@@ -90,6 +90,17 @@ void *map_u64_next(const struct map_u64 *m, size_t *at, uint64_t *key)
 
 /* --- byte strings --- */
 
+void map_str_guard(struct map_str *m)
+{
+    CHECK(!m->count);
+    m->seed = hash_secret();
+}
+
+static uint64_t hash_of(const struct map_str *m, struct slice key)
+{
+    return hash_bytes(key.data, key.size, m->seed);
+}
+
 static size_t str_find(const struct map_str *m, struct slice key, uint64_t hash)
 {
     size_t at = hash & (m->capacity - 1);
@@ -100,7 +111,7 @@ static size_t str_find(const struct map_str *m, struct slice key, uint64_t hash)
 
 static void str_grow(struct map_str *m)
 {
-    struct map_str bigger = {.capacity = m->capacity ? m->capacity * 2 : MAP_CAPACITY_MIN};
+    struct map_str bigger = {.capacity = m->capacity ? m->capacity * 2 : MAP_CAPACITY_MIN, .seed = m->seed};
     bigger.slots = mem_zalloc(bigger.capacity * sizeof *bigger.slots);
     for (size_t i = 0; i < m->capacity; i++)
         if (m->slots[i].value) bigger.slots[str_find(&bigger, m->slots[i].key, m->slots[i].hash)] = m->slots[i];
@@ -112,19 +123,19 @@ static void str_grow(struct map_str *m)
 void map_str_close(struct map_str *m)
 {
     mem_free(m->slots);
-    *m = (struct map_str){0};
+    *m = (struct map_str){.seed = m->seed};
 }
 
 void *map_str_get(const struct map_str *m, struct slice key)
 {
-    return m->count ? m->slots[str_find(m, key, hash_slice(key))].value : NULL;
+    return m->count ? m->slots[str_find(m, key, hash_of(m, key))].value : NULL;
 }
 
 void *map_str_set(struct map_str *m, struct slice key, void *value)
 {
     CHECK(value != NULL);
     if (too_full(m->count, m->capacity)) str_grow(m);
-    uint64_t hash = hash_slice(key);
+    uint64_t hash = hash_of(m, key);
     struct map_str_slot *slot = &m->slots[str_find(m, key, hash)];
     void *before = slot->value;
     if (!before) m->count++;
@@ -135,7 +146,7 @@ void *map_str_set(struct map_str *m, struct slice key, void *value)
 void *map_str_remove(struct map_str *m, struct slice key)
 {
     if (!m->count) return NULL;
-    size_t hole = str_find(m, key, hash_slice(key));
+    size_t hole = str_find(m, key, hash_of(m, key));
     void *before = m->slots[hole].value;
     if (!before) return NULL;
     size_t mask = m->capacity - 1;

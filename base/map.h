@@ -33,14 +33,19 @@ struct map_str_slot {
     void *value;
 };
 
-/* Keys are borrowed: the caller keeps each key's bytes (usually inside the value) until it is removed. */
+/* Places of keys can be foretold, so whoever chooses keys could choose many for one place: a map whose keys come from
+ * clients, and may be many, is guarded while it is empty. Then each process has places of its own.
+ *
+ * Keys are borrowed: the caller keeps each key's bytes (usually inside the value) until it is removed. */
 struct map_str {
     struct map_str_slot *slots;
     size_t capacity;
     size_t count;
+    uint64_t seed; /* 0: not guarded */
 };
 
-void map_str_close(struct map_str *m);
+void map_str_guard(struct map_str *m);
+void map_str_close(struct map_str *m); /* empty again, and guarded as before */
 void *map_str_get(const struct map_str *m, struct slice key);
 void *map_str_set(struct map_str *m, struct slice key, void *value);
 void *map_str_remove(struct map_str *m, struct slice key);

@@ -7,11 +7,12 @@ static bool ends_with(const char *name, const char *end)
     return size >= tail && !strcmp(name + size - tail, end);
 }
 
-/* URIs have passwords in them, too. */
-static bool is_secret(const char *name)
+/* URIs have passwords in them, too, and so may URLs of servers that are asked. */
+static bool is_secret(const char *name, const char *value)
 {
+    const char *host = strstr(value, "://");
     return ends_with(name, "password") || ends_with(name, "_pass") || ends_with(name, ".secret") ||
-           strstr(name, "uri") != NULL;
+           ends_with(name, ".passphrase") || strstr(name, "uri") || (host && strchr(host, '@'));
 }
 
 struct showing {
@@ -21,7 +22,7 @@ struct showing {
 
 static void show(const struct showing *s, const char *name, const char *value)
 {
-    s->each(s->arg, name, *value && is_secret(name) ? "********" : value);
+    s->each(s->arg, name, *value && is_secret(name, value) ? "********" : value);
 }
 
 static void show_list(const struct showing *s, const struct config *c, const struct key *k)

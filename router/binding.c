@@ -22,29 +22,35 @@ struct binding_record *binding_find(struct vhost *v, struct slice source, struct
     return b;
 }
 
+void same_key_insert(struct binding_record *b, struct binding_record *before, struct binding_record *after)
+{
+    b->same_key_before = before;
+    b->same_key = after;
+    if (before) before->same_key = b;
+    if (after) after->same_key_before = b;
+}
+
+void same_key_remove(struct binding_record *b)
+{
+    if (b->same_key_before) b->same_key_before->same_key = b->same_key;
+    if (b->same_key) b->same_key->same_key_before = b->same_key_before;
+}
+
 static void key_insert(struct exchange_record *x, struct binding_record *b)
 {
     struct binding_record *first = map_str_get(&x->by_key, b->routing_key);
-    if (first) {
-        b->same_key = first->same_key;
-        first->same_key = b;
-    } else {
-        map_str_set(&x->by_key, b->routing_key, b);
-    }
+    if (first) same_key_insert(b, first, first->same_key);
+    else map_str_set(&x->by_key, b->routing_key, b);
 }
 
 /* The map's key bytes belong to the first of the chain: when that goes, the next takes its place. */
 static void key_remove(struct exchange_record *x, struct binding_record *b)
 {
-    struct binding_record *first = map_str_remove(&x->by_key, b->routing_key);
-    if (first == b) {
-        first = b->same_key;
-    } else {
-        struct binding_record *at = first;
-        while (at->same_key != b) at = at->same_key;
-        at->same_key = b->same_key;
-    }
-    if (first) map_str_set(&x->by_key, first->routing_key, first);
+    bool first = !b->same_key_before;
+    same_key_remove(b);
+    if (!first) return;
+    map_str_remove(&x->by_key, b->routing_key);
+    if (b->same_key) map_str_set(&x->by_key, b->same_key->routing_key, b->same_key);
 }
 
 struct binding_record *binding_create(struct topology *t, struct exchange_record *source,

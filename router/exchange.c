@@ -21,6 +21,7 @@ struct exchange_record *exchange_create(struct topology *t, struct vhost *v, con
     x->era = t->era;
     list_init(&x->from);
     list_init(&x->to);
+    map_str_guard(&x->by_key);
     policy_lay_over_exchange(t, x);
     map_str_set(&v->exchanges, x->base.name, x);
     ordered_add(&t->exchanges, x->serial, x);

@@ -1,6 +1,6 @@
 /* Headers matching: x-match all (default), any, all-with-x, any-with-x. A binding value of type void asks only that the
  * header is there. Without the -with-x forms, arguments that start with "x-" are not compared. */
-#include "base/field_table.h"
+#include "base/table_index.h"
 #include "router/topology_internal.h"
 
 static bool is_text(const struct table_value *v)
@@ -10,10 +10,10 @@ static bool is_text(const struct table_value *v)
 
 /* RabbitMQ compares Erlang terms, which do not know the type that they had in the table: a timestamp is a number, 1 is
  * 1.0, bytes are a string. */
-static bool one_matches(struct slice key, struct table_value wanted, struct slice headers)
+static bool one_matches(struct slice key, struct table_value wanted, struct table_index *headers)
 {
     struct table_value found;
-    if (!table_find(headers, key, &found)) return false;
+    if (!table_index_find(headers, key, &found)) return false;
     if (wanted.type == 'V') return true;
     if (wanted.type == 'T') wanted.type = 'l';
     if (found.type == 'T') found.type = 'l';
@@ -42,7 +42,7 @@ bool headers_check(struct slice arguments, struct topology_result *r)
     return false;
 }
 
-bool headers_match(struct slice arguments, struct slice headers)
+bool headers_match(struct slice arguments, struct table_index *headers)
 {
     struct table_value mode, wanted;
     bool any = false, with_x = false;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/field_table.h"
+#include "base/table_index.h"
 #include "router/federation.h"
 #include "router/topology_internal.h"
 
@@ -13,6 +13,7 @@ struct walk {
     const struct route_query *query;
     size_t found;  /* destinations of the exchange at hand: none means its alternate */
     bool windowed; /* a window lies before it */
+    struct table_index headers;
 };
 
 void route_close(struct route *r)
@@ -160,7 +161,7 @@ static void visit(struct walk *w, struct exchange_record *x)
         LIST_FOR(&x->from, link)
         {
             struct binding_record *b = LIST_ITEM(link, struct binding_record, source_link);
-            if (x->kind != EXCHANGE_HEADERS || headers_match(b->arguments, w->query->headers)) take(w, b);
+            if (x->kind != EXCHANGE_HEADERS || headers_match(b->arguments, &w->headers)) take(w, b);
         }
     }
     if (w->found || !x->alternate.size) return; /* the default exchange leads nowhere as an alternate: so in RabbitMQ */
@@ -179,10 +180,12 @@ bool route_find(struct topology *t, const struct route_query *query, struct rout
     if (!x) return false;
     t->walk++;
     struct walk w = {.topology = t, .route = route, .query = query};
+    table_index_open(&w.headers, query->headers);
     x->visited = t->walk;
     x->windowed = false;
     visit(&w, x);
     while (t->pending_count) visit(&w, t->pending[--t->pending_count]);
+    table_index_close(&w.headers);
     sort_and_unite(route);
     return true;
 }

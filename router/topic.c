@@ -11,7 +11,7 @@
 struct topic_node {
     struct slice word; /* owned; "*" and "#" among them */
     struct map_str children;
-    struct binding_record *bindings; /* chained by same_key */
+    struct binding_record *bindings; /* chained by same_key, the youngest first */
     uint64_t step;                   /* the step of a match that reached it last */
 };
 
@@ -54,17 +54,21 @@ static struct topic_node *child(struct topic_node *node, struct slice word)
     if (found) return found;
     found = mem_zalloc(sizeof *found);
     found->word = slice_keep(word);
+    map_str_guard(&found->children);
     map_str_set(&node->children, found->word, found);
     return found;
 }
 
 void topic_insert(struct topic_index **index, struct binding_record *b)
 {
-    if (!*index) *index = mem_zalloc(sizeof **index);
+    if (!*index) {
+        *index = mem_zalloc(sizeof **index);
+        map_str_guard(&(*index)->root.children);
+    }
     struct topic_node *node = &(*index)->root;
     struct slice rest = words_of(b->routing_key), word;
     while (next_word(&rest, &word)) node = child(node, word);
-    b->same_key = node->bindings;
+    same_key_insert(b, NULL, node->bindings);
     node->bindings = b;
 }
 
@@ -81,9 +85,8 @@ static bool remove_below(struct topic_node *node, struct slice rest, struct bind
             mem_free(next);
         }
     } else {
-        struct binding_record **at = &node->bindings;
-        while (*at != b) at = &(*at)->same_key;
-        *at = b->same_key;
+        if (node->bindings == b) node->bindings = b->same_key;
+        same_key_remove(b);
     }
     return !node->bindings && !node->children.count;
 }

@@ -8,6 +8,7 @@
 #include "router/lives.h"
 #include "router/registry.h"
 
+struct table_index;
 struct topic_index;
 struct choices;
 struct route;
@@ -81,7 +82,9 @@ struct binding_record {
     struct slice identity; /* key in vhost.bindings */
     uint64_t serial;
     struct list source_link, destination_link;
-    struct binding_record *same_key; /* next with the same routing key (direct, or in a topic node) */
+    /* the next and the one before with the same routing key (direct, or in a topic node); both ways, because a client may
+     * bind one key a hundred thousand times and take all of it away at once */
+    struct binding_record *same_key, *same_key_before;
 };
 
 struct vhost {
@@ -207,6 +210,10 @@ bool equivalent_arguments(struct topology_result *r, const char *what, struct sl
                           const char *const *keys, struct slice given, struct slice current);
 bool reserved_name(struct slice name);
 
+/* binding.c: chains of bindings with the same key. `after` may be NULL: the chain begins with `b`. */
+void same_key_insert(struct binding_record *b, struct binding_record *before, struct binding_record *after);
+void same_key_remove(struct binding_record *b);
+
 /* topic.c: a trie over words */
 void topic_insert(struct topic_index **index, struct binding_record *b);
 void topic_remove(struct topic_index **index, struct binding_record *b);
@@ -226,7 +233,7 @@ struct binding_record *choice_make(const struct choices *c, int kind, const stru
                                    struct route *route);
 
 /* headers.c */
-bool headers_match(struct slice arguments, struct slice headers);
+bool headers_match(struct slice arguments, struct table_index *headers);
 bool headers_check(struct slice arguments, struct topology_result *r); /* of a new binding; false: `r` says why */
 
 #define SLICE_FORMAT(s) (int)(s).size, (const char *)(s).data

@@ -12,6 +12,9 @@ struct vhost *vhost_create(struct topology *t, struct slice name)
     struct vhost *v = mem_zalloc(sizeof *v);
     v->name = slice_keep(name);
     v->serial = ++t->serial;
+    map_str_guard(&v->exchanges);
+    map_str_guard(&v->queues);
+    map_str_guard(&v->bindings);
     map_str_set(&t->vhosts, v->name, v);
     ordered_add(&t->vhost_order, v->serial, v);
     return v;

@@ -228,6 +228,7 @@ struct sampler *sampler_open(struct http *h)
 {
     struct sampler *s = mem_zalloc(sizeof *s);
     s->http = h;
+    map_str_guard(&s->series);
     s->started_ms = now_ms(CLOCK_REALTIME);
     read_policies(s, h->params.management->samples);
     pthread_mutex_init(&s->lock, NULL);

@@ -59,13 +59,22 @@ void line_time(uint64_t at_ms, char out[32])
     snprintf(out + size, 32 - size, ".%03uZ", (unsigned)(at_ms % 1000));
 }
 
+/* One event, one line; and names that clients choose must not move the cursor of whoever reads it. */
+static void blank_controls(uint8_t *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        bool pair = text[i] == 0xc2 && i + 1 < size && text[i + 1] >= 0x80 && text[i + 1] < 0xa0; /* U+0080..U+009F */
+        if (pair) text[i + 1] = ' ';
+        if (pair || text[i] < ' ' || text[i] == 0x7f) text[i] = ' ';
+    }
+}
+
 void line_who(const struct log_line *l, struct buf *out)
 {
     size_t start = out->size;
     if (l->shard >= 0) buf_printf(out, "shard=%d %s", l->shard, l->text);
     else buf_printf(out, "node %s", l->text);
-    for (size_t i = start; i < out->size; i++)
-        if (out->data[i] == '\n' || out->data[i] == '\r') out->data[i] = ' '; /* one event, one line */
+    blank_controls(out->data + start, out->size - start);
 }
 
 void line_plain(const struct log_line *l, struct buf *out)

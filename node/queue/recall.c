@@ -11,6 +11,7 @@ void recall_init(struct recall *w)
 {
     *w = (struct recall){0};
     list_init(&w->order);
+    map_str_guard(&w->entries);
 }
 
 void recall_close(struct recall *w)

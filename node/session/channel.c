@@ -17,6 +17,7 @@ struct channel *channel_open(struct session *s, uint16_t number)
     ch->next_delivery_tag = 1;
     list_init(&ch->dirty_link);
     list_init(&ch->held);
+    map_str_guard(&ch->consumer_tags);
     channel_confirms_init(&ch->confirms);
     channel_tx_init(&ch->tx);
     s->channels[number] = ch;
@@ -146,6 +147,8 @@ bool channel_frame(struct session *s, const struct amqp_frame *f)
     }
     if (ch->question.kind) return false;
     if (f->type != AMQP_FRAME_METHOD || ch->publishing.state != CONTENT_NONE) {
+        bool more = f->type == AMQP_FRAME_BODY && ch->publishing.state == CONTENT_BODY;
+        if (more && session_blocked(s)) return false; /* else many channels could go on filling the memory */
         content_frame(ch, f);
         return true;
     }

@@ -25,7 +25,7 @@ struct connection {
     bool closing; /* net_socket_close() was called */
 };
 
-enum { CONNECTION_LINGER_MS = 2000 };
+enum { CONNECTION_LINGER_MS = 2000, REASON_MAX = 1024 /* bytes of a log line's */ };
 
 static void touch(void *arg)
 {
@@ -76,10 +76,19 @@ static void on_ended(void *self, const struct err *err)
     touch(c);
 }
 
+/* Reasons quote what the client said: it must not look like the end of ours. */
+static const char *without_quotes(const char *reason, char *text, size_t size)
+{
+    snprintf(text, size, "%s", reason);
+    for (char *at = text; (at = strchr(at, '"'));) *at = '\'';
+    return text;
+}
+
 /* A probe that opens and closes without a word is not worth a line. */
 static void note_end(const struct connection *c)
 {
     struct session_info info;
+    char reason[REASON_MAX];
     if (c->refused)
         logger_printf(c->shard->settings->logger, LOG_WARN, c->shard->id,
                       "connection refused peer=\"%s -> %s\" reason=\"%s\"", net_socket_peer(c->socket),
@@ -89,7 +98,8 @@ static void note_end(const struct connection *c)
     if (c->hidden || (!info.received_frames && !*info.ended)) return;
     logger_printf(c->shard->settings->logger, *info.ended ? LOG_WARN : LOG_INFO, c->shard->id,
                   "connection closed peer=\"%s\" user=%.*s reason=\"%s\"", info.peer, (int)info.user.size,
-                  (const char *)info.user.data, *info.ended ? info.ended : "client closed or left");
+                  (const char *)info.user.data,
+                  without_quotes(*info.ended ? info.ended : "client closed or left", reason, sizeof reason));
 }
 
 static void on_closed(void *self)

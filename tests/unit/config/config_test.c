@@ -494,6 +494,29 @@ static void a_listener_with_tls_alone_is_enough(void **state)
     assert_string_equal(c->listeners_tcp[0], "");
 }
 
+static void note_shown(void *arg, const char *name, const char *value)
+{
+    buf_printf(arg, "%s = %s\n", name, value);
+}
+
+static void what_is_secret_is_not_shown(void **state)
+{
+    struct config *c = *state;
+    struct buf shown = {0};
+    parse(c, "default_pass = hush\ndefault_users.a.password = hush\ncluster.secret = hush-hush-hush-hush\n"
+             "ssl_options.password = hush\nmanagement.ssl.password = hush\ncluster.ssl.password = hush\n"
+             "config_entry_decoder.passphrase = hush\ndefinitions.tls.password = hush\n"
+             "definitions.https.url = https://user:hush@example.com/definitions\n"
+             "auth_http.user_path = http://user:hush@example.com/user\n"
+             "shovel.s.src-uri = amqp://user:hush@example.com\n");
+    config_show(c, note_shown, &shown);
+    buf_put_u8(&shown, 0);
+    assert_null(strstr((char *)shown.data, "hush"));
+    assert_non_null(strstr((char *)shown.data, "config_entry_decoder.passphrase = ********\n"));
+    assert_non_null(strstr((char *)shown.data, "shovel.s.src-uri = ********\n"));
+    buf_close(&shown);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, drop)
 
 static void definitions_have_three_names(void **state)
@@ -539,6 +562,7 @@ int main(void)
         TEST(words_that_are_chosen_from_and_numbered_words_with_a_suffix),
         TEST(tls_and_listeners_that_do_not_fit_together_are_refused),
         TEST(a_listener_with_tls_alone_is_enough),
+        TEST(what_is_secret_is_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,18 @@ static void a_line_stays_one_line_and_has_an_end(void **state)
     buf_close(&out);
 }
 
+static void nothing_moves_the_cursor_of_who_reads(void **state)
+{
+    (void)state;
+    struct log_line line = sample;
+    struct buf out = {0};
+    line.text = "a\x1b[2Jb\tc\x7f d\xc2\x9b"
+                "31m \xc3\xa9\xc2\xa9";
+    line_who(&line, &out);
+    assert_string_equal(text_of(&out), "shard=2 a [2Jb c  d  31m \xc3\xa9\xc2\xa9");
+    buf_close(&out);
+}
+
 static void json_has_the_fields_apart(void **state)
 {
     (void)state;
@@ -127,9 +139,13 @@ static void syslog_has_both_forms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_has_time_level_and_who),      cmocka_unit_test(a_line_stays_one_line_and_has_an_end),
-        cmocka_unit_test(json_has_the_fields_apart),         cmocka_unit_test(json_survives_what_clients_send),
-        cmocka_unit_test(the_first_words_tell_the_category), cmocka_unit_test(syslog_has_both_forms),
+        cmocka_unit_test(plain_has_time_level_and_who),
+        cmocka_unit_test(a_line_stays_one_line_and_has_an_end),
+        cmocka_unit_test(nothing_moves_the_cursor_of_who_reads),
+        cmocka_unit_test(json_has_the_fields_apart),
+        cmocka_unit_test(json_survives_what_clients_send),
+        cmocka_unit_test(the_first_words_tell_the_category),
+        cmocka_unit_test(syslog_has_both_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
