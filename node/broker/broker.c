@@ -167,6 +167,7 @@ static void tick(struct broker *b)
         if (b->hosts[g]) reap_tick(b->hosts[g]);
     if (b->hosts[0]) meta_wait_tick(b->hosts[0]);
     questions_tick(b);
+    orphans_tick(b);
     if (b->params.shard == 0) topology_spread_done(b, 0, topology_index(b->params.topology));
     membership_tick(b);
 }

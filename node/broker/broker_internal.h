@@ -304,6 +304,7 @@ struct broker {
     struct census census;
     uint64_t registry_seen;                   /* registry_version() that connections were looked at with */
     bool seeding;                             /* what a new cluster starts with is on its way */
+    bool orphans_wanted;                      /* queues went, or a leader did: orphans_tick() */
     uint64_t down_since_ms[BROKER_NODES_MAX]; /* 0: up or never seen */
     bool dead[BROKER_NODES_MAX];
     bool ever_up[BROKER_NODES_MAX];
@@ -365,6 +366,9 @@ void membership_open(struct broker *b);
 void membership_close(struct broker *b);
 void membership_tick(struct broker *b);
 void membership_mail(struct broker *b, struct mail *m, bool from_sibling);
+
+/* orphans.c */
+void orphans_tick(struct broker *b);
 
 /* topology_spread.c */
 void topology_spread_done(struct broker *b, uint16_t shard, uint64_t index);

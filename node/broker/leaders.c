@@ -24,6 +24,7 @@ static void tell_ports(struct broker *b, uint32_t group)
 void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term)
 {
     b->leaders[group] = (struct leader){node, term};
+    b->orphans_wanted |= !node;
     if (shard_of_group(b, group) == b->params.shard) tell_siblings(b, group);
     if (group == 0) {
         b->topology_told = 0; /* the new leader has heard nothing yet */

@@ -51,6 +51,7 @@ static void note_change(struct broker *b, struct slice bytes)
                    command.type == TOPOLOGY_EXCHANGE_DELETE || command.type == TOPOLOGY_OWNERS_GONE ||
                    command.type == TOPOLOGY_ALIVE || command.type == TOPOLOGY_CLEAR || command.type == TOPOLOGY_SEED;
     if (!deletes) return;
+    b->orphans_wanted = true;
     for (uint32_t group = 1; group < b->params.group_count; group++) {
         struct host *h = b->hosts[group];
         if (!h || !h->leads || h->reconcile_wanted) continue;

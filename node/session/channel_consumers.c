@@ -90,3 +90,27 @@ void session_consumer_cancelled(struct session *s, uint16_t number, uint32_t gro
     channel_consumer_destroy(ch, c);
     if (timeout_ms && !s->cancel_notify) fail_timed_out(ch, timeout_ms);
 }
+
+static void cancel_of_channel(struct channel *ch, bool (*gone)(void *arg, uint32_t group, uint64_t queue), void *arg)
+{
+    size_t at = 0, count = 0, capacity = 0;
+    uint64_t id;
+    uint32_t *ids = NULL; /* the map must not change during the walk */
+    const struct consumer *c;
+    while ((c = map_u64_next(&ch->consumers, &at, &id))) {
+        if (!c->queue || !gone(arg, c->group, c->queue)) continue; /* 0: for replies, and just being declared */
+        ids = mem_grow(ids, &capacity, count + 1, sizeof *ids);
+        ids[count++] = c->id;
+    }
+    for (size_t i = 0; i < count; i++) {
+        c = map_u64_get(&ch->consumers, ids[i]);
+        session_consumer_cancelled(ch->session, ch->number, c->group, c->id, 0);
+    }
+    mem_free(ids);
+}
+
+void session_cancel_consumers(struct session *s, bool (*gone)(void *arg, uint32_t group, uint64_t queue), void *arg)
+{
+    for (size_t i = 0; i < s->channels_capacity; i++)
+        if (s->channels[i] && s->channels[i]->state == CHANNEL_OPEN) cancel_of_channel(s->channels[i], gone, arg);
+}

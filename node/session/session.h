@@ -114,6 +114,8 @@ bool session_is_holding(const struct session *s, uint16_t channel);
 /* `timeout_ms`: it held a message for so long; 0: its queue is gone. */
 void session_consumer_cancelled(struct session *s, uint16_t channel, uint32_t group, uint32_t consumer,
                                 uint64_t timeout_ms);
+/* Cancels what consumes from queues that are gone, as session_consumer_cancelled() does: `gone` says which are. */
+void session_cancel_consumers(struct session *s, bool (*gone)(void *arg, uint32_t group, uint64_t queue), void *arg);
 /* An alarm: publishes of this connection wait from here on, and a client that can hear it is told when it publishes.
  * NULL: they go on. `reason` must stay until the next call. */
 void session_block(struct session *s, const char *reason);

@@ -151,6 +151,10 @@ def test_the_only_replica_is_lost():
             kit.publish(connection, "alone", kit.numbered(10))
         lost = cluster.node(members(cluster.node(1), "alone")[0])
         witness, third = kit.others(cluster, lost)
+        consumer = kit.connect(third)
+        consumer.call(1, "basic.consume", queue="alone", consumer_tag="waits", no_ack=True)
+        for _ in range(10):
+            kit.check_equal(consumer.poll(60).name, "basic.deliver", "the consumer, while the queue is there")
         kit.kill(lost)
         kit.wait_for("the queue has no leader", lambda: kit.queue_facts(witness, "alone")["state"] == "minority")
         member = f"/api/cluster/members/{lost.number}"
@@ -161,10 +165,14 @@ def test_the_only_replica_is_lost():
         else:
             raise AssertionError("the node was forgotten without force")
         witness.change("DELETE", f"{member}?force=true")
+        kit.check(consumer.poll(0) is None, "a consumer of a queue that may come back hears of it")
         witness.change("DELETE", "/api/queues/%2F/alone", timeout=60)
         kit.wait_for("the queue is gone everywhere", lambda: all(
             "alone" not in [queue["name"] for queue in node.get_json("/api/queues")] for node in (witness, third)))
         kit.check("queue deleted_without_leader" in kit.read_log(witness), "the log does not say what happened")
+        told = consumer.poll(60)
+        kit.check_equal((told.name, told.fields["consumer_tag"]), ("basic.cancel", "waits"), "what the consumer hears")
+        consumer.close()
         began = time.monotonic()
         with kit.connected(third) as connection:
             declare_sized(connection, "alone", x_quorum_initial_group_size=1)

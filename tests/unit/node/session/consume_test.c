@@ -208,6 +208,46 @@ static void a_consumer_is_cancelled_by_the_broker(void **state)
     harness_close(&h);
 }
 
+struct gone {
+    uint32_t group;
+    uint64_t queue;
+};
+
+static bool is_gone(void *arg, uint32_t group, uint64_t queue)
+{
+    const struct gone *gone = arg;
+    assert_int_not_equal(queue, 0);
+    return group == gone->group && queue == gone->queue;
+}
+
+static void consumers_of_a_queue_that_is_gone_are_cancelled(void **state)
+{
+    (void)state;
+    struct harness h;
+    char tag[16], line[64];
+    consume_q(&h, false);
+    harness_queue(&h, "other");
+    const struct queue_record *q = topology_queue(h.topology, slice_str("/"), slice_str("q")),
+                              *other = topology_queue(h.topology, slice_str("/"), slice_str("other"));
+    say_consume(&h, 1, "other", "o", false);
+    hears(&h, "1 basic.consume-ok consumer_tag=\"o\"");
+    for (int i = 0; i < 20; i++) {
+        snprintf(tag, sizeof tag, "c%d", i);
+        snprintf(line, sizeof line, "1 basic.consume-ok consumer_tag=\"c%d\"", i);
+        say_consume(&h, 1, "q", tag, false);
+        hears(&h, line);
+    }
+    session_cancel_consumers(h.session, is_gone, &(struct gone){q->group + 1, q->id});
+    hears_nothing(&h);
+    session_cancel_consumers(h.session, is_gone, &(struct gone){q->group, q->id});
+    for (int i = 0; i < 21; i++) assert_non_null(strstr(harness_line(&h), "1 basic.cancel consumer_tag=\"c"));
+    session_cancel_consumers(h.session, is_gone, &(struct gone){q->group, q->id});
+    hears_nothing(&h);
+    session_cancel_consumers(h.session, is_gone, &(struct gone){other->group, other->id});
+    hears(&h, "1 basic.cancel consumer_tag=\"o\" no_wait=true");
+    harness_close(&h);
+}
+
 static void a_consumer_that_timed_out_is_cancelled_or_ends_its_channel(void **state)
 {
     (void)state;
@@ -556,6 +596,7 @@ int main(void)
         cmocka_unit_test(without_acks_a_delivery_is_settled_at_once),
         cmocka_unit_test(a_consumer_is_cancelled_by_the_client),
         cmocka_unit_test(a_consumer_is_cancelled_by_the_broker),
+        cmocka_unit_test(consumers_of_a_queue_that_is_gone_are_cancelled),
         cmocka_unit_test(a_consumer_that_timed_out_is_cancelled_or_ends_its_channel),
         cmocka_unit_test(a_delivery_before_the_reply_announces_the_consumer),
         cmocka_unit_test(faults_of_a_consume_are_told),
