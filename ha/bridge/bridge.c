@@ -214,6 +214,7 @@ static void begin_wait(struct bridge *l)
         if (l->ends[side].client && client_state(l->ends[side].client) == CLIENT_CLOSED) l->ends[side].uri_at++;
     disconnect_all(l);
     l->failed = false;
+    l->wake_ms = UINT64_MAX;
     if (l->reconnect_ms == BRIDGE_NEVER) {
         set_state(l, BRIDGE_FINISHED);
         return;
@@ -249,13 +250,14 @@ uint64_t bridge_deadline_ms(const struct bridge *l)
     uint64_t at = UINT64_MAX;
     if (l->failed) return l->now_ms;
     if (l->state == BRIDGE_FINISHED) return at;
-    if (l->state == BRIDGE_WAITING) return l->restart_at_ms;
+    if (l->state == BRIDGE_WAITING) return l->wake_ms < l->restart_at_ms ? l->wake_ms : l->restart_at_ms;
     for (int side = 0; side < BRIDGE_SIDES; side++) {
         uint64_t end_at = client_deadline_ms(l->ends[side].client);
         if (end_at < at) at = end_at;
     }
     if (l->rate && !l->rate_left && l->rate_at_ms + 1000 < at) at = l->rate_at_ms + 1000;
     uint64_t relay_at = relay_deadline_ms(&l->relay);
+    if (l->state == BRIDGE_FLOW && relay_at <= l->now_ms) relay_at = UINT64_MAX; /* it cannot confirm now */
     if (l->wake_ms < at) at = l->wake_ms;
     if (looks(l) && l->look_at_ms < at) at = l->look_at_ms;
     if (l->state == BRIDGE_STARTING && l->since_ms + BRIDGE_SETUP_MS < at) at = l->since_ms + BRIDGE_SETUP_MS;

@@ -287,8 +287,11 @@ static void write_out(struct transport *t, uint64_t now_ms)
 void transport_flush(struct transport *t, uint64_t now_ms)
 {
     if (!t->client || !t->socket) return;
+    bool was_full = client_is_full(t->client);
     t->inside = true;
     write_out(t, now_ms);
+    if (was_full && !client_is_full(t->client))
+        tell(t); /* the kernel took all at once: there will be no on_drained() */
     if (!client_is_paused(t->client) && client_state(t->client) != CLIENT_CLOSED) {
         if (t->tls) offer_plain(t);
         net_socket_poke(t->socket);

@@ -351,4 +351,5 @@ void shovel_turn(struct shovel *s, uint64_t now_ms)
         finish_if_done(s);
     }
     if (l->state == BRIDGE_FINISHED) bridge_turn(l, now_ms);
+    else if (duration_ms) l->wake_ms = s->created_ms + duration_ms;
 }

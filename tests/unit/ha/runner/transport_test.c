@@ -1,4 +1,5 @@
 /* A transport over its socket pair, with the test as the broker at the other end. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@ struct bench {
     struct transport *transport;
     int broker; /* the other end; -1: not yet */
     bool resume_when_told;
+    unsigned told;
 };
 
 static void on_event(void *self, const struct client_event *e)
@@ -28,6 +30,7 @@ static void on_event(void *self, const struct client_event *e)
 static void on_moved(void *self)
 {
     struct bench *b = self;
+    b->told++;
     if (b->resume_when_told) client_pause(b->client, false);
     transport_flush(b->transport, uv_now(&b->loop));
 }
@@ -48,17 +51,39 @@ static void say(struct bench *b, const char *text)
     run_until_idle(b);
 }
 
-static void setup(struct bench *b)
+static void setup_to(struct bench *b, const struct client_uri *uri)
 {
-    static const struct client_uri local = {.local = true};
     struct client_settings settings = {.user = "", .password = "", .vhost = "/", .timeout_ms = 10000, .name = "test"};
     struct transport_host host = {.self = b, .moved = on_moved, .local = on_local};
     *b = (struct bench){.broker = -1};
     uv_loop_init(&b->loop);
     b->client = client_create(&settings, on_event, b, uv_now(&b->loop));
-    b->transport = transport_open(&b->loop, b->client, &local, &host);
+    b->transport = transport_open(&b->loop, b->client, uri, &host);
     run_until_idle(b);
+}
+
+static void setup(struct bench *b)
+{
+    static const struct client_uri local = {.local = true};
+    setup_to(b, &local);
     assert_true(b->broker >= 0);
+}
+
+/* Over TCP, whose buffers take more at a time. `uri` lives as long as the bench. */
+static void setup_tcp(struct bench *b, struct client_uri *uri)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &size), 0);
+    *uri = (struct client_uri){.host = "127.0.0.1", .port = ntohs(a.sin_port)};
+    setup_to(b, uri);
+    b->broker = accept(listener, NULL, NULL);
+    assert_true(b->broker >= 0);
+    close(listener);
+    run_until_idle(b);
 }
 
 static void teardown(struct bench *b)
@@ -111,12 +136,36 @@ static void what_is_half_there_waits_for_its_rest(void **state)
     teardown(&b);
 }
 
+/* A source that was paused because its destination was full: nobody else says that there is room again. */
+static void who_was_full_is_told_when_all_left_at_once(void **state)
+{
+    static uint8_t waste[1 << 16];
+    struct client_uri uri;
+    struct bench b;
+    (void)state;
+    setup_tcp(&b, &uri);
+    struct buf *out = client_output(b.client);
+    memset(buf_reserve(out, CLIENT_OUTPUT_HIGH), 0, CLIENT_OUTPUT_HIGH);
+    out->size = CLIENT_OUTPUT_HIGH;
+    assert_true(client_is_full(b.client));
+    b.told = 0;
+    transport_flush(b.transport, uv_now(&b.loop));
+    while (out->size) { /* the kernel did not take it all: then it is told as ever */
+        assert_true(recv(b.broker, waste, sizeof waste, 0) > 0);
+        run_until_idle(&b);
+    }
+    run_until_idle(&b);
+    assert_true(b.told > 0);
+    teardown(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_paused_client_is_offered_its_bytes_when_it_goes_on),
         cmocka_unit_test(bytes_are_offered_again_when_their_arrival_ends_the_pause),
         cmocka_unit_test(what_is_half_there_waits_for_its_rest),
+        cmocka_unit_test(who_was_full_is_told_when_all_left_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,6 +204,22 @@ static void a_destination_that_never_confirms_is_given_up(void **state)
     close_scene(&s);
 }
 
+/* It cannot confirm while it is blocked; nobody gives it up, and nobody looks all the time. */
+static void a_destination_that_stays_blocked_is_waited_for(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s, "{\"src-uri\":\"amqp://a?heartbeat=0\",\"dest-uri\":\"amqp://b?heartbeat=0\",\"src-queue\":\"in\","
+                   "\"dest-queue\":\"out\"}");
+    two_pump(&s.two);
+    session_block(s.two.brokers[BRIDGE_DEST].session, "low on memory");
+    two_deliver(&s.two, "one");
+    two_wait(&s.two, RELAY_STALL_MS + 1000);
+    assert_string_equal(bridge_state_name(s.bridge), "flow");
+    assert_true(bridge_deadline_ms(s.bridge) > s.two.now_ms);
+    close_scene(&s);
+}
+
 static void a_queue_that_is_gone_swallows_nothing(void **state)
 {
     (void)state;
@@ -286,6 +302,24 @@ static void a_duration_ends_it_too(void **state)
     close_scene(&s);
 }
 
+static void a_duration_wakes_it(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s, "{" URIS ",\"src-queue\":\"in\",\"dest-queue\":\"out\",\"src-delete-after-duration\":3,"
+                   "\"reconnect-delay\":60}");
+    uint64_t end_ms = s.two.now_ms + 3000;
+    two_pump(&s.two);
+    assert_int_equal(bridge_deadline_ms(s.bridge), end_ms);
+    two_cut(&s.two, BRIDGE_DEST);
+    assert_string_equal(bridge_state_name(s.bridge), "terminated");
+    assert_int_equal(bridge_deadline_ms(s.bridge), end_ms);
+    two_wait(&s.two, 3000);
+    assert_true(shovel_is_done(s.shovel));
+    assert_int_equal(bridge_deadline_ms(s.bridge), UINT64_MAX);
+    close_scene(&s);
+}
+
 static void the_rate_is_kept(void **state)
 {
     (void)state;
@@ -365,12 +399,14 @@ int main(void)
         cmocka_unit_test(an_exchange_is_consumed_through_a_queue_of_its_own),
         cmocka_unit_test(declarations_come_first),
         cmocka_unit_test(a_blocked_destination_stops_the_source),
+        cmocka_unit_test(a_destination_that_stays_blocked_is_waited_for),
         cmocka_unit_test(a_destination_that_never_confirms_is_given_up),
         cmocka_unit_test(a_queue_that_is_gone_swallows_nothing),
         cmocka_unit_test(delete_after_a_number_stops_exactly_there),
         cmocka_unit_test(delete_after_queue_length_of_nothing_ends_at_once),
         cmocka_unit_test(queue_length_counts_across_a_failure),
         cmocka_unit_test(a_duration_ends_it_too),
+        cmocka_unit_test(a_duration_wakes_it),
         cmocka_unit_test(the_rate_is_kept),
         cmocka_unit_test(messages_get_an_identity_for_a_destination_that_deduplicates),
         cmocka_unit_test(a_person_may_restart_it),
