@@ -182,7 +182,7 @@ void net_socket_watch(struct net_socket *s)
     loop_watch_want(s->watch, wanted);
 }
 
-static void write_rest(struct net_socket *s)
+void net_socket_write_rest(struct net_socket *s)
 {
     bool owed = s->wrote_part;
     struct buf *out = s->out;
@@ -204,7 +204,7 @@ static void on_ready(void *self, unsigned events)
         end_errno(s, error ? error : s->write_error ? s->write_error : ECONNRESET, "connection");
         return;
     }
-    if ((events & LOOP_WRITE) && !net_socket_flushed(s) && !s->write_error) write_rest(s);
+    if ((events & LOOP_WRITE) && !net_socket_flushed(s) && !s->write_error) net_socket_write_rest(s);
     if (s->write_error && !s->closing) {
         end_errno(s, s->write_error, "write");
         return;

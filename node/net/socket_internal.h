@@ -40,6 +40,7 @@ struct net_socket {
 void net_socket_watch(struct net_socket *s);
 void net_socket_offer(struct net_socket *s, const uint8_t *data, size_t size); /* kept bytes and new ones, to `data` */
 void net_socket_end(struct net_socket *s, const struct err *err);              /* NULL: in order */
+void net_socket_write_rest(struct net_socket *s); /* what waits for the kernel; then `drained`, if it is owed */
 /* One send(); false: the kernel is full, or it failed (write_error). Consumes what was sent. */
 bool net_socket_send(struct net_socket *s, struct buf *bytes);
 

@@ -51,7 +51,7 @@ static void input_part(struct net_socket *s, const uint8_t *cipher, size_t size)
     }
     if (s->closing || s->ended) return;
     if (code) fail(s, code, &err);
-    else if (tls_ciphertext(s->tls)->size || s->out) net_socket_tls_write(s);
+    else if (!net_socket_flushed(s) && !s->write_error) net_socket_write_rest(s);
 }
 
 void net_socket_tls_input(struct net_socket *s, const uint8_t *cipher, size_t size)

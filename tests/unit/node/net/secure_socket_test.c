@@ -69,17 +69,24 @@ static void client_send(struct bench *b, struct client *c)
     if (n > 0) buf_consume(out, (size_t)n);
 }
 
+/* One recv(); false: nothing is there. */
+static bool client_hear(struct bench *b, struct client *c)
+{
+    static uint8_t cipher[64 << 10], plain[sizeof cipher + TLS_ROOM];
+    ssize_t n = c->over ? -1 : recv(b->fd, cipher, sizeof cipher, 0);
+    size_t got = 0;
+    if (n < 0) return false;
+    c->over = !n || tls_input(c->tls, slice_of(cipher, (size_t)n), plain, sizeof plain, &got, &c->err);
+    buf_put(&c->in, plain, got);
+    return true;
+}
+
 /* One turn of both ends. */
 static bool turn(struct bench *b, struct client *c)
 {
-    static uint8_t cipher[64 << 10], plain[sizeof cipher + TLS_ROOM];
     client_send(b, c);
     run_once(b);
-    ssize_t n;
-    while (!c->over && (n = recv(b->fd, cipher, sizeof cipher, 0)) >= 0) {
-        size_t got = 0;
-        c->over = !n || tls_input(c->tls, slice_of(cipher, (size_t)n), plain, sizeof plain, &got, &c->err);
-        buf_put(&c->in, plain, got);
+    while (client_hear(b, c)) {
     }
     return true;
 }
@@ -160,6 +167,35 @@ static void the_end_of_what_waited_is_told_wherever_it_waited(void **state)
         WAIT_FOR(b, net_socket_flushed(b->socket));
         assert_int_equal(b->drained, before + waits);
     }
+    teardown_secure(b, &c);
+}
+
+/* A part of a record comes while the output waits, and what waits leaves on that occasion, before the loop sees that the
+ * kernel has room again. */
+static void what_leaves_when_something_comes_in_is_told_too(void **state)
+{
+    enum { TOTAL = 12 << 20, REST = 2 << 20 /* less than an empty kernel takes */, PART = 10 };
+    struct client c;
+    struct bench *b = setup_secure(&c, NET_PROXY_NONE);
+    (void)state;
+    begin_conversation(b, &c);
+    buf_clear(&c.in);
+    memset(buf_reserve(&b->out, TOTAL), 0, TOTAL);
+    b->out.size += TOTAL;
+    net_socket_write(b->socket, &b->out);
+    while (b->out.size > REST) {
+        if (!client_hear(b, &c)) run_once(b);
+        else uv_run(&b->loop, UV_RUN_NOWAIT);
+    }
+    assert_false(net_socket_flushed(b->socket));
+    while (client_hear(b, &c)) {
+    }
+    tls_output(c.tls, slice_str("half of this"));
+    net_socket_tls_input(b->socket, tls_ciphertext(c.tls)->data, PART);
+    buf_consume(tls_ciphertext(c.tls), PART);
+    WAIT_FOR(b, turn(b, &c) && c.in.size == TOTAL);
+    assert_true(net_socket_flushed(b->socket));
+    assert_int_equal(b->drained, 1);
     teardown_secure(b, &c);
 }
 
@@ -294,6 +330,7 @@ int main(void)
         cmocka_unit_test(bytes_cross_both_ways),
         cmocka_unit_test(a_client_that_does_not_read_bounds_what_is_encrypted_and_gets_all_later),
         cmocka_unit_test(the_end_of_what_waited_is_told_wherever_it_waited),
+        cmocka_unit_test(what_leaves_when_something_comes_in_is_told_too),
         cmocka_unit_test(who_asks_for_new_keys_and_does_not_read_costs_a_bounded_amount),
         cmocka_unit_test(a_client_that_is_not_read_waits_and_loses_nothing),
         cmocka_unit_test(plain_amqp_is_refused_in_words),
