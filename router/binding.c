@@ -1,5 +1,36 @@
 /* Bindings: the index of each exchange, and auto-delete of sources that lost their last one. */
+#include <stdlib.h>
+
+#include "base/field_table.h"
 #include "router/topology_internal.h"
+
+struct argument {
+    struct slice key, whole; /* `whole`: with the key and its value, as they stand in the table */
+};
+
+static int by_key(const void *left, const void *right)
+{
+    const struct argument *a = left, *b = right;
+    int order = slice_compare(a->key, b->key);
+    return order ? order : a->whole.data < b->whole.data ? -1 : 1; /* of one key: as they came */
+}
+
+/* In whatever order a client names the arguments, it means the same binding. */
+static void put_in_order(struct buf *b, struct slice arguments)
+{
+    struct argument *items = NULL;
+    size_t count = 0, capacity = 0;
+    struct reader r = reader_of(arguments);
+    struct slice key;
+    struct table_value v;
+    for (const uint8_t *at = r.at; table_next(&r, &key, &v); at = r.at) {
+        items = mem_grow(items, &capacity, count + 1, sizeof *items);
+        items[count++] = (struct argument){key, slice_of(at, (size_t)(r.at - at))};
+    }
+    if (count > 1) qsort(items, count, sizeof *items, by_key);
+    for (size_t i = 0; i < count; i++) buf_put_slice(b, items[i].whole);
+    mem_free(items);
+}
 
 static struct slice identity_of(struct slice source, struct slice destination, bool to_exchange, struct slice key,
                                 struct slice arguments)
@@ -9,7 +40,7 @@ static struct slice identity_of(struct slice source, struct slice destination, b
     buf_put_counted(&b, source);
     buf_put_counted(&b, destination);
     buf_put_counted(&b, key);
-    buf_put_slice(&b, arguments);
+    put_in_order(&b, arguments);
     return buf_slice(&b);
 }
 

@@ -145,7 +145,8 @@ void policy_of_queue(const struct topology *t, const struct queue_record *queue,
         if (slice_is(type.bytes, "quorum")) target = QUORUM_QUEUES;
         if (slice_is(type.bytes, "stream")) target = STREAMS;
     }
-    match(t, queue->vhost, queue->name, target, m);
+    if (topology_is_reply_queue(queue->name)) *m = (struct policy_match){0};
+    else match(t, queue->vhost, queue->name, target, m);
 }
 
 void policy_of_exchange(const struct topology *t, const struct exchange *exchange, struct policy_match *m)
@@ -241,6 +242,7 @@ bool policy_queue_arguments(const struct topology *t, const struct queue_record 
 
 void policy_lay_over_exchange(struct topology *t, struct exchange_record *x)
 {
+    if (!x->base.name.size) return; /* the default exchange has no alternate, whatever a policy for all says */
     struct table_value argument;
     struct policy_match m = {0};
     bool own = table_find(x->base.arguments, slice_str("alternate-exchange"), &argument) && argument.type == 'S';

@@ -2,6 +2,19 @@
 #include "router/members_internal.h"
 #include "router/queue_arguments.h"
 
+bool topology_is_reply_queue(struct slice name)
+{
+    static const char prefix[] = "amq.rabbitmq.reply-to.";
+    return name.size >= sizeof prefix - 1 && !memcmp(name.data, prefix, sizeof prefix - 1);
+}
+
+static void count_reply_queue(struct topology *t, struct queue_entry *q, int difference)
+{
+    if (!topology_is_reply_queue(q->base.name)) return;
+    t->reply_queues += (size_t)difference;
+    q->vhost->reply_queues += (size_t)difference;
+}
+
 struct queue_entry *queue_create(struct topology *t, struct vhost *v, const struct queue_record *what)
 {
     struct queue_entry *q = mem_zalloc(sizeof *q);
@@ -17,6 +30,7 @@ struct queue_entry *queue_create(struct topology *t, struct vhost *v, const stru
     map_str_set(&v->queues, q->base.name, q);
     map_u64_set(&t->queues_by_id, q->base.id, q);
     ordered_add(&t->queues, q->base.id, q);
+    count_reply_queue(t, q, 1);
     if (q->base.id > t->last_queue_id) t->last_queue_id = q->base.id;
     if (q->base.group <= t->group_count + t->spare_count) t->group_queues[q->base.group]++;
     t->version++;
@@ -27,6 +41,7 @@ void queue_remove(struct topology *t, struct queue_entry *q)
 {
     while (!list_empty(&q->to)) binding_remove(t, LIST_ITEM(q->to.next, struct binding_record, destination_link));
     list_remove(&q->owned_link);
+    count_reply_queue(t, q, -1);
     map_str_remove(&q->vhost->queues, q->base.name);
     map_u64_remove(&t->queues_by_id, q->base.id);
     ordered_remove(&t->queues, q->base.id);
@@ -112,7 +127,8 @@ void queue_declare(struct topology *t, const struct topology_command *c, bool ch
         return;
     }
     int64_t limit = registry_limit(t, REGISTRY_VHOST_LIMIT, c->vhost, slice_str("max-queues"), (struct slice){0});
-    if (limit >= 0 && v->queues.count >= (uint64_t)limit) {
+    bool counts = limit >= 0 && !topology_is_reply_queue(c->name);
+    if (counts && v->queues.count - v->reply_queues >= (uint64_t)limit) {
         refuse(r, 406,
                "PRECONDITION_FAILED - cannot declare queue '%.*s': queue limit in vhost '%.*s' (%lld) is reached",
                SLICE_FORMAT(c->name), SLICE_FORMAT(c->vhost), (long long)limit);

@@ -217,7 +217,7 @@ const struct queue_record *topology_queue_by_id(const struct topology *t, uint64
 
 size_t topology_queue_count(const struct topology *t)
 {
-    return t->queues.live;
+    return t->queues.live - t->reply_queues;
 }
 
 size_t topology_exchange_count(const struct topology *t)

@@ -91,6 +91,7 @@ struct vhost {
     struct slice name;
     uint64_t serial;
     struct map_str exchanges, queues, bindings;
+    size_t reply_queues; /* among its queues */
 };
 
 /* Items of one kind, sorted by vhost, name, detail. */
@@ -112,6 +113,7 @@ struct topology {
     struct map_u64 queues_by_id;
     struct ordered queues, exchanges, bindings, vhost_order;
     uint32_t *group_queues; /* per group: how many queues */
+    size_t reply_queues;
     struct list owned;      /* exclusive queues */
     struct registry_list registry[REGISTRY_KIND_COUNT];
     uint64_t registry_version, policy_version;

@@ -91,8 +91,10 @@ static void list_implicit(struct shard *s, void *arg)
     const struct queue_record *q = NULL;
     struct topology *t = broker_topology(shard_broker(s));
     for (unsigned i = 0; i < HTTP_SLICE && (q = topology_next_queue(t, &w->cursor)); i++)
-        consider(w, &(struct binding){
-                        .vhost = q->vhost, .source = slice_str(""), .destination = q->name, .routing_key = q->name});
+        if (!topology_is_reply_queue(q->name))
+            consider(w,
+                     &(struct binding){
+                         .vhost = q->vhost, .source = slice_str(""), .destination = q->name, .routing_key = q->name});
     w->more = q != NULL;
 }
 

@@ -109,7 +109,8 @@ static void slice(struct shard *s, void *arg)
     uint16_t shards = shard_settings(s)->shard_count;
     const struct queue_record *record = NULL;
     for (unsigned i = 0; i < HTTP_SLICE && (record = topology_next_queue(t, &w->cursor)); i++)
-        if (record->group % shards == shard_id(s) && (!w->vhost.data || slice_equal(w->vhost, record->vhost)))
+        if (record->group % shards == shard_id(s) && (!w->vhost.data || slice_equal(w->vhost, record->vhost)) &&
+            !topology_is_reply_queue(record->name))
             add(w, s, record);
     w->more = record != NULL;
 }

@@ -208,6 +208,10 @@ static void an_exchange_gets_its_alternate_by_policy(void **state)
     set_policy(t, "ae", "exchanges", 0, "^(before|own)$", "{\"alternate-exchange\":\"amq.fanout\"}");
     expect_route(t, "after", "k", "none");
     expect_route(t, "own", "k", "none"); /* the argument counts */
+    set_policy(t, "all", "exchanges", -1, ".*", "{\"alternate-exchange\":\"amq.fanout\"}");
+    expect_route(t, "amq.direct", "k", "lost");
+    expect_route(t, "", "k", "none"); /* what the default exchange has no queue for goes nowhere */
+    clear(t, REGISTRY_POLICY, "all");
     buf_clear(&bytes);
     topology_encode(t, &bytes);
     assert_int_equal(topology_restore(copy, buf_slice(&bytes), &err), 0);

@@ -1,3 +1,4 @@
+#include "router/policy.h"
 #include "router/registry.h"
 
 #include "tests/unit/router/harness.h"
@@ -106,6 +107,31 @@ static void a_walk_is_in_the_order_of_names(void **state)
         snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s/%s ", (const char *)item->name.data,
                  (const char *)item->detail.data);
     assert_string_equal(seen, "a/x b/a b/x bb/x m/x z/x ");
+    topology_destroy(t);
+}
+
+static void direct_reply_to_is_no_queue_for_limits_and_policies(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(HARNESS_GROUPS);
+    struct policy_match m;
+    set(t, REGISTRY_VHOST_LIMIT, "/", "max-queues", "", "1");
+    set(t, REGISTRY_POLICY, "/", "all", "",
+        "{\"apply-to\":\"all\",\"definition\":{\"max-length\":0},\"pattern\":\".*\",\"priority\":0}");
+    declare_queue(t, "amq.rabbitmq.reply-to.one");
+    uint64_t id = declare_queue(t, "amq.rabbitmq.reply-to.two");
+    policy_of_queue(t, topology_queue_by_id(t, id), &m);
+    assert_null(m.policy);
+    id = declare_queue(t, "mine");
+    policy_of_queue(t, topology_queue_by_id(t, id), &m);
+    assert_non_null(m.policy);
+    assert_int_equal(topology_queue_count(t), 1);
+    refused(t, queue_of("more"), 406,
+            "PRECONDITION_FAILED - cannot declare queue 'more': queue limit in vhost '/' (1) is reached");
+    declare_queue(t, "amq.rabbitmq.reply-to.three");
+    accepted(t, (struct topology_command){.type = TOPOLOGY_QUEUE_DELETE, .name = S("amq.rabbitmq.reply-to.one")});
+    accepted(t, (struct topology_command){.type = TOPOLOGY_QUEUE_DELETE, .name = S("mine")});
+    declare_queue(t, "more");
     topology_destroy(t);
 }
 
@@ -353,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_item_is_set_found_replaced_and_cleared),
         cmocka_unit_test(a_walk_is_in_the_order_of_names),
+        cmocka_unit_test(direct_reply_to_is_no_queue_for_limits_and_policies),
         cmocka_unit_test(a_vhost_has_exchanges_of_its_own_and_takes_all_with_it),
         cmocka_unit_test(a_protected_vhost_stays),
         cmocka_unit_test(a_user_takes_permissions_and_limits_along),

@@ -157,6 +157,38 @@ static void deleting_an_exchange_takes_its_bindings_along(void **state)
     topology_destroy(t);
 }
 
+static void a_binding_is_the_same_whatever_order_its_arguments_come_in(void **state)
+{
+    (void)state;
+    struct topology *t = topology_create(HARNESS_GROUPS);
+    struct topology_command c = bind_of("amq.headers", "q", "");
+    struct buf one = {0}, other = {0}, more = {0};
+    put_integer(&one, "a", 1);
+    put_integer(&one, "b", 2);
+    put_integer(&other, "b", 2);
+    put_integer(&other, "a", 1);
+    put_integer(&more, "b", 1);
+    put_integer(&more, "a", 2);
+    declare_queue(t, "q");
+    c.arguments = buf_slice(&one);
+    assert_true(change(t, c).created);
+    c.arguments = buf_slice(&other);
+    assert_false(change(t, c).created);
+    c.arguments = buf_slice(&more);
+    assert_true(change(t, c).created);
+    c.type = TOPOLOGY_UNBIND;
+    accepted(t, c);
+    c.arguments = buf_slice(&other);
+    accepted(t, c);
+    c.type = TOPOLOGY_BIND;
+    c.arguments = buf_slice(&one);
+    assert_true(change(t, c).created); /* so it was gone */
+    buf_close(&one);
+    buf_close(&other);
+    buf_close(&more);
+    topology_destroy(t);
+}
+
 static void an_auto_delete_exchange_goes_with_its_last_binding(void **state)
 {
     (void)state;
@@ -612,6 +644,7 @@ int main(void)
         cmocka_unit_test(a_different_redeclare_of_an_exchange_is_refused_in_the_known_words),
         cmocka_unit_test(names_that_are_reserved_or_unknown_are_refused),
         cmocka_unit_test(deleting_an_exchange_takes_its_bindings_along),
+        cmocka_unit_test(a_binding_is_the_same_whatever_order_its_arguments_come_in),
         cmocka_unit_test(an_auto_delete_exchange_goes_with_its_last_binding),
         cmocka_unit_test(a_chain_and_a_ring_of_auto_delete_exchanges_fall_together),
         cmocka_unit_test(a_declared_queue_is_found_by_name_and_id),
