@@ -41,6 +41,8 @@ static void take_from(struct queue_machine *m, struct machine_port *p, const str
     uint64_t dseq = 0;
     while ((item = unacked_next(p, &dseq)))
         if (gives_back(m, p, item, s)) settle_range(m, p, dseq, dseq, SETTLE_FAIL, effects);
+    LIST_FOR(&p->consumers, link) /* the port's own limit has room again */
+    stir(m, LIST_ITEM(link, struct consumer, port_link)->queue);
 }
 
 void node_silent(struct queue_machine *m, const struct command_node_silent *s, struct effects *effects)

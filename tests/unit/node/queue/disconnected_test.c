@@ -75,6 +75,26 @@ static void gets_and_what_a_gone_consumer_holds_go_back_too(void **state)
     counts(b, 1, 2, 0);
 }
 
+/* Its messages counted against the channel's limit. Consumers of queues that wait longer have that room now, and a
+ * replica that was restored would give them the next message. */
+static void what_goes_back_makes_room_in_the_limit_of_its_channel(void **state)
+{
+    struct bench *b = *state;
+    configure_timed(b, 1, 1000);
+    configure_timed(b, 2, 100000);
+    limit(b, 1, 1);
+    attach(b, 1, 1, 1, 0);
+    publish(b, 1, "a");
+    hears(b, "1:deliver c1 #1 a");
+    detach(b, 1, 1);
+    attach(b, 1, 2, 2, 0);
+    publish(b, 2, "b");
+    counts(b, 2, 1, 0);
+    silent(b, silence(1000, UINT64_MAX));
+    counts(b, 1, 1, 0);
+    hears(b, "1:deliver c2 #2 b");
+}
+
 static void consumers_without_acks_and_of_other_lives_are_left_alone(void **state)
 {
     struct bench *b = *state;
@@ -114,6 +134,7 @@ int main(void)
         BENCH_TEST(what_it_holds_goes_to_others_and_its_consumer_is_cancelled),
         BENCH_TEST(a_queue_without_a_time_of_its_own_has_the_nodes),
         BENCH_TEST(gets_and_what_a_gone_consumer_holds_go_back_too),
+        BENCH_TEST(what_goes_back_makes_room_in_the_limit_of_its_channel),
         BENCH_TEST(consumers_without_acks_and_of_other_lives_are_left_alone),
         BENCH_TEST(the_time_survives_a_checkpoint),
     };
