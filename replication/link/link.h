@@ -58,7 +58,8 @@ void link_close(struct links *links);
 void link_add_peer(struct links *links, uint8_t node, const char *address);
 /* Dials an address whose node is not known: whoever answers there becomes a peer. Two at most. */
 void link_join(struct links *links, const char *address);
-/* The peer's disk has this id; another one is refused in words. All zero: not known. */
+/* The peer's disk has this id; another one is refused in words, and cut when it is linked already. All zero: not
+ * known. */
 void link_expect(struct links *links, uint8_t node, const uint8_t *data_id);
 /* Cuts the link; the peer is refused with `why` from now on, until it is added again. */
 void link_remove_peer(struct links *links, uint8_t node, const char *why);

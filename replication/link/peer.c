@@ -50,8 +50,10 @@ void link_expect(struct links *l, uint8_t node, const uint8_t *data_id)
     static const uint8_t zero[LINK_DATA_ID_SIZE];
     struct link_peer *p = link_peer_get(l, node);
     if (!p || !memcmp(data_id, zero, sizeof zero)) return;
+    bool other = memcmp(p->data_id, data_id, sizeof p->data_id) != 0; /* than what its last hello said */
     p->expects = true;
     memcpy(p->data_id, data_id, sizeof p->data_id);
+    if (p->up && other) link_conn_cut(p->up, "it has other data than the member"); /* dialled again, it hears why */
 }
 
 void link_remove_peer(struct links *l, uint8_t node, const char *why)
