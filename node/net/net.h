@@ -24,6 +24,7 @@ enum {
     NET_TLS_WRITE_SIZE = 256 << 10, /* plaintext that is encrypted at a time */
     NET_TLS_OWED_MAX = 512 << 10,   /* ciphertext that waits for the kernel, from which on a socket is not read */
     NET_ADDRESS_MAX = 64,
+    NET_KEEPALIVE_S = 60, /* the kernel asks a silent peer after so long, once its hang-up was minded */
 };
 
 enum net_proxy {
@@ -78,6 +79,9 @@ void net_socket_close(struct net_socket *s);
 void net_socket_write(struct net_socket *s, struct buf *out);
 bool net_socket_flushed(const struct net_socket *s); /* nothing of what was handed over waits for the kernel */
 void net_socket_read(struct net_socket *s, bool enabled);
+/* The peer's end counts also while it is not read, though bytes that it sent before are lost by that. For pauses that
+ * may be long: else a peer that left is noticed when it is read again. */
+void net_socket_mind_hangup(struct net_socket *s, bool enabled);
 void net_socket_poke(struct net_socket *s);              /* offers kept bytes again */
 const char *net_socket_peer(const struct net_socket *s); /* host:port; the client's, as a proxy tells it */
 const char *net_socket_local(const struct net_socket *s);

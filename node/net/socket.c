@@ -4,6 +4,8 @@
  * all its sockets; only what the session could not use yet (a part of a frame, or all of it while the session is
  * stalled) moves to the heap, and from NET_KEPT_MAX on nothing more is read. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,6 +117,16 @@ void net_socket_read(struct net_socket *s, bool enabled)
     net_socket_watch(s);
 }
 
+void net_socket_mind_hangup(struct net_socket *s, bool enabled)
+{
+    if (s->closing || s->minds_hangup == enabled) return;
+    s->minds_hangup = enabled;
+    /* A peer that left with bytes that do not fit here cannot tell it: its kernel gives up, and answers with a reset
+     * when it is asked. */
+    if (enabled) setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){NET_KEEPALIVE_S}, sizeof(int));
+    net_socket_watch(s);
+}
+
 void net_socket_poke(struct net_socket *s)
 {
     if (s->closing || s->ended || !s->kept.size || s->stage != NET_STAGE_OPEN) return;
@@ -178,6 +190,7 @@ void net_socket_watch(struct net_socket *s)
 {
     unsigned wanted = 0;
     if (!s->ended && may_read(s)) wanted |= LOOP_READ;
+    else if (!s->ended && s->minds_hangup) wanted |= LOOP_HANGUP;
     if (!s->ended && !net_socket_flushed(s)) wanted |= LOOP_WRITE;
     loop_watch_want(s->watch, wanted);
 }
@@ -207,6 +220,10 @@ static void on_ready(void *self, unsigned events)
     if ((events & LOOP_WRITE) && !net_socket_flushed(s) && !s->write_error) net_socket_write_rest(s);
     if (s->write_error && !s->closing) {
         end_errno(s, s->write_error, "write");
+        return;
+    }
+    if ((events & LOOP_HANGUP) && !s->closing && !may_read(s)) {
+        end_errno(s, 0, "hang-up");
         return;
     }
     if ((events & LOOP_READ) && !s->closing && may_read(s)) {

@@ -30,7 +30,8 @@ struct net_socket {
     bool opened;     /* `opened` was called */
     bool wrote_part; /* a net_socket_write() waits for the kernel: `drained` is owed */
     bool read_enabled;
-    bool ended; /* `ended` was called: neither read nor written any more */
+    bool minds_hangup; /* net_socket_mind_hangup() */
+    bool ended;        /* `ended` was called: neither read nor written any more */
     bool closing;
     bool loopback;
     char peer[NET_ADDRESS_MAX], local[NET_ADDRESS_MAX];

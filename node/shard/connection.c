@@ -125,6 +125,13 @@ static void on_closed(void *self)
     mem_free(c);
 }
 
+/* An alarm may last: a publisher that leaves meanwhile is not kept until it is over, nor is what it had sent. */
+static void block(struct connection *c, const char *reason)
+{
+    session_block(c->session, reason);
+    net_socket_mind_hangup(c->socket, reason != NULL);
+}
+
 static void on_opened(void *self)
 {
     struct connection *c = self;
@@ -138,7 +145,7 @@ static void on_opened(void *self)
     if (net_socket_is_secure(c->socket)) connection_secure(s, c->session, net_socket_tls(c->socket));
     broker_connection_attach(c->broker, c->session, touch, c);
     if (c->trusted) session_trust(c->session);
-    if (s->alarm_reason) session_block(c->session, s->alarm_reason);
+    if (s->alarm_reason) block(c, s->alarm_reason);
     if (!c->hidden) s->connection_count++, s->connections_opened++;
 }
 
@@ -300,7 +307,7 @@ void connections_block(struct shard *s, const char *reason)
     {
         struct connection *c = LIST_ITEM(link, struct connection, link);
         if (c->closing || !c->session) continue;
-        session_block(c->session, reason);
+        block(c, reason);
         touch(c);
     }
 }

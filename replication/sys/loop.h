@@ -17,7 +17,12 @@ struct loop_lookup;
 
 uint64_t loop_now_ms(struct uv_loop_s *loop); /* monotonic; the start of this iteration */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4 /* only reported: SO_ERROR says what */ };
+enum {
+    LOOP_READ = 1,
+    LOOP_WRITE = 2,
+    LOOP_ERROR = 4,  /* only reported: SO_ERROR says what */
+    LOOP_HANGUP = 8, /* the peer has sent its last byte; there may be some to read before it */
+};
 
 /* Watches a non-blocking descriptor, level-triggered. The descriptor stays the caller's. Returns 0 or an errno value.
  */

@@ -25,7 +25,8 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 static void apply(struct loop_watch *w)
 {
     w->active = w->wanted;
-    int events = (w->wanted & LOOP_READ ? UV_READABLE : 0) | (w->wanted & LOOP_WRITE ? UV_WRITABLE : 0);
+    int events = (w->wanted & LOOP_READ ? UV_READABLE : 0) | (w->wanted & LOOP_WRITE ? UV_WRITABLE : 0) |
+                 (w->wanted & LOOP_HANGUP ? UV_DISCONNECT : 0);
     int code = events ? uv_poll_start(&w->poll, events, on_poll) : uv_poll_stop(&w->poll);
     CHECK(code == 0);
 }
@@ -38,7 +39,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         w->ready(w->self, LOOP_ERROR);
         return;
     }
-    unsigned got = (events & UV_READABLE ? LOOP_READ : 0u) | (events & UV_WRITABLE ? LOOP_WRITE : 0u);
+    unsigned got = (events & UV_READABLE ? LOOP_READ : 0u) | (events & UV_WRITABLE ? LOOP_WRITE : 0u) |
+                   (events & UV_DISCONNECT ? LOOP_HANGUP : 0u);
     if (got & ~w->wanted) apply(w);
     got &= w->wanted;
     if (got) w->ready(w->self, got);

@@ -38,3 +38,20 @@ def test_low_disk_blocks_publishers():
         books.settle()
         kit.check_equal(books.confirmed, [b"waits"], "confirmed after the alarm")
         kit.check_equal(kit.bodies_of(kit.consume(consumer, "alarmed", 1)), [b"waits"], "consumed after the alarm")
+
+
+def test_publisher_leaves_during_an_alarm():
+    """A publisher without heartbeats that leaves while it is blocked, and has filled what is read, is not listed any more"""
+    with kit.cluster(1) as cluster:
+        node = cluster.nodes[0]
+        node.change("PUT", "/api/this-node/limits", body={"vm_memory_high_watermark": {"absolute": 1000000}})
+        kit.wait_for("the alarm", lambda: kit.metric(node, "rabbitmq_alarms_memory_used_watermark") > 0)
+        publisher = kit.connect(node, heartbeat=0)
+        books = kit.Publisher(publisher)
+        for _ in range(8):  # more than the node keeps of a client that waits, less than the kernel takes
+            books.send("anywhere", bytes(64 << 10))
+        publisher.flush()
+        kit.wait_for("connection.blocked", lambda: publisher.poll(0.05) or publisher.blocked)
+        kit.wait_for("the connection is listed", lambda: [each["state"] for each in node.get_json("/api/connections")] != [])
+        publisher.abort()
+        kit.wait_for("the connection is gone", lambda: node.get_json("/api/connections") == [])

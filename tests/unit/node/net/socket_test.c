@@ -138,6 +138,67 @@ static void a_stopped_socket_is_not_read_until_told(void **state)
     teardown(b);
 }
 
+/* With bytes of the peer unread, and the socket stalled or told not to read. */
+static void stop_reading(struct bench *b, bool stalled)
+{
+    static char block[64 << 10];
+    if (!stalled) {
+        net_socket_read(b->socket, false);
+        send(b->fd, block, sizeof block, 0);
+        return;
+    }
+    b->take_max = 0;
+    fcntl(b->fd, F_SETFL, O_NONBLOCK);
+    while (net_socket_bytes_in(b->socket) < NET_KEPT_MAX) {
+        if (send(b->fd, block, sizeof block, 0) < 0) assert_int_equal(errno, EAGAIN);
+        run_once(b);
+    }
+    send(b->fd, "x", 1, 0);
+}
+
+static void a_peer_that_leaves_unread_is_noticed_if_wanted(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        bool stalled = round & 1, reset = round & 2;
+        struct bench *b = setup_connected();
+        struct linger hard = {1, 0};
+        stop_reading(b, stalled);
+        if (reset) setsockopt(b->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        else net_socket_mind_hangup(b->socket, true);
+        for (int i = 0; i < 5; i++) run_once(b);
+        assert_int_equal(b->ended, 0);
+        close(b->fd);
+        b->fd = -1;
+        for (int i = 0; i < 5 && reset; i++) run_once(b);
+        assert_int_equal(b->ended && reset, 0); /* not wanted yet */
+        net_socket_mind_hangup(b->socket, true);
+        WAIT_FOR(b, b->ended == 1);
+        assert_int_equal(strstr(b->end_words, "reset") != NULL, reset);
+        for (int i = 0; i < 5; i++) run_once(b);
+        assert_int_equal(b->ended, 1);
+        teardown(b);
+    }
+}
+
+static void a_hang_up_that_is_not_minded_waits_for_its_bytes(void **state)
+{
+    (void)state;
+    struct bench *b = setup_connected();
+    net_socket_mind_hangup(b->socket, true);
+    net_socket_read(b->socket, false);
+    net_socket_mind_hangup(b->socket, false);
+    send(b->fd, "last", 4, 0);
+    close(b->fd);
+    b->fd = -1;
+    for (int i = 0; i < 5; i++) run_once(b);
+    assert_int_equal(b->ended, 0);
+    net_socket_read(b->socket, true);
+    WAIT_FOR(b, b->ended == 1);
+    assert_memory_equal(b->in.data, "last", 4);
+    teardown(b);
+}
+
 static void an_orderly_end_and_a_reset_are_told_apart(void **state)
 {
     (void)state;
@@ -201,6 +262,8 @@ int main(void)
         cmocka_unit_test(bytes_that_were_not_used_come_again_in_front_of_the_next),
         cmocka_unit_test(a_stalled_owner_bounds_what_is_read),
         cmocka_unit_test(a_stopped_socket_is_not_read_until_told),
+        cmocka_unit_test(a_peer_that_leaves_unread_is_noticed_if_wanted),
+        cmocka_unit_test(a_hang_up_that_is_not_minded_waits_for_its_bytes),
         cmocka_unit_test(an_orderly_end_and_a_reset_are_told_apart),
         cmocka_unit_test(the_owner_may_close_inside_data),
         cmocka_unit_test(no_descriptor_left_is_waited_out),
