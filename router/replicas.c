@@ -133,12 +133,17 @@ static uint32_t unused_group(const struct topology *t)
     return 0;
 }
 
+static bool is_empty(const struct topology *t, uint32_t group)
+{
+    return group > t->group_count && group <= last_group(t) && !t->group_queues[group];
+}
+
 /* A spare group nobody lives in: rather one that was never used, and has not to be moved first. */
-static uint32_t free_group(const struct topology *t)
+static uint32_t free_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg)
 {
     uint32_t found = unused_group(t);
     for (uint32_t g = last_group(t); g > t->group_count && !found; g--)
-        if (!t->group_queues[g]) found = g;
+        if (is_empty(t, g) && (!fits || fits(arg, g))) found = g;
     return found;
 }
 
@@ -156,16 +161,24 @@ static uint32_t emptiest_of_class(const struct topology *t, const struct replica
     return best;
 }
 
+bool topology_wants_usual(const struct topology *t, const struct queue_record *queue)
+{
+    struct replica_wish wish;
+    replica_wish_of_queue(t, queue, &wish);
+    return is_usual(t, &wish);
+}
+
 uint32_t topology_group_for(const struct topology *t, const struct replica_wish *wish, uint32_t given, bool *founds)
 {
     uint32_t count;
     *founds = false;
     if (is_usual(t, wish)) return given && given <= t->group_count ? given : topology_emptiest_group(t, NULL, NULL);
-    *founds = given && is_unused(t, given);
-    if (*founds || (given > t->group_count && given <= last_group(t) && is_of_class(t, given, wish))) return given;
+    if (given && (given <= t->group_count || is_of_class(t, given, wish))) return given;
+    *founds = is_empty(t, given);
+    if (*founds) return given;
     uint32_t best = emptiest_of_class(t, wish, NULL, NULL, &count);
     bool full = !best || (t->group_queues[best] >= CLASS_QUEUES && count < CLASS_GROUPS_MAX);
-    uint32_t another = full ? free_group(t) : 0;
+    uint32_t another = full ? free_group(t, NULL, NULL) : 0;
     *founds = another != 0;
     if (another) return another;
     return best ? best : topology_emptiest_group(t, NULL, NULL); /* its group grows for it */
@@ -183,5 +196,6 @@ uint32_t topology_group_instead(const struct topology *t, const struct queue_rec
     if (!usual || unborn || fits(arg, usual)) return 0;
     if (usual <= t->group_count) return topology_emptiest_group(t, fits, arg);
     uint32_t best = emptiest_of_class(t, &wish, fits, arg, &count);
-    return best ? best : unused_group(t);
+    if (!best) best = free_group(t, fits, arg);
+    return best ? best : topology_emptiest_group(t, fits, arg); /* it grows */
 }

@@ -20,12 +20,14 @@ void replica_wish_of_queue(const struct topology *t, const struct queue_record *
 /* Makes `all` the largest of both: neither gets fewer copies than it wants. */
 void replica_wish_add(struct replica_wish *all, const struct replica_wish *one);
 
-/* The group for a new queue that wants this. `given`: a group that the declarer asks for (0: none); it counts among
- * those that are right for the wish, and so does a spare group that was never used. `founds`: the group has to become
- * one of this class first. */
+/* No more than every group gives. Of the queue vhost, name and arguments are looked at. */
+bool topology_wants_usual(const struct topology *t, const struct queue_record *queue);
+/* The group for a new queue that wants this. `given`: a group that the declarer asks for (0: none); it counts if it is
+ * a usual one, of the wish's class, or a spare one where nobody lives. `founds`: the group has to become one of this
+ * class first. */
 uint32_t topology_group_for(const struct topology *t, const struct replica_wish *wish, uint32_t given, bool *founds);
-/* For `given`, when the group that a new queue would get does not fit; 0: it does, or none would. Of the queue vhost,
- * name and arguments are looked at. */
+/* For `given`, when the group that a new queue would get does not fit: another of its class, one that nobody lives in,
+ * at last a usual one. 0: it does, or none would. Of the queue vhost, name and arguments are looked at. */
 uint32_t topology_group_instead(const struct topology *t, const struct queue_record *queue,
                                 bool (*fits)(void *arg, uint32_t group), void *arg);
 

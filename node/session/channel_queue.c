@@ -120,7 +120,7 @@ static uint32_t group_for(struct channel *ch, struct slice name, struct slice ar
     const struct backend *backend = ch->session->backend;
     struct topology *t = backend->topology(backend->self);
     struct queue_record q = {.vhost = buf_slice(&ch->session->vhost), .name = name, .arguments = arguments};
-    bool local = wants_local_leader(t, &q, ch->session->settings->leaders_local);
+    bool local = wants_local_leader(t, &q, ch->session->settings->leaders_local) && topology_wants_usual(t, &q);
     uint32_t group = local ? topology_emptiest_group(t, backend->leads, backend->self) : 0;
     /* A group without a majority, or whose replicas are lost, would leave the declare without an answer. */
     return group || !backend->led ? group : topology_group_instead(t, &q, backend->led, backend->self);

@@ -201,6 +201,66 @@ static void a_new_queue_avoids_groups_that_nobody_leads(void **state)
     topology_destroy(t);
 }
 
+static void declare_in(struct topology *t, const char *name, uint32_t group, struct slice arguments)
+{
+    struct topology_command c = {.type = TOPOLOGY_QUEUE_DECLARE,
+                                 .vhost = S("/"),
+                                 .name = slice_str(name),
+                                 .durable = true,
+                                 .group = group,
+                                 .arguments = arguments};
+    accepted(t, c);
+    assert_int_equal(topology_queue(t, S("/"), slice_str(name))->group, group);
+}
+
+static void a_spare_group_that_is_lost_bars_no_new_queue(void **state)
+{
+    (void)state;
+    struct topology *t = cluster_of(5);
+    struct buf one = {0}, two = {0}, five = {0};
+    const struct slice wishes[SPARE] = {number(&one, "x-quorum-initial-group-size", 1),
+                                        number(&two, "x-quorum-initial-group-size", 2),
+                                        number(&five, "x-quorum-initial-group-size", 5)};
+    static const char *const names[SPARE] = {"one", "two", "five"};
+    uint32_t groups[SPARE];
+    for (uint32_t i = 0; i < SPARE; i++) {
+        struct placed place = {.count = 1, .nodes = {(uint8_t)(i + 1)}};
+        groups[i] = declare(t, names[i], wishes[i]);
+        accepted(t, members_place_command(groups[i], &place));
+    }
+    uint32_t lost = 1u << groups[0];
+    assert_int_equal(group_instead(t, wishes[1], lost), 0);
+    uint32_t usual = group_instead(t, wishes[0], lost); /* every spare group is in use */
+    assert_in_range(usual, 1, GROUPS);
+    declare_in(t, "grows", usual, wishes[0]);
+    struct topology_command gone = {.type = TOPOLOGY_QUEUE_DELETE, .vhost = S("/"), .name = S("two")};
+    accepted(t, gone);
+    gone.name = S("one");
+    accepted(t, gone);
+    assert_int_equal(group_instead(t, wishes[0], lost), groups[1]); /* of another class, and nobody lives there */
+    declare_in(t, "moved in", groups[1], wishes[0]);
+    assert_int_equal(topology_class(t, groups[1])->count, 1);
+    declare_in(t, "beside", groups[1], wishes[0]);
+    assert_int_equal(topology_class(t, groups[2])->count, 5);
+    buf_close(&one);
+    buf_close(&two);
+    buf_close(&five);
+    topology_destroy(t);
+}
+
+static void only_queues_of_the_usual_number_may_choose_among_usual_groups(void **state)
+{
+    (void)state;
+    struct topology *t = cluster_of(5);
+    struct buf b = {0};
+    struct queue_record q = {.vhost = S("/"), .name = S("new")};
+    assert_true(topology_wants_usual(t, &q));
+    q.arguments = number(&b, "x-quorum-initial-group-size", 1);
+    assert_false(topology_wants_usual(t, &q));
+    buf_close(&b);
+    topology_destroy(t);
+}
+
 static void all_members_are_the_usual_where_there_are_no_more(void **state)
 {
     (void)state;
@@ -297,6 +357,8 @@ int main(void)
         cmocka_unit_test(equal_wishes_share_groups_of_their_own),
         cmocka_unit_test(one_wish_for_many_queues_gets_more_groups),
         cmocka_unit_test(a_new_queue_avoids_groups_that_nobody_leads),
+        cmocka_unit_test(a_spare_group_that_is_lost_bars_no_new_queue),
+        cmocka_unit_test(only_queues_of_the_usual_number_may_choose_among_usual_groups),
         cmocka_unit_test(all_members_are_the_usual_where_there_are_no_more),
         cmocka_unit_test(the_first_places_of_a_spare_group_are_its_founders),
         cmocka_unit_test(operators_orders_add_up),
