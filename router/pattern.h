@@ -8,7 +8,7 @@
 #include "base/slice.h"
 
 enum {
-    PATTERN_STEPS_MAX = 1000000, /* of one match: a bad expression costs milliseconds and then does not match */
+    PATTERN_STEPS_MAX = 100000, /* of one match: a bad expression costs a millisecond and then does not match */
 };
 
 struct pattern;

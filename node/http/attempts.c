@@ -1,7 +1,9 @@
 /* /api/auth/attempts: logins of a node, all together and by where they came from. */
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <time.h>
 
+#include "node/auth/guess.h"
 #include "node/auth/sources.h"
 #include "node/http/families.h"
 #include "node/http/peers.h"
@@ -15,7 +17,22 @@ static json_t *attempts_json(const char *protocol, uint64_t failed, uint64_t suc
 
 /* --- by source --- */
 
-void attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome)
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The socket of this machine has no address: who reaches it is not slowed. */
+static uint32_t weigh(struct guesses *g, struct slice address, bool welcome)
+{
+    if (!welcome) return address.size ? guess_failed(g, address, now_ms()) : 0;
+    guess_right(g, address);
+    return 0;
+}
+
+uint32_t attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome)
 {
     char address[INET6_ADDRSTRLEN] = "";
     const void *bytes = !from                         ? NULL
@@ -26,7 +43,9 @@ void attempts_note(struct http *h, const struct sockaddr *from, const char *user
     atomic_fetch_add(welcome ? &h->logins_succeeded : &h->logins_failed, 1);
     pthread_mutex_lock(&h->sources_lock);
     login_sources_note(&h->sources, slice_str(address), slice_str(user), welcome);
+    uint32_t delay_ms = weigh(h->guesses, slice_str(address), welcome);
     pthread_mutex_unlock(&h->sources_lock);
+    return delay_ms;
 }
 
 static void add_sources(json_t *array, const char *protocol, const struct login_sources *sources)

@@ -24,14 +24,14 @@ static bool is_local(const struct request *r)
 }
 
 /* Counts the attempt, too. */
-static bool check(const struct request *r, const char *user, const char *password, unsigned *has)
+static bool check(struct request *r, const char *user, const char *password, unsigned *has)
 {
     bool fits = node_authenticate(r->http->params.node, slice_str(user), slice_str(password), is_local(r), has);
-    attempts_note(r->http, address_of(r), user, fits);
+    r->refused_after_ms = attempts_note(r->http, address_of(r), user, fits);
     return fits;
 }
 
-bool caller_check(const struct request *r, const char *user, const char *password)
+bool caller_check(struct request *r, const char *user, const char *password)
 {
     unsigned has = 0;
     return check(r, user, password, &has) && has;
@@ -48,7 +48,7 @@ static bool login_of_machine(struct request *r)
     return true;
 }
 
-bool caller_login(struct request *r)
+static bool login(struct request *r)
 {
     static const struct {
         unsigned has;
@@ -70,6 +70,12 @@ bool caller_login(struct request *r)
     if (user) MHD_free(user);
     if (password) MHD_free(password);
     return ok;
+}
+
+bool caller_login(struct request *r)
+{
+    if (r->login == LOGIN_NOT_TRIED) r->login = login(r) ? LOGIN_DONE : LOGIN_REFUSED;
+    return r->login == LOGIN_DONE;
 }
 
 bool caller_has(const struct request *r, enum http_tag tag)

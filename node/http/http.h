@@ -15,7 +15,11 @@ struct config_management;
 struct config_tls;
 struct tls_context;
 
-enum { HTTP_CONNECTIONS_MAX = 256, HTTP_TIMEOUT_S = 30 };
+enum {
+    HTTP_CONNECTIONS_MAX = 256, /* of all ports together; one more takes the place of one that is not being served */
+    HTTP_LEAVING_MAX = 64,      /* besides: those who were told to go, and have not noticed yet */
+    HTTP_TIMEOUT_S = 30,
+};
 
 /* Texts are borrowed until http_close(). */
 struct http_params {

@@ -24,9 +24,12 @@ enum {
     HTTP_QUERY_MAX = 16,   /* options that one request is asked for */
     HTTP_BACKLOG = 128,    /* of HTTPS; the plain port has libmicrohttpd's */
     HTTP_THREAD_STACK = 512 << 10,
+    HTTP_STRANGER_BODY_MAX = 64 << 10, /* bytes of a body before its sender is known; the rest is not kept */
     HTTP_SLICE = 256, /* records that one call on a shard walks over: it must not hold up the shard's clients */
 };
 
+struct guesses;
+struct lobby;
 struct peers;
 struct sampler;
 struct telemetry;
@@ -47,7 +50,10 @@ struct http {
     struct MHD_Daemon *metrics; /* NULL: no port of metrics alone */
     /* Requests ask for these while ports are still being opened. */
     pthread_mutex_t sources_lock;
-    struct login_sources sources;        /* attempts on this port; guarded by the lock */
+    struct login_sources sources; /* attempts on this port; guarded by the lock */
+    struct guesses *guesses;      /* the same */
+    struct lobby *lobby;          /* connections of all ports but the local one */
+    atomic_bool closing;
     _Atomic(struct MHD_Daemon *) daemon; /* NULL: no plain port */
     _Atomic(struct https *) https;       /* NULL: no port with TLS */
     char address[128];
@@ -85,18 +91,22 @@ struct request {
     struct http *http;
     struct MHD_Connection *connection;
     enum http_method method;
-    const char *pattern; /* of route_table.c, that the path fits */
+    const struct route_entry *entry; /* that the path fits; NULL: none, or not looked for yet */
+    const char *pattern;             /* its */
     struct caller caller;
+    enum { LOGIN_NOT_TRIED, LOGIN_REFUSED, LOGIN_DONE } login;
+    uint32_t refused_after_ms;                /* how long the no to its login waits */
     struct slice captures[HTTP_CAPTURES_MAX]; /* the path's {names}, decoded, in the order of the pattern */
     struct query {
         const char *name;
         char *value; /* owned */
     } query[HTTP_QUERY_MAX];
     unsigned query_count;
-    char *path;       /* owned; the captures lie in it */
+    char *path;       /* owned; the captures lie in it; NULL: not looked at yet, or not ours */
     struct buf bytes; /* the body as it came */
     json_t *body;     /* an object; an empty one when there was no body */
     struct view view;
+    bool looked_at; /* routes_look() was called */
     bool too_large;
     bool trusted;      /* it is the node's own: nobody asks for rights */
     bool local;        /* it came by the socket of this machine */
@@ -143,7 +153,10 @@ void request_query_all(struct request *r, const char *name, char *text, size_t s
 const char *request_header(const struct request *r, const char *name); /* NULL: not given */
 
 /* --- routes.c --- */
-void routes_answer(struct request *r, const char *method, const char *path, struct answer *a);
+/* What is asked for, when the head is there. */
+void routes_look(struct request *r, const char *method, const char *path);
+bool routes_know_caller(struct request *r); /* who may send more than HTTP_STRANGER_BODY_MAX */
+void routes_answer(struct request *r, const char *method, struct answer *a);
 struct slice http_unescape(char *text, size_t size); /* %XX, in place */
 
 /* --- fields.c: members of a request's body --- */
@@ -204,8 +217,8 @@ void each_shard(struct http *h, void (*call)(struct shard *s, void *arg), void *
 bool vhost_exists(struct http *h, struct slice vhost);
 
 /* --- caller.c --- */
-bool caller_check(const struct request *r, const char *user, const char *password);
-bool caller_login(struct request *r); /* fills r->caller; false: nobody we know */
+bool caller_check(struct request *r, const char *user, const char *password);
+bool caller_login(struct request *r); /* fills r->caller; false: nobody we know. Tried once */
 bool caller_has(const struct request *r, enum http_tag tag);
 bool caller_monitors(const struct request *r);           /* sees connections of others, too */
 bool caller_sees(struct request *r, struct slice vhost); /* whether lists show what is in there */
@@ -292,7 +305,8 @@ void totals_gather(struct http *h, struct totals *t);
 json_t *nodes_everywhere(struct request *r); /* new: an object per member of the cluster */
 /* attempts.c */
 struct sockaddr;
-void attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome); /* of this port */
+/* Of this port. Gives how long a no shall wait, in milliseconds. */
+uint32_t attempts_note(struct http *h, const struct sockaddr *from, const char *user, bool welcome);
 void attempts_put(json_t *o, struct http *h, const struct totals *t);
 json_t *attempts_sources(struct http *h);  /* of this node, by where they came from; new */
 void about_put(json_t *o, struct http *h); /* about.c: ports, plugins, files of this node */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "node/http/route_table.h"
+#include "router/json.h"
 
 static const char *const method_names[HTTP_METHODS] = {"GET", "PUT", "POST", "DELETE"};
 
@@ -99,6 +100,18 @@ static void refuse(struct answer *a, enum http_tag wanted)
     answer_error(a, 401, "not_authorised", reasons[wanted]);
 }
 
+static long long body_max(const struct request *r)
+{
+    return r->login == LOGIN_DONE ? r->http->params.management->body_max : HTTP_STRANGER_BODY_MAX;
+}
+
+static void parse_body(struct request *r)
+{
+    if (!r->bytes.size) r->body = json_object();
+    else if (!json_nests_too_deep(buf_slice(&r->bytes)))
+        r->body = json_loadb((const char *)r->bytes.data, r->bytes.size, 0, NULL);
+}
+
 static void call(struct request *r, const struct route_entry *e, struct answer *a)
 {
     request_handler *handler = r->method < HTTP_METHODS ? e->handlers[r->method] : NULL;
@@ -111,7 +124,9 @@ static void call(struct request *r, const struct route_entry *e, struct answer *
         a->challenge = true;
     } else if (!caller_has(r, wanted)) {
         refuse(a, wanted);
-    } else if (!json_is_object(r->body) && handler != api_login && handler != api_definitions_post) {
+    } else if (r->too_large) {
+        answer_bad(a, "the body has more than %lld bytes", body_max(r));
+    } else if (parse_body(r), !json_is_object(r->body) && handler != api_login && handler != api_definitions_post) {
         answer_error(a, 400, "bad_request", "not_json");
     } else if (view_of_request(r, &r->view, a)) {
         if (e->figures && r->method == HTTP_GET && !r->view.stats)
@@ -141,24 +156,28 @@ static void redirect_to_prefix(const struct http *h, struct answer *a)
     a->location = (char *)location.data;
 }
 
-void routes_answer(struct request *r, const char *method, const char *path, struct answer *a)
+void routes_look(struct request *r, const char *method, const char *path)
 {
+    if (r->looked_at) return;
+    r->looked_at = true;
     path = without_prefix(r->http, path);
-    if (!path || !*path) {
-        if (path) redirect_to_prefix(r->http, a);
-        else answer_not_found(a);
-        return;
-    }
-    r->path = mem_strdup(path);
+    if (path) r->path = mem_strdup(path);
+    if (!path || !*path) return;
     r->method = method_of(method);
-    const struct route_entry *e = find(r);
-    if (e && r->metrics_only && strncmp(e->pattern, "/metrics", 8) != 0) e = NULL;
-    r->pattern = e ? e->pattern : NULL;
-    if (!e) {
-        answer_not_found(a);
-    } else if (!strcmp(method, "OPTIONS")) {
-        a->allow = allowed(e);
-    } else {
-        call(r, e, a);
-    }
+    r->entry = find(r);
+    if (r->entry && r->metrics_only && strncmp(r->entry->pattern, "/metrics", 8) != 0) r->entry = NULL;
+    r->pattern = r->entry ? r->entry->pattern : NULL;
+}
+
+bool routes_know_caller(struct request *r)
+{
+    return r->entry && tag_of(r, r->entry) != TAG_NONE && caller_login(r);
+}
+
+void routes_answer(struct request *r, const char *method, struct answer *a)
+{
+    if (r->path && !*r->path) redirect_to_prefix(r->http, a);
+    else if (!r->entry) answer_not_found(a);
+    else if (!strcmp(method, "OPTIONS")) a->allow = allowed(r->entry);
+    else call(r, r->entry, a);
 }

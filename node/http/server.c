@@ -11,12 +11,13 @@
 
 #include "base/mem.h"
 #include "config/config.h"
+#include "node/auth/guess.h"
 #include "node/http/boot.h"
+#include "node/http/lobby.h"
 #include "node/http/local.h"
 #include "node/http/metrics.h"
 #include "node/http/peers.h"
 #include "node/http/stats.h"
-#include "router/json.h"
 
 /* Values come escaped, as paths do (keep_escapes()): each is decoded once and kept with the request. */
 const char *request_query(struct request *r, const char *name)
@@ -80,24 +81,37 @@ static enum MHD_Result send_answer(const struct request *r, const struct answer 
     return result;
 }
 
-static uint64_t body_max(const struct http *h)
+/* What is beyond the bound is read and forgotten: the answer at the end says so. Who sends it, is asked when it counts. */
+static void take_body(struct request *r, const char *data, size_t size)
 {
-    return (uint64_t)h->params.management->body_max;
+    size_t whole = r->bytes.size + size;
+    bool much = whole > HTTP_STRANGER_BODY_MAX && !routes_know_caller(r);
+    r->too_large = r->too_large || much || whole > (uint64_t)r->http->params.management->body_max;
+    if (!r->too_large) buf_put(&r->bytes, data, size);
+    else buf_close(&r->bytes);
 }
 
-static void parse_body(struct request *r)
+static void be_served(const struct request *r, bool served)
 {
-    if (!r->bytes.size) r->body = json_object();
-    else if (!json_nests_too_deep(buf_slice(&r->bytes)))
-        r->body = json_loadb((const char *)r->bytes.data, r->bytes.size, 0, NULL);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info && info->socket_context) lobby_serve(r->http->lobby, info->socket_context, served);
 }
 
-static enum MHD_Result answer_request(struct request *r, const char *method, const char *path)
+/* On the connection's own thread; the node does not wait for it when it stops. */
+static void let_wait(const struct request *r)
+{
+    enum { STEP_MS = 50 };
+    for (uint32_t waited = 0; waited < r->refused_after_ms && !atomic_load(&r->http->closing); waited += STEP_MS)
+        nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+}
+
+static enum MHD_Result answer_request(struct request *r, const char *method)
 {
     struct answer a = {.status = 200, .content_type = "application/json"};
-    parse_body(r);
-    if (r->too_large) answer_bad(&a, "the body has more than %llu bytes", (unsigned long long)body_max(r->http));
-    else routes_answer(r, method, path, &a);
+    be_served(r, true);
+    routes_answer(r, method, &a);
+    be_served(r, false);
+    let_wait(r);
     enum MHD_Result result = send_answer(r, &a);
     buf_close(&a.body);
     mem_free(a.location);
@@ -116,13 +130,11 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         r->connection = connection;
         return MHD_YES;
     }
-    if (*data_size) {
-        r->too_large |= r->bytes.size + *data_size > body_max(r->http);
-        if (!r->too_large) buf_put(&r->bytes, data, *data_size);
-        *data_size = 0;
-        return MHD_YES;
-    }
-    return answer_request(r, method, path);
+    routes_look(r, method, path);
+    if (!*data_size) return answer_request(r, method);
+    take_body(r, data, *data_size);
+    *data_size = 0;
+    return MHD_YES;
 }
 
 /* The port of metrics alone, as RabbitMQ's 15692. Its paths may have another beginning (prometheus.path). */
@@ -170,6 +182,25 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **s
     *state = NULL;
 }
 
+/* The socket of this machine is not crowded by strangers. */
+static void on_connection(void *self, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http *h = self;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *state = info ? lobby_enter(h->lobby, info->connect_fd) : NULL;
+    } else if (*state) {
+        lobby_leave(h->lobby, *state);
+        *state = NULL;
+    }
+}
+
+static void send_away(int fd)
+{
+    shutdown(fd, SHUT_RDWR); /* its thread finds the end, and closes */
+}
+
 /* Paths keep their %XX until they are cut into segments: a vhost is "%2F". */
 static size_t keep_escapes(void *self, struct MHD_Connection *connection, char *text)
 {
@@ -208,12 +239,13 @@ static struct MHD_Daemon *start(struct http *h, MHD_AccessHandlerCallback handle
     static struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC |
                      (tls ? MHD_USE_TLS : 0) | (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    return MHD_start_daemon(flags, 0, NULL, NULL, handler, h, MHD_OPTION_SOCK_ADDR, address,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_THREAD_STACK_SIZE,
-                            (size_t)HTTP_THREAD_STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_LISTEN_SOCKET,
-                            listener, MHD_OPTION_ARRAY, more ? more : none, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, handler, h, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(HTTP_CONNECTIONS_MAX + HTTP_LEAVING_MAX), MHD_OPTION_NOTIFY_CONNECTION,
+        handler == on_local ? NULL : on_connection, h, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)HTTP_THREAD_STACK, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_ARRAY, more ? more : none, MHD_OPTION_END);
 }
 
 struct MHD_Daemon *http_start(struct http *h, const struct sockaddr_storage *address, int listener,
@@ -250,6 +282,8 @@ int http_open(struct http **out, const struct http_params *params, struct err *e
     struct http *h = mem_zalloc(sizeof *h);
     h->params = *params;
     pthread_mutex_init(&h->sources_lock, NULL);
+    h->guesses = guess_create();
+    h->lobby = lobby_create(HTTP_CONNECTIONS_MAX, send_away);
     snprintf(h->address, sizeof h->address, "%s", *params->address ? params->address : params->tls_address);
     h->telemetry = telemetry_open();
     h->sampler = sampler_open(h); /* before requests come */
@@ -275,6 +309,7 @@ void http_set_links(struct http *h, const struct http_links *links)
 
 void http_close(struct http *h)
 {
+    atomic_store(&h->closing, true);
     if (h->daemon) MHD_stop_daemon(h->daemon);
     if (h->metrics) MHD_stop_daemon(h->metrics);
     if (h->local) {
@@ -287,6 +322,8 @@ void http_close(struct http *h)
     sampler_close(h->sampler);
     telemetry_close(h->telemetry);
     login_sources_clear(&h->sources);
+    guess_destroy(h->guesses);
+    lobby_destroy(h->lobby);
     pthread_mutex_destroy(&h->sources_lock);
     mem_free(h);
 }
