@@ -39,10 +39,23 @@ static bool timer_due(const struct group *g, uint64_t clock_ms)
     return g->params.machine.ops->deadline_ms(g->params.machine.self) <= clock_ms;
 }
 
+/* An entry for the machine's time alone: not while one is under way, which brings the time along. */
+static bool may_be_due(const struct group *g)
+{
+    return g->leading && !g->batch_count && g->commit == core_last_index(g->core) && !core_transferring(g->core);
+}
+
+uint64_t batch_deadline_ms(const struct group *g)
+{
+    uint64_t at = may_be_due(g) ? g->params.machine.ops->deadline_ms(g->params.machine.self) : UINT64_MAX;
+    if (at == UINT64_MAX) return at;
+    return at > g->turn_clock_ms ? g->turn_ms + (at - g->turn_clock_ms) : g->turn_ms;
+}
+
 void batch_seal(struct group *g, uint64_t clock_ms)
 {
     if (!g->leading || core_transferring(g->core) || !may_submit(g)) return;
-    bool due = !g->batch_count && g->commit == core_last_index(g->core) && timer_due(g, clock_ms);
+    bool due = may_be_due(g) && timer_due(g, clock_ms);
     if (!due && (!g->batch_count || !worth_it(g))) return;
     if (clock_ms > g->clock_ms) g->clock_ms = clock_ms;
     if (!g->batch_count) g->batch_count = 1;

@@ -136,6 +136,8 @@ static void leadership_turn(struct group *g)
 void group_turn(struct group *g, uint64_t now_ms, uint64_t clock_ms)
 {
     if (now_ms > g->now_ms) g->now_ms = now_ms;
+    g->turn_ms = g->now_ms;
+    g->turn_clock_ms = clock_ms;
     if (g->dropped) return;
     if (!change_below_floor(g)) core_timeout(g->core, g->now_ms);
     election_turn(g);
@@ -199,8 +201,10 @@ uint64_t group_deadline_ms(const struct group *g)
 {
     if (g->dropped) return UINT64_MAX;
     uint64_t at = change_below_floor(g) ? g->now_ms + g->params.heartbeat_ms : core_deadline_ms(g->core);
+    uint64_t machine_at = batch_deadline_ms(g), snapshot_at = snapshot_deadline_ms(g);
     if (g->takeover.wanted && g->takeover.at_ms < at) at = g->takeover.at_ms;
-    if (snapshot_receiving(g) && g->now_ms + 100 < at) at = g->now_ms + 100;
+    if (machine_at < at) at = machine_at;
+    if (snapshot_at < at) at = snapshot_at;
     if (at <= g->now_ms) at = g->now_ms + 1;
     return at;
 }

@@ -42,7 +42,8 @@ struct group {
     struct group_params params;
     struct raft_core *core;
     uint64_t now_ms;
-    uint64_t clock_ms; /* of the last entry: never goes back */
+    uint64_t clock_ms;               /* of the last entry: never goes back */
+    uint64_t turn_ms, turn_clock_ms; /* both clocks at the last turn */
 
     /* submit: what the core's append of our own entry is made of */
     struct part batch[ENTRY_PART_COUNT_MAX];
@@ -111,6 +112,7 @@ void change_receive(struct group *g, uint8_t from, struct slice bytes);
 
 /* batch.c */
 void batch_seal(struct group *g, uint64_t clock_ms);
+uint64_t batch_deadline_ms(const struct group *g); /* when the machine's time is to be sealed; UINT64_MAX: not now */
 void batch_drop(struct group *g);
 void writes_push(struct group *g, uint64_t first, uint64_t last, uint64_t lsn);
 void writes_durable(struct group *g);
@@ -130,7 +132,7 @@ void snapshot_close(struct group *g);
 bool snapshot_idle(const struct group *g);
 void snapshot_logged(struct group *g,
                      uint64_t lsn); /* the log has the record "replaced by a snapshot" at this position */
-bool snapshot_receiving(const struct group *g);
+uint64_t snapshot_deadline_ms(const struct group *g); /* UINT64_MAX: nothing to do by time */
 bool snapshot_installing(
     const struct group *g); /* the new checkpoint is durable or becoming so: entries are refused until it is applied */
 

@@ -87,9 +87,16 @@ bool snapshot_installing(const struct group *g)
     return g->installs && g->installs->receiving && g->installs->in.stage >= MAKING_DURABLE;
 }
 
-bool snapshot_receiving(const struct group *g)
+uint64_t snapshot_deadline_ms(const struct group *g)
 {
-    return g->installs && g->installs->receiving;
+    uint64_t at = UINT64_MAX;
+    if (!g->installs) return at;
+    if (g->installs->receiving) at = g->now_ms + TRANSFER_LOOK_MS;
+    for (unsigned i = 0; i < GROUP_MEMBERS_MAX; i++) {
+        const struct outgoing *o = &g->installs->out[i];
+        if (o->source && o->waiting_count && o->may_send_ms < at) at = o->may_send_ms;
+    }
+    return at;
 }
 
 bool snapshot_idle(const struct group *g)

@@ -8,6 +8,7 @@
 enum {
     TRANSFER_VERSION = 1,
     TRANSFER_WINDOW = 4,           /* ranges asked for at once */
+    TRANSFER_LOOK_MS = 100,        /* between two looks at one on its way in */
     TRANSFER_STALL_MS = 3000,      /* the follower asks again after so long without an answer */
     TRANSFER_FORGET_MS = 60 * 1000 /* the leader lets the files go when nobody asks for so long */
 };

@@ -22,6 +22,9 @@ struct bench {
     struct group_io io;
     struct group_params params;
     uint64_t now_ms, applied;
+    uint64_t machine_at_ms;     /* when the machine wants an entry, by the wall clock */
+    uint64_t transfer;          /* the last one that was offered */
+    uint64_t sent_bytes;        /* of transfers */
     uint64_t asked_term;        /* of the last request for a vote */
     bool asked, asked_pre_vote; /* not answered yet */
     uint8_t asked_version;
@@ -35,10 +38,28 @@ static void apply(void *self, const struct entry *e, struct effects *effects)
     ((struct bench *)self)->applied = e->index;
 }
 
-static uint64_t never(void *self)
+static uint64_t machine_deadline(void *self)
+{
+    return ((struct bench *)self)->machine_at_ms;
+}
+
+static void write_nothing(void *self, struct checkpoint *c)
+{
+    (void)self, (void)c;
+}
+
+static void on_written(void *self, bool durable)
 {
     (void)self;
-    return UINT64_MAX;
+    assert_true(durable);
+}
+
+/* OFFER: version, type, transfer; DATA the same, and a range. */
+static void on_transfer(struct bench *b, struct slice head, const struct part *parts, uint32_t part_count)
+{
+    struct reader r = reader_of(slice_of(head.data + 2, head.size - 2));
+    b->transfer = reader_varint(&r);
+    for (uint32_t i = 0; i < part_count; i++) b->sent_bytes += parts[i].size;
 }
 
 static void on_send(void *self, uint32_t group, uint8_t to, uint8_t kind, struct slice head, const struct part *parts,
@@ -48,6 +69,7 @@ static void on_send(void *self, uint32_t group, uint8_t to, uint8_t kind, struct
     struct buf bytes = {0};
     struct core_message m;
     (void)group, (void)to;
+    if (kind == GROUP_MESSAGE_TRANSFER) on_transfer(b, head, parts, part_count);
     if (kind != GROUP_MESSAGE_RAFT) return;
     buf_put_slice(&bytes, head);
     for (uint32_t i = 0; i < part_count; i++) buf_put_slice(&bytes, part_slice(parts[i]));
@@ -104,7 +126,10 @@ static void on_failed(void *arg, const struct err *err)
 
 /* --- the bench --- */
 
-static const struct machine_ops counting = {.apply = apply, .deadline_ms = never};
+static const struct machine_ops counting = {
+    .apply = apply, .checkpoint = write_nothing, .checkpoint_done = on_written, .deadline_ms = machine_deadline};
+
+enum { WALL_CLOCK_MS = 1700000000 /* what it shows at 0 of the other one */ };
 
 static struct group_status status(struct bench *b)
 {
@@ -120,7 +145,7 @@ static void turn(struct bench *b)
     while (jobs_pending(b->jobs)) jobs_step(b->jobs);
     group_durable(b->group, b->now_ms);
     b->now_ms++;
-    group_turn(b->group, b->now_ms, 1700000000000 + b->now_ms);
+    group_turn(b->group, b->now_ms, WALL_CLOCK_MS + b->now_ms);
 }
 
 static void say(struct bench *b, uint8_t from, struct core_message m)
@@ -168,6 +193,7 @@ static int set_up(void **state)
     b->disk = disk_create();
     b->jobs = jobs_create();
     b->now_ms = 1000;
+    b->machine_at_ms = UINT64_MAX;
     b->io = (struct group_io){.self = b,
                               .send = on_send,
                               .connected = is_connected,
@@ -307,6 +333,79 @@ static void a_newcomer_is_last_and_no_voter(void **state)
     assert_int_equal(s.members[2].node, 9);
 }
 
+/* --- time --- */
+
+/* All is committed, and the next heartbeat is further away than `ms`. */
+static void wait_for_quiet(struct bench *b, uint64_t ms)
+{
+    acknowledge(b, 2);
+    acknowledge(b, 3);
+    for (int i = 0; i < 1000 && group_deadline_ms(b->group) <= b->now_ms + ms; i++) turn(b);
+    assert_true(group_deadline_ms(b->group) > b->now_ms + ms);
+}
+
+static void a_group_wants_its_turn_when_its_machine_is_due(void **state)
+{
+    struct bench *b = *state;
+    open_and_lead(b);
+    wait_for_quiet(b, 20);
+    b->machine_at_ms = WALL_CLOCK_MS + b->now_ms + 7;
+    assert_int_equal(group_deadline_ms(b->group), b->now_ms + 7);
+    uint64_t index = status(b).last_index;
+    for (int i = 0; i < 6; i++) turn(b);
+    assert_int_equal(status(b).last_index, index);
+    turn(b);
+    assert_int_equal(status(b).last_index, index + 1);
+    assert_true(group_deadline_ms(b->group) > b->now_ms + 1); /* that entry is on its way: no other one */
+}
+
+/* A follower asks for pieces of a checkpoint. */
+static void ask_for(struct bench *b, uint8_t from, uint32_t offset, uint32_t size)
+{
+    enum { VERSION = 1, READ = 2 };
+    struct buf head = {0};
+    buf_put_u8(&head, VERSION);
+    buf_put_u8(&head, READ);
+    buf_put_varint(&head, b->transfer);
+    buf_put_varint(&head, 0); /* of the manifest */
+    buf_put_varint(&head, offset);
+    buf_put_varint(&head, size);
+    struct blob *blob = blob_copy(head.data, head.size);
+    group_receive(b->group, from, GROUP_MESSAGE_TRANSFER, blob, 0, blob->size, b->now_ms);
+    blob_unref(blob);
+    buf_close(&head);
+}
+
+static void a_group_wants_its_turn_when_a_slow_transfer_may_go_on(void **state)
+{
+    struct bench *b = *state;
+    struct blob *chunk = blob_copy("chunk", 5);
+    b->params.transfer_rate = 1000;
+    b->params.trailing_entries = b->params.trailing_bytes = 1;
+    open_and_lead(b);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(group_propose(b->group, (struct part){blob_ref(chunk), 0, chunk->size}), 0);
+        turn(b);
+        acknowledge(b, 2);
+    }
+    assert_int_equal(group_checkpoint(b->group), 0);
+    turn(b);
+    for (int i = 0; i < 2000 && !b->transfer; i++) { /* the third has nothing */
+        say(b, 3, (struct core_message){.type = CORE_APPEND_ENTRIES_RESULT, .term = status(b).term, .rejected = 1});
+        turn(b);
+    }
+    assert_true(b->transfer);
+    for (int i = 0; i < 1000 && group_deadline_ms(b->group) <= b->now_ms + 20; i++) turn(b);
+    for (uint32_t i = 0; i < 3; i++) ask_for(b, 3, 7 * i, 7);
+    assert_int_equal(group_deadline_ms(b->group), b->now_ms + 7);
+    for (int i = 0; i < 6; i++) turn(b);
+    assert_int_equal(b->sent_bytes, 7);
+    for (int i = 0; i < 2; i++) turn(b);
+    assert_int_equal(b->sent_bytes, 14);
+    assert_true(group_deadline_ms(b->group) <= b->now_ms + 6);
+    blob_unref(chunk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +413,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_the_bound_a_tail_grows_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(few_bytes_wait_for_a_majority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newcomer_is_last_and_no_voter, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_wants_its_turn_when_its_machine_is_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_wants_its_turn_when_a_slow_transfer_may_go_on, set_up, tear_down),
     };
     group_library_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
