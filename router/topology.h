@@ -124,7 +124,7 @@ uint64_t topology_last_queue_id(const struct topology *t); /* the highest ever g
  * 0: none fits. */
 uint32_t topology_emptiest_group(const struct topology *t, bool (*fits)(void *arg, uint32_t group), void *arg);
 uint32_t topology_group_queues(const struct topology *t, uint32_t group); /* how many live there */
-size_t topology_queue_count(const struct topology *t); /* without those of direct reply-to */
+size_t topology_queue_count(const struct topology *t);                    /* without those of direct reply-to */
 /* A queue behind a consumer of direct reply-to. Clients take it for a name and no queue: no limit counts it, no policy
  * concerns it, no list shows it. */
 bool topology_is_reply_queue(struct slice name);

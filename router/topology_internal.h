@@ -114,7 +114,7 @@ struct topology {
     struct ordered queues, exchanges, bindings, vhost_order;
     uint32_t *group_queues; /* per group: how many queues */
     size_t reply_queues;
-    struct list owned;      /* exclusive queues */
+    struct list owned; /* exclusive queues */
     struct registry_list registry[REGISTRY_KIND_COUNT];
     uint64_t registry_version, policy_version;
     struct policies *policies; /* decoded; policy.c */

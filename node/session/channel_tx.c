@@ -16,6 +16,8 @@
  * A refused publish (x-overflow=reject-publish) ends the channel with RabbitMQ's 406 "partial tx completion". What was
  * sent is not taken back; settlements that were not sent yet are dropped, and their messages
  * requeued with the channel. */
+#include <stdlib.h>
+
 #include "node/session/channel_internal.h"
 
 /* One block: the struct, the targets, the stores, the marks, the bytes. */
@@ -30,6 +32,7 @@ static bool is_selected(struct channel *ch);
 static void drop_publish(struct tx_publish *p);
 static void send_publishes(struct channel *ch, struct map_u64 *groups);
 static void send_settles(struct channel *ch, const struct map_u64 *groups);
+static void sort_settles(struct tx *tx);
 
 void channel_tx_init(struct tx *tx)
 {
@@ -64,6 +67,7 @@ void channel_tx_commit(struct channel *ch)
     tx->refused = false;
     tx->first = ch->confirms.next;
     tx->bytes = 0;
+    sort_settles(tx);
     send_publishes(ch, &groups);
     send_settles(ch, &groups);
     map_u64_close(&groups);
@@ -207,6 +211,21 @@ static void send_publishes(struct channel *ch, struct map_u64 *groups)
         for (size_t i = 0; i < p->route.store_count; i++) map_u64_set(groups, p->route.stores[i].group, ch);
         channel_publish_send(ch, &p->message);
         drop_publish(p);
+    }
+}
+
+static int by_tag(const void *left, const void *right)
+{
+    const struct tx_settle *a = left, *b = right;
+    return a->tag < b->tag ? -1 : a->tag > b->tag;
+}
+
+/* Those of one kind that follow each other, in the order of their messages: so RabbitMQ's dead letters leave. */
+static void sort_settles(struct tx *tx)
+{
+    for (size_t first = 0, end; first < tx->settle_count; first = end) {
+        for (end = first + 1; end < tx->settle_count && tx->settles[end].outcome == tx->settles[first].outcome;) end++;
+        if (end - first > 1) qsort(&tx->settles[first], end - first, sizeof *tx->settles, by_tag);
     }
 }
 
