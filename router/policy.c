@@ -235,6 +235,8 @@ bool policy_queue_arguments(const struct topology *t, const struct queue_record 
     if (!a->has_dead_letter_exchange) a->dead_letter_exchange = word(&m, "dead-letter-exchange");
     if (!a->dead_letter_routing_key.data) a->dead_letter_routing_key = word(&m, "dead-letter-routing-key");
     a->has_dead_letter_exchange = a->dead_letter_exchange.data != NULL;
+    if (!has(queue, "x-dead-letter-strategy"))
+        a->dead_letters_at_least_once = slice_is(word(&m, "dead-letter-strategy"), "at-least-once");
     return true;
 }
 

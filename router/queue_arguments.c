@@ -110,6 +110,8 @@ bool queue_arguments_decode(struct slice t, struct queue_arguments *a, struct to
         return refuse(result, "x-dead-letter-routing-key", "there is no x-dead-letter-exchange");
     a->max_priority = priorities > 0 ? (uint8_t)priorities : 0;
     a->has_dead_letter_exchange = a->dead_letter_exchange.data != NULL;
+    if (table_find(t, slice_str("x-dead-letter-strategy"), &v))
+        a->dead_letters_at_least_once = v.type == 'S' && slice_is(v.bytes, "at-least-once");
     if (table_find(t, slice_str("x-single-active-consumer"), &v)) {
         if (v.type != 't') return refuse(result, "x-single-active-consumer", "not a boolean");
         a->single_active_consumer = v.integer;

@@ -10,6 +10,7 @@
 struct queue_arguments {
     bool single_active_consumer;
     bool has_dead_letter_exchange;
+    bool dead_letters_at_least_once; /* one that a target refuses, or that has no way, is tried again */
     uint8_t max_priority;
     uint8_t overflow;      /* 0 drop-head, 1 reject-publish, 2 reject-publish-dlx */
     uint8_t delayed_retry; /* 0 disabled, 1 all, 2 failed, 3 returned */

@@ -99,8 +99,9 @@ void seed_tick(struct host *h);
 void dead_letter_start(struct host *h);
 void dead_letter_stop(struct host *h);
 void dead_letter_turn(struct host *h);
-bool dead_letter_has_work(const struct host *h);             /* some to take up, or one that all its targets have */
-void dead_letter_confirmed(struct host *h, uint64_t number); /* one target group has it */
+bool dead_letter_has_work(const struct host *h); /* some to take up, or one that all its targets have */
+/* One target group has it, or (not ok) refuses it. */
+void dead_letter_confirmed(struct host *h, uint32_t group, uint64_t number, bool ok);
 
 /* ---------------------------------------------------------------- port.c: this shard's ends of conversations */
 
@@ -151,6 +152,7 @@ struct port {
 };
 
 struct port *port_open(struct broker *b, uint32_t group, uint8_t kind);
+bool port_was_refused(const struct port *p, uint64_t number); /* by the group, as far as it is remembered */
 struct port *port_open_as(struct broker *b, uint64_t id, uint32_t group, uint8_t kind);
 /* COMMAND_CLOSE, after what is under way, if the group knows the port; frees when that is applied. */
 void port_close(struct port *p);

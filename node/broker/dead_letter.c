@@ -7,7 +7,19 @@
 #include "node/broker/publish.h"
 #include "router/route.h"
 
-enum { DEAD_LETTER_WINDOW = 256 /* taken up and not yet removed, per source group */ };
+enum {
+    DEAD_LETTER_WINDOW = 256,      /* taken up and not yet removed, per source group */
+    DEAD_LETTER_AGAIN_MS = 1000,   /* a letter that a target has refused waits so long, at least ... */
+    DEAD_LETTER_AGAIN_EACH_MS = 4, /* ... and the longer the more of them wait */
+    DEAD_LETTER_AGAIN_MAX_MS = 60000
+};
+
+/* A queue that a letter was sent to which may be tried again. */
+struct dead_letter_target {
+    uint32_t group;
+    uint64_t queue;
+    bool refused;
+};
 
 struct dead_letter {
     struct list link;
@@ -15,8 +27,11 @@ struct dead_letter {
     uint64_t number;
     uint64_t queue;
     uint8_t reason;
-    struct buf names;    /* DEAD_DUE, DEAD_HISTORY: vhost and exchange */
-    uint64_t target;     /* DEAD_HISTORY: the queue, or 0 */
+    struct buf names; /* DEAD_DUE, DEAD_HISTORY: vhost and exchange; else le64 ids of the only queues it goes to */
+    uint64_t target;  /* DEAD_HISTORY: the queue, or 0 */
+    struct dead_letter_target *targets; /* if it may be tried again */
+    size_t target_count, target_capacity;
+    bool again;
     struct part content; /* holds a reference once ready */
     bool ready, reading, sent;
     unsigned pending; /* target groups that have not applied it */
@@ -27,6 +42,7 @@ static void drop(struct dead_letter *d)
     list_remove(&d->link);
     blob_unref(d->content.blob);
     buf_close(&d->names);
+    mem_free(d->targets);
     if (d->host) d->host->dead_letter_count--;
     mem_free(d);
 }
@@ -125,11 +141,28 @@ static bool targets_known(struct host *h, const struct route *route)
     return known;
 }
 
+static void note_targets(struct dead_letter *d, const struct publish_share *share)
+{
+    d->targets = mem_grow(d->targets, &d->target_capacity, d->target_count + share->queue_count, sizeof *d->targets);
+    for (uint32_t i = 0; i < share->queue_count; i++)
+        d->targets[d->target_count++] = (struct dead_letter_target){.group = share->group, .queue = share->queues[i]};
+}
+
+static void refused_by(struct dead_letter *d, uint32_t group)
+{
+    for (size_t i = 0; i < d->target_count; i++)
+        if (d->targets[i].group == group) d->targets[i].refused = d->again = true;
+}
+
 static void send_share(void *arg, const struct publish *m, const struct publish_share *share)
 {
     struct dead_letter *d = arg;
     struct port *p = target_port(d->host, share->group);
-    if (d->number <= p->applied) return; /* an earlier leader saw to it */
+    if (m->flags & ENQUEUE_WHOLE) note_targets(d, share);
+    if (d->number <= p->applied) { /* an earlier leader saw to it */
+        if (port_was_refused(p, d->number)) refused_by(d, share->group);
+        return;
+    }
     command_enqueue_marked_encode(port_write_numbered(p, d->number), d->number, m->flags, m->priority, m->ttl_ms,
                                   share->queues, share->queue_count, share->marks, &m->content);
     port_tag(p, d->number);
@@ -149,7 +182,8 @@ static void send_to_targets(struct dead_letter *d, struct route *route, const st
 {
     struct publish m = {.vhost = death->vhost,
                         .content = death->content,
-                        .flags = death->persistent ? ENQUEUE_PERSISTENT : 0,
+                        .flags =
+                            (death->persistent ? ENQUEUE_PERSISTENT : 0) | (death->at_least_once ? ENQUEUE_WHOLE : 0),
                         .priority = death->priority,
                         .ttl_ms = death->ttl_ms,
                         .marks = death->marked ? &death->marks : NULL};
@@ -167,8 +201,19 @@ static bool compose(struct broker *b, const struct dead_letter *d, struct death 
                                    b->io->clock_ms(b->io->self));
 }
 
+static bool find_refusers(struct broker *b, const struct dead_letter *d, struct route *route)
+{
+    struct reader r = reader_of(buf_slice(&d->names));
+    while (reader_left(&r)) {
+        const struct queue_record *queue = topology_queue_by_id(b->params.topology, reader_le64(&r));
+        if (queue) route_add(route, queue->group, queue->id);
+    }
+    return route->count > 0;
+}
+
 static bool find_route(struct broker *b, const struct dead_letter *d, const struct death *death, struct route *route)
 {
+    if (d->reason < DEAD_DUE && d->names.size) return find_refusers(b, d, route);
     if (!d->target) return death_route(b->params.topology, death, route);
     const struct queue_record *queue = topology_queue_by_id(b->params.topology, d->target);
     if (queue) route_add(route, queue->group, queue->id);
@@ -182,14 +227,31 @@ static bool send_one(struct host *h, struct dead_letter *d)
     struct route route = {0};
     struct death death = {.random = hash_u64((uint64_t)h->id << 48 ^ d->number)};
     bool sent = true;
-    if (compose(b, d, &death) && find_route(b, d, &death, &route)) {
-        sent = targets_known(h, &route);
-        if (sent) send_to_targets(d, &route, &death);
+    if (compose(b, d, &death)) {
+        bool found = find_route(b, d, &death, &route) && (route.count || route.store_count);
+        sent = !found || targets_known(h, &route);
+        if (sent && found) send_to_targets(d, &route, &death);
+        d->again |= !found && death.at_least_once && !d->names.size;
     }
     death_close(&death);
     route_close(&route);
     d->sent = sent;
     return sent;
+}
+
+/* It waits in the machine, and is taken up anew with another number. */
+static void try_again(struct host *h, const struct dead_letter *d)
+{
+    struct buf targets = {0};
+    uint64_t after_ms = DEAD_LETTER_AGAIN_MS + queue_machine_postponed(h->queues) * DEAD_LETTER_AGAIN_EACH_MS;
+    for (size_t i = 0; i < d->target_count; i++)
+        if (d->targets[i].refused) buf_put_le64(&targets, d->targets[i].queue);
+    struct command_dead_letter_again again = {
+        .number = d->number,
+        .after_ms = (uint32_t)(after_ms < DEAD_LETTER_AGAIN_MAX_MS ? after_ms : DEAD_LETTER_AGAIN_MAX_MS),
+        .targets = buf_slice(&targets)};
+    command_dead_letter_again_encode(&h->system, &again);
+    buf_close(&targets);
 }
 
 static void remove_done(struct host *h)
@@ -198,7 +260,8 @@ static void remove_done(struct host *h)
         struct dead_letter *d = LIST_ITEM(h->dead_letters.next, struct dead_letter, link);
         if (!d->sent || d->pending) break;
         if (chunk_writer_empty(&h->system)) chunk_writer_begin(&h->system, 0, 0, 0);
-        command_dead_lettered_encode(&h->system, d->number, d->number);
+        if (d->again) try_again(h, d);
+        else command_dead_lettered_encode(&h->system, d->number, d->number);
         drop(d);
         h->dead_letter_wake = true;
     }
@@ -234,12 +297,13 @@ bool dead_letter_has_work(const struct host *h)
     return first->sent && !first->pending;
 }
 
-void dead_letter_confirmed(struct host *h, uint64_t number)
+void dead_letter_confirmed(struct host *h, uint32_t group, uint64_t number, bool ok)
 {
     LIST_FOR(&h->dead_letters, link)
     {
         struct dead_letter *d = LIST_ITEM(link, struct dead_letter, link);
         if (d->number > number) return;
         if (d->number == number && d->pending) d->pending--;
+        if (d->number == number && !ok) refused_by(d, group);
     }
 }

@@ -142,6 +142,7 @@ bool death_compose(struct death *d, const struct topology *t, const struct queue
     if (!content_decode(bytes, &original) || amqp_properties_decode(original.properties, &p)) return false;
     bool new_key = arguments.dead_letter_routing_key.data != NULL;
     d->vhost = queue->vhost;
+    d->at_least_once = arguments.dead_letters_at_least_once;
     d->uses_cc = !new_key;
     d->persistent = p.delivery_mode == AMQP_DELIVERY_PERSISTENT;
     d->priority = p.priority;

@@ -13,6 +13,7 @@ struct death {
     struct slice vhost;
     uint64_t random;        /* given: for exchanges that choose by chance; the same however often the letter is sent */
     struct content content; /* to publish: exchange, routing key, properties; body and bcc borrow from the original */
+    bool at_least_once;     /* what its targets refuse is tried again */
     bool persistent;
     uint8_t priority;
     uint64_t ttl_ms;         /* UINT64_MAX: none */

@@ -1,6 +1,7 @@
 /* A port: this shard's end of a conversation with one group. Numbers commands, keeps chunks until they are applied,
  * sends them again after a change of leader (docs/architecture.md, "Ports"). */
 #include "node/broker/broker_internal.h"
+#include "node/queue/port_table.h"
 
 #include "base/check.h"
 
@@ -228,11 +229,20 @@ void port_welcomed(struct port *p)
     }
 }
 
-static bool was_refused(struct port *p, uint64_t number)
+bool port_was_refused(const struct port *p, uint64_t number)
 {
     for (size_t i = 0; i < p->refused_count; i++)
         if (p->refused[i] == number) return true;
     return false;
+}
+
+/* A group looks again at those that an earlier leader of its sent: they are among its newest. */
+static void forget_refused(struct port *p)
+{
+    if (p->kind != PORT_OF_DEAD_LETTERS) p->refused_count = 0;
+    if (p->refused_count <= 2 * PORT_REFUSED_KEPT_OF_GROUP) return;
+    p->refused_count -= PORT_REFUSED_KEPT_OF_GROUP;
+    memmove(p->refused, p->refused + PORT_REFUSED_KEPT_OF_GROUP, p->refused_count * sizeof *p->refused);
 }
 
 static void confirm_up_to(struct port *p, uint64_t number)
@@ -241,11 +251,11 @@ static void confirm_up_to(struct port *p, uint64_t number)
         struct port_tag tag = p->tags[p->tag_head];
         p->tag_head = (p->tag_head + 1) & (p->tag_capacity - 1);
         p->tag_count--;
-        bool ok = !p->refused_count || !was_refused(p, tag.number);
-        if (p->kind == PORT_OF_DEAD_LETTERS) dead_letter_confirmed(p->host, tag.tag);
+        bool ok = !p->refused_count || !port_was_refused(p, tag.number);
+        if (p->kind == PORT_OF_DEAD_LETTERS) dead_letter_confirmed(p->host, p->group, tag.tag, ok);
         if (p->channel) session_confirm(p->channel->connection->session, p->channel->number, tag.tag, ok);
     }
-    p->refused_count = 0;
+    forget_refused(p);
 }
 
 static void applied(struct port *p, uint64_t number)
@@ -340,7 +350,7 @@ void port_effect(struct port *p, const struct effect *e)
         else write_close(p);
         return;
     case EFFECT_REFUSED:
-        if (e->number <= p->applied || was_refused(p, e->number)) return;
+        if (e->number <= p->applied || port_was_refused(p, e->number)) return;
         p->refused = mem_grow(p->refused, &p->refused_capacity, p->refused_count + 1, sizeof *p->refused);
         p->refused[p->refused_count++] = e->number;
         return;

@@ -245,8 +245,9 @@ static void encode_dead_letters(struct buf *b, const struct queue_machine *m)
         const struct dead_letter_record *d = LIST_ITEM(link, struct dead_letter_record, link);
         buf_put_le64(b, d->number);
         buf_put_le64(b, d->queue);
-        buf_put_u8(b, d->reason);
+        buf_put_u8(b, d->targets.size ? d->reason | DEAD_AIMED : d->reason);
         location_encode(b, d->content.where);
+        if (d->targets.size) buf_put_counted(b, d->targets);
         if (d->reason < DEAD_DUE) continue;
         encode_names(b, d);
         buf_put_le64(b, d->target);
@@ -259,10 +260,17 @@ static void encode_postponed(struct buf *b, const struct queue_machine *m)
     buf_put_varint(b, m->postponed_count);
     for (size_t i = 0; i < m->postponed_count; i++) {
         const struct dead_letter_record *d = m->postponed[i];
+        bool again = d->reason < DEAD_DUE;
         buf_put_le64(b, d->due_ms);
-        buf_put_le64(b, d->serial);
+        buf_put_le64(b, again ? d->serial | POSTPONED_AGAIN : d->serial);
         location_encode(b, d->content.where);
-        encode_names(b, d);
+        if (!again) {
+            encode_names(b, d);
+            continue;
+        }
+        buf_put_le64(b, d->queue);
+        buf_put_u8(b, d->reason);
+        buf_put_counted(b, d->targets);
     }
 }
 

@@ -249,6 +249,23 @@ bool command_dead_lettered_decode(struct slice payload, struct command_dead_lett
     return !r.failed && !reader_left(&r) && c->last >= c->first;
 }
 
+void command_dead_letter_again_encode(struct chunk_writer *w, const struct command_dead_letter_again *c)
+{
+    chunk_writer_begin_command(w, 0, COMMAND_DEAD_LETTER_AGAIN, 12 + c->targets.size);
+    buf_put_le64(&w->bytes, c->number);
+    buf_put_le32(&w->bytes, c->after_ms);
+    buf_put_slice(&w->bytes, c->targets);
+}
+
+bool command_dead_letter_again_decode(struct slice payload, struct command_dead_letter_again *c)
+{
+    struct reader r = reader_of(payload);
+    c->number = reader_le64(&r);
+    c->after_ms = reader_le32(&r);
+    c->targets = reader_bytes(&r, reader_left(&r));
+    return !r.failed && c->targets.size % 8 == 0;
+}
+
 void command_topology_encode(struct chunk_writer *w, struct slice topology_command)
 {
     chunk_writer_begin_command(w, 0, COMMAND_TOPOLOGY, topology_command.size);

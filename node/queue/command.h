@@ -35,10 +35,11 @@ enum command_type {
     COMMAND_RECEIPT,           /* nothing but the chunk's `received` */
     COMMAND_HISTORY_BIND = 15, /* a new binding gets what an x-recent-history exchange kept; replied */
     /* from the system */
-    COMMAND_NODE_DOWN = 13,      /* all ports of a node with an epoch up to this one are closed, for ever */
-    COMMAND_DEAD_LETTERED,       /* the targets of this dead letter have it: remove the message */
-    COMMAND_HISTORY_FORGET = 16, /* the exchange is gone */
-    COMMAND_NODE_SILENT = 17,    /* a node is out of reach: some queues' consumers do not wait for its end */
+    COMMAND_NODE_DOWN = 13,         /* all ports of a node with an epoch up to this one are closed, for ever */
+    COMMAND_DEAD_LETTERED,          /* the targets of this dead letter have it: remove the message */
+    COMMAND_HISTORY_FORGET = 16,    /* the exchange is gone */
+    COMMAND_NODE_SILENT = 17,       /* a node is out of reach: some queues' consumers do not wait for its end */
+    COMMAND_DEAD_LETTER_AGAIN = 18, /* targets have refused this dead letter: it waits, and then goes to these alone */
     /* meta group (node/meta): payload is a router/topology_command */
     COMMAND_TOPOLOGY = 64, /* replied */
     COMMAND_NOTHING = 65,  /* a committed round trip ("refresh"); replied */
@@ -63,6 +64,7 @@ size_t content_size(const struct content *c);
 enum {
     ENQUEUE_PERSISTENT = 1,
     ENQUEUE_MARKED = 2,       /* marks stand before the content */
+    ENQUEUE_WHOLE = 4,        /* all of the queues take it, or none */
     ENQUEUE_QUEUES_MAX = 4096 /* queues of one group in one command */
 };
 
@@ -206,6 +208,11 @@ struct command_dead_lettered {
     uint64_t first; /* dead-letter numbers, see EFFECT_DEAD_LETTER */
     uint64_t last;
 };
+struct command_dead_letter_again {
+    uint64_t number;
+    uint32_t after_ms;
+    struct slice targets; /* le64 ids of queues; empty: by its route, as before */
+};
 
 void queue_settings_encode(struct buf *b, const struct queue_settings *s);
 bool queue_settings_decode(struct reader *r, struct queue_settings *s);
@@ -251,6 +258,7 @@ bool command_history_decode(struct slice payload, struct command_history *c);
 bool command_node_silent_decode(struct slice payload, struct command_node_silent *c);
 bool command_node_down_decode(struct slice payload, struct command_node_down *c);
 bool command_dead_lettered_decode(struct slice payload, struct command_dead_lettered *c);
+bool command_dead_letter_again_decode(struct slice payload, struct command_dead_letter_again *c);
 
 /* --- writing --- */
 /* A chunk under construction: append commands, then take the blob. No allocation per command. */
@@ -287,6 +295,7 @@ void command_history_encode(struct chunk_writer *w, uint8_t type, const struct c
 void command_node_silent_encode(struct chunk_writer *w, const struct command_node_silent *c);
 void command_node_down_encode(struct chunk_writer *w, uint8_t node, uint32_t epoch);
 void command_dead_lettered_encode(struct chunk_writer *w, uint64_t first, uint64_t last);
+void command_dead_letter_again_encode(struct chunk_writer *w, const struct command_dead_letter_again *c);
 void command_topology_encode(struct chunk_writer *w, struct slice topology_command);
 
 #endif

@@ -144,6 +144,9 @@ static void system_command(struct queue_machine *m, const struct command *comman
     case COMMAND_DEAD_LETTERED:
         dead_lettered(m, command, effects);
         return;
+    case COMMAND_DEAD_LETTER_AGAIN:
+        dead_letter_again(m, command);
+        return;
     case COMMAND_HISTORY_FORGET:
         if (command_history_decode(command->payload, &history)) history_forget(m, &history);
         return;

@@ -11,6 +11,7 @@ static void emit(const struct dead_letter_record *d, struct effects *effects)
     e->content = stored_part(&d->content);
     e->location = d->content.where;
     if (e->content.blob) effects_hold(effects, e->content.blob);
+    if (d->targets.size) e->text = effects_text(effects, d->targets);
     if (!d->exchange.data) return;
     struct buf names = {0};
     buf_put_counted(&names, d->vhost);
@@ -36,10 +37,18 @@ void dead_letter_name(struct dead_letter_record *d, struct slice vhost, struct s
     d->exchange = slice_of(names + vhost.size, exchange.size);
 }
 
+void dead_letter_aim(struct dead_letter_record *d, struct slice targets)
+{
+    mem_free((void *)d->targets.data);
+    d->targets = (struct slice){0};
+    if (targets.size) d->targets = slice_of(mem_strndup((const char *)targets.data, targets.size), targets.size);
+}
+
 void dead_letter_free(struct queue_machine *m, struct dead_letter_record *d)
 {
     stored_drop(&d->content, m->store);
     mem_free((void *)d->vhost.data);
+    dead_letter_aim(d, (struct slice){0});
     d->vhost = d->exchange = (struct slice){0};
     d->gone = true;
     if (!d->pending) mem_free(d); /* else a checkpoint is still at it, which frees it */
@@ -82,6 +91,7 @@ uint64_t dead_letters_from(const struct queue_machine *m, uint64_t queue)
 {
     uint64_t count = 0;
     LIST_FOR(&m->dead, link) count += LIST_ITEM(link, struct dead_letter_record, link)->queue == queue;
+    for (size_t i = 0; i < m->postponed_count; i++) count += m->postponed[i]->queue == queue;
     return count;
 }
 
@@ -99,6 +109,24 @@ void dead_lettered(struct queue_machine *m, const struct command *command, struc
         m->figures.dead_confirmed += effects && d->reason < DEAD_LETTER_REASONS;
         list_remove(&d->link);
         dead_letter_free(m, d);
+    }
+}
+
+/* It waits among what exchanges keep back, and gets a new number when its time has come: a target's port takes no number
+ * twice. */
+void dead_letter_again(struct queue_machine *m, const struct command *command)
+{
+    struct command_dead_letter_again c;
+    if (!command_dead_letter_again_decode(command->payload, &c)) return;
+    LIST_FOR(&m->dead, link)
+    {
+        struct dead_letter_record *d = LIST_ITEM(link, struct dead_letter_record, link);
+        if (d->number < c.number) continue;
+        if (d->number > c.number || d->reason >= DEAD_DUE) return;
+        list_remove(&d->link);
+        dead_letter_aim(d, c.targets);
+        postpone_again(m, d, c.after_ms);
+        return;
     }
 }
 

@@ -93,7 +93,8 @@ static uint64_t digest_postponed(const struct queue_machine *m)
     uint64_t sum = m->postponed_count;
     for (size_t i = 0; i < m->postponed_count; i++) {
         const struct dead_letter_record *d = m->postponed[i];
-        sum += hash_u64(d->due_ms ^ hash_u64(d->serial ^ hash_slice(d->exchange) ^ (uint64_t)d->content.size << 32));
+        uint64_t aim = d->reason < DEAD_DUE ? hash_slice(d->targets) ^ hash_u64(d->queue) : hash_slice(d->exchange);
+        sum += hash_u64(d->due_ms ^ hash_u64(d->serial ^ aim ^ (uint64_t)d->content.size << 32));
     }
     return sum;
 }
@@ -126,6 +127,7 @@ uint64_t machine_digest(void *self)
         buf_put_le64(&b, d->queue);
         buf_put_u8(&b, d->reason);
         buf_put_le32(&b, d->content.size);
+        buf_put_slice(&b, d->targets);
     }
     buf_put_le64(&b, m->postponed_serial);
     buf_put_le64(&b, digest_postponed(m));

@@ -91,6 +91,30 @@ static bool put_or_refuse(struct queue_machine *m, struct queue *q, const struct
     return false;
 }
 
+static bool would_take(struct queue_machine *m, struct queue *q, const struct command_enqueue *c, uint32_t body,
+                       bool windowed)
+{
+    if ((c->flags & ENQUEUE_MARKED) && q->dedup && dedup_knows(q->dedup, &q->settings, &c->marks, windowed, m->now_ms))
+        return true;
+    return !level_full(queue_level(q, level_of(q, c))) &&
+           (q->settings.overflow == OVERFLOW_DROP_HEAD || !is_full(q, body));
+}
+
+static bool is_windowed(const struct command_enqueue *c, uint32_t at)
+{
+    return (c->flags & ENQUEUE_MARKED) && c->marks.window.data && at < c->marks.windowed;
+}
+
+static bool all_would_take(struct queue_machine *m, const struct command_enqueue *c, uint32_t body)
+{
+    struct reader ids = reader_of(c->queue_ids);
+    for (uint32_t i = 0; i < c->queue_count; i++) {
+        struct queue *q = queue_find(m, reader_le64(&ids));
+        if (!q || !would_take(m, q, c, body, is_windowed(c, i))) return false;
+    }
+    return true;
+}
+
 static void keep(struct queue_machine *m, const struct command_enqueue *c, const struct stored *content)
 {
     struct reader r = reader_of(c->marks.stores);
@@ -115,12 +139,15 @@ void enqueue(struct queue_machine *m, struct machine_port *port, const struct co
                              .size = (uint32_t)c.content.size,
                              .body = (uint32_t)parsed.body.size};
     bool refused = false;
+    if ((c.flags & ENQUEUE_WHOLE) && !all_would_take(m, &c, content.body)) {
+        if (port) port_table_refuse(&port->base, command->number, effects);
+        return;
+    }
     if (c.marks.store_count) keep(m, &c, &content);
     struct reader ids = reader_of(c.queue_ids);
     for (uint32_t i = 0; i < c.queue_count; i++) {
         struct queue *q = queue_find(m, reader_le64(&ids));
-        bool windowed = (c.flags & ENQUEUE_MARKED) && c.marks.window.data && i < c.marks.windowed;
-        refused |= !q || !put_or_refuse(m, q, &c, &content, windowed, effects);
+        refused |= !q || !put_or_refuse(m, q, &c, &content, is_windowed(&c, i), effects);
     }
     if (refused && port) port_table_refuse(&port->base, command->number, effects);
 }

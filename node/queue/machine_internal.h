@@ -105,12 +105,17 @@ struct dead_letter_record {
     uint64_t serial;
     uint64_t target;              /* DEAD_HISTORY: a queue, or 0 */
     struct slice vhost, exchange; /* DEAD_DUE, DEAD_HISTORY: where it goes on; owned, one block */
+    struct slice targets;         /* le64 ids of the queues that have refused it; owned; empty: by its route */
     uint8_t reason;
     bool gone; /* only a running checkpoint still holds it */
     struct stored content;
     uint32_t pending;
     struct list link; /* queue_machine.dead, rising numbers */
 };
+
+/* In manifests: a dead letter with targets; one among what is kept back that is tried again. */
+enum { DEAD_AIMED = 0x80 };
+#define POSTPONED_AGAIN (UINT64_C(1) << 63)
 
 struct history {
     struct slice vhost, exchange; /* owned, one block */
@@ -269,6 +274,8 @@ void bury_content(struct queue_machine *m, struct queue *q, struct stored conten
                   struct effects *effects);
 uint64_t dead_letters_from(const struct queue_machine *m, uint64_t queue); /* how many wait for their targets' word */
 void dead_lettered(struct queue_machine *m, const struct command *command, struct effects *effects);
+void dead_letter_again(struct queue_machine *m, const struct command *command);
+void dead_letter_aim(struct dead_letter_record *d, struct slice targets); /* copies */
 void dead_letter_append(struct queue_machine *m, struct dead_letter_record *d,
                         struct effects *effects);                                               /* numbers it */
 void dead_letter_name(struct dead_letter_record *d, struct slice vhost, struct slice exchange); /* copies */
@@ -278,6 +285,7 @@ void dead_letter_free(struct queue_machine *m, struct dead_letter_record *d);
 enum { POSTPONED_DUE_MAX = 4096 /* that one run of the timers sends on */ };
 void postpone(struct queue_machine *m, struct slice vhost, const struct enqueue_store *store,
               const struct stored *content);
+void postpone_again(struct queue_machine *m, struct dead_letter_record *d, uint64_t after_ms);
 void postponed_restore(struct queue_machine *m, struct dead_letter_record *d);
 void postponed_due(struct queue_machine *m, struct effects *effects);
 uint64_t postponed_time(const struct queue_machine *m); /* UINT64_MAX: nothing waits */

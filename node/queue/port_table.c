@@ -103,8 +103,8 @@ void port_table_apply(struct port_table *t, struct part bytes, struct effects *e
         port->received = chunk.received;
         if (t->ops->received) t->ops->received(t->machine, port, effects);
     }
-    if (port->refused_count && chunk.previous > PORT_REFUSED_KEPT)
-        trim_refused(port, chunk.previous - PORT_REFUSED_KEPT);
+    uint64_t kept = port_id_node(chunk.port) == PORT_NODE_GROUP ? PORT_REFUSED_KEPT_OF_GROUP : PORT_REFUSED_KEPT;
+    if (port->refused_count && chunk.previous > kept) trim_refused(port, chunk.previous - kept);
     struct chunk_cursor cursor;
     struct command command;
     chunk_cursor_init(&cursor, &chunk);

@@ -14,7 +14,8 @@
 
 enum {
     PORT_REFUSED_KEPT =
-        65536 /* numbers behind the newest whose refusal may still be asked for: a session's open publishes */
+        65536, /* numbers behind the newest whose refusal may still be asked for: a session's open publishes */
+    PORT_REFUSED_KEPT_OF_GROUP = 1024 /* a group takes up fewer dead letters at once */
 };
 
 /* What every port has; the queue machine embeds it in its own struct. */

@@ -1,4 +1,4 @@
-/* Messages that an x-delayed-message exchange keeps back. They wait in the group that the exchange's name decides, in a
+/* Messages that an x-delayed-message exchange keeps back, and dead letters that are tried again later. They wait in the group that the exchange's name decides, in a
  * heap by the time at which they are due; then they go the way of dead letters: numbered, published by the leader's
  * shell (node/broker/due.c), and gone when all their targets have them. */
 #include "node/queue/machine_internal.h"
@@ -40,6 +40,14 @@ void postpone(struct queue_machine *m, struct slice vhost, const struct enqueue_
     d->content = *content;
     blob_ref(content->blob);
     dead_letter_name(d, vhost, store->exchange);
+    push(m, d);
+}
+
+void postpone_again(struct queue_machine *m, struct dead_letter_record *d, uint64_t after_ms)
+{
+    d->number = 0;
+    d->due_ms = m->now_ms + after_ms;
+    d->serial = ++m->postponed_serial;
     push(m, d);
 }
 

@@ -258,6 +258,13 @@ static void restore_names(struct reader *r, struct dead_letter_record *d)
     if (!r->failed) dead_letter_name(d, vhost, exchange);
 }
 
+static void restore_targets(struct reader *r, struct dead_letter_record *d)
+{
+    struct slice targets = reader_counted(r);
+    if (targets.size % 8 || d->reason >= DEAD_DUE) reader_fail(r);
+    if (!r->failed) dead_letter_aim(d, targets);
+}
+
 static void restore_dead_letter(struct queue_machine *m, struct reader *r)
 {
     struct dead_letter_record *d = mem_zalloc(sizeof *d);
@@ -266,9 +273,11 @@ static void restore_dead_letter(struct queue_machine *m, struct reader *r)
     d->number = reader_le64(r);
     if (d->number <= before || d->number > m->dead_number) reader_fail(r); /* in the order in which they died */
     d->queue = reader_le64(r);
-    d->reason = reader_u8(r);
+    uint8_t reason = reader_u8(r);
+    d->reason = reason & (uint8_t)~DEAD_AIMED;
     d->content.where = restore_location(m, r);
     d->content.size = d->content.where.size;
+    if (reason & DEAD_AIMED) restore_targets(r, d);
     if (d->reason >= DEAD_DUE) {
         restore_names(r, d);
         d->target = reader_le64(r);
@@ -283,10 +292,20 @@ static void restore_postponed(struct queue_machine *m, struct reader *r)
     d->reason = DEAD_DUE;
     d->due_ms = reader_le64(r);
     d->serial = reader_le64(r);
+    bool again = d->serial & POSTPONED_AGAIN;
+    d->serial &= ~POSTPONED_AGAIN;
     if (d->serial > m->postponed_serial) reader_fail(r);
     d->content.where = restore_location(m, r);
     d->content.size = d->content.where.size;
-    restore_names(r, d);
+    if (again) {
+        d->queue = reader_le64(r);
+        d->reason = reader_u8(r);
+        restore_targets(r, d);
+        struct queue *q = queue_find(m, d->queue);
+        if (q) q->dead_pending++;
+    } else {
+        restore_names(r, d);
+    }
     postponed_restore(m, d);
 }
 
@@ -319,6 +338,7 @@ int machine_restore(void *self, struct slice manifest, struct err *err)
     if (queues != m->queue_count) reader_fail(&r); /* consumers of queues that are not here */
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_dead_letter(m, &r);
     m->postponed_serial = reader_le64(&r);
+    if (m->postponed_serial & POSTPONED_AGAIN) reader_fail(&r);
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_postponed(m, &r);
     for (uint64_t n = reader_varint(&r); n && !r.failed; n--) restore_history(m, &r);
     struct err unsound;

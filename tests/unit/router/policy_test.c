@@ -112,12 +112,13 @@ static void arguments_and_policies_go_together(void **state)
     put_integer(&table, "x-message-ttl", 100);
     put_text(&table, "x-overflow", "drop-head");
     put_text(&table, "x-dead-letter-exchange", "mine");
+    put_text(&table, "x-dead-letter-strategy", "at-most-once");
     struct queue_record q = {.vhost = S("/"), .name = S("q"), .arguments = buf_slice(&table)};
     set_policy(
         t, "p", "queues", 0, "q",
         "{\"max-length\":9,\"message-ttl\":50,\"expires\":77,\"delivery-limit\":0,\"overflow\":\"reject-publish\","
         "\"dead-letter-exchange\":\"theirs\",\"dead-letter-routing-key\":\"k\",\"consumer-timeout\":8,"
-        "\"consumer-disconnected-timeout\":12,"
+        "\"consumer-disconnected-timeout\":12,\"dead-letter-strategy\":\"at-least-once\","
         "\"delayed-retry-type\":\"failed\",\"delayed-retry-min\":2,\"delayed-retry-max\":3}");
     assert_true(policy_queue_arguments(t, &q, &a));
     assert_int_equal(a.max_length, 5);
@@ -128,6 +129,7 @@ static void arguments_and_policies_go_together(void **state)
     assert_int_equal(a.overflow, 0); /* the argument's word */
     assert_true(slice_is(a.dead_letter_exchange, "mine"));
     assert_true(slice_is(a.dead_letter_routing_key, "k"));
+    assert_false(a.dead_letters_at_least_once);
     assert_int_equal(a.consumer_timeout_ms, 8);
     assert_int_equal(a.disconnected_timeout_ms, 12);
     assert_int_equal(a.delayed_retry, 2);
@@ -137,6 +139,7 @@ static void arguments_and_policies_go_together(void **state)
     assert_true(policy_queue_arguments(t, &q, &a));
     assert_int_equal(a.overflow, 1);
     assert_true(a.has_dead_letter_exchange && slice_is(a.dead_letter_exchange, "theirs"));
+    assert_true(a.dead_letters_at_least_once);
     q.name = S("other");
     assert_true(policy_queue_arguments(t, &q, &a));
     assert_false(a.has_dead_letter_exchange);

@@ -78,6 +78,7 @@ ANY_DECODE(delete)
 ANY_DECODE(configure)
 ANY_DECODE(node_down)
 ANY_DECODE(dead_lettered)
+ANY_DECODE(dead_letter_again)
 #undef ANY_DECODE
 
 static bool queue_any(struct slice payload)
@@ -379,6 +380,18 @@ static void the_systems_commands_are_read_back(void **state)
     assert_int_equal(dead.last, 9);
     refused_when_cut(r.command.payload, dead_lettered_any);
     refused_when_longer(r.command.payload, dead_lettered_any);
+    done(&r);
+
+    begin(&w);
+    command_dead_letter_again_encode(
+        &w, &(struct command_dead_letter_again){.number = 7, .after_ms = 1000, .targets = slice_str("12345678")});
+    r = finish(&w);
+    struct command_dead_letter_again again;
+    assert_true(command_dead_letter_again_decode(r.command.payload, &again));
+    assert_int_equal(again.number, 7);
+    assert_int_equal(again.after_ms, 1000);
+    assert_true(slice_is(again.targets, "12345678"));
+    refused_when_longer(r.command.payload, dead_letter_again_any);
     done(&r);
 
     begin(&w);

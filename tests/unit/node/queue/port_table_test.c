@@ -353,18 +353,23 @@ static void hello_repeats_refusals_the_last_reply_and_what_was_applied(void **st
     last_effect_is(n, EFFECT_APPLIED, port_number(1), 3);
 }
 
+static void forgets_refusals_behind(struct notes *n, uint64_t port, uint64_t kept)
+{
+    send_type(n, port, 0, 2, COMMAND_PURGE);
+    struct port_base *p = port_table_find(&n->table, port);
+    p->applied = kept + 1;
+    send(n, port, kept + 1, 1);
+    assert_int_equal(p->refused_count, 1);
+    assert_int_equal(p->refused[0], 2);
+    send(n, port, kept + 2, 1);
+    assert_int_equal(p->refused_count, 0);
+}
+
 static void refusals_far_behind_are_forgotten(void **state)
 {
     struct notes *n = *state;
-    uint64_t port = port_id_of_group(1); /* its numbers may leap */
-    send_type(n, port, 0, 2, COMMAND_PURGE);
-    struct port_base *p = port_table_find(&n->table, port);
-    p->applied = PORT_REFUSED_KEPT + 1;
-    send(n, port, PORT_REFUSED_KEPT + 1, 1);
-    assert_int_equal(p->refused_count, 1);
-    assert_int_equal(p->refused[0], 2);
-    send(n, port, PORT_REFUSED_KEPT + 2, 1);
-    assert_int_equal(p->refused_count, 0);
+    forgets_refusals_behind(n, port_number(1), PORT_REFUSED_KEPT);
+    forgets_refusals_behind(n, port_id_of_group(1), PORT_REFUSED_KEPT_OF_GROUP);
 }
 
 static void damaged_bytes_change_nothing(void **state)
