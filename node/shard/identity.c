@@ -79,9 +79,9 @@ static int check_removed(const struct node_settings *s, struct err *err)
     uint8_t *found;
     size_t size;
     path_of(s, "removed", path, sizeof path);
-    int code = fs_read_file(fs_posix(), path, &found, &size, NULL);
-    if (code == ERR_NOT_FOUND) return 0;
-    if (!code) mem_free(found);
+    int code = fs_read_file(fs_posix(), path, &found, &size, err);
+    if (code) return code == ERR_NOT_FOUND ? 0 : code;
+    mem_free(found);
     return (int)err_set(
         err, ERR_REFUSED,
         "%s belongs to a node that was removed from its cluster. To use the machine again give it a new "

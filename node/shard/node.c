@@ -44,6 +44,7 @@ int node_open(struct node **out, struct node_settings *settings, const struct no
     n->addresses = *listeners;
     n->started_ms = (uint64_t)time(NULL) * 1000;
     int code = fs_posix()->mkdir(fs_posix(), settings->data_dir, err);
+    if (code) err_wrap(err, "data_dir");
     if (!code) code = identity_check(&n->settings, err);
     if (!code) code = identity_take_epoch(settings, &epoch, err);
     if (code) {
@@ -125,6 +126,7 @@ static int open_listeners(struct node *n, struct err *err)
         code = net_listen(&n->listeners[i].net, shard_loop(n->shards[0]), n->addresses.addresses[i],
                           n->addresses.backlog, on_client, &n->listeners[i], err);
         if (!code) n->listeners_open++;
+        else err_wrap(err, n->settings.entrances[i].tls ? "listeners.ssl" : "listeners.tcp");
     }
     return code;
 }
@@ -134,10 +136,13 @@ int node_start(struct node *n, struct err *err)
     struct uv_loop_s *loop = shard_loop(n->shards[0]);
     int code = 0;
     if (n->settings.cluster_listen) code = link_listen(&n->links, loop, n->settings.cluster_listen, on_peer, n, err);
+    if (code) err_wrap(err, "cluster.listen");
     if (n->links) link_listener_on_note(n->links, on_link_note);
     if (!code) code = open_listeners(n, err);
-    if (!code && n->addresses.agent)
+    if (!code && n->addresses.agent) {
         code = net_listen(&n->agent, loop, n->addresses.agent, n->addresses.backlog, on_agent_check, n, err);
+        if (code) err_wrap(err, "agent.tcp");
+    }
     if (code) return code;
     for (uint16_t i = 0; i < n->settings.shard_count; i++) shard_start(n->shards[i]);
     return 0;

@@ -34,6 +34,12 @@ static int usage(const char *word)
     return EXIT_USAGE;
 }
 
+static int wrong_option(const char *option, bool known)
+{
+    fprintf(stderr, "warrend: %s: %s\nTry: warrend --help\n", option, known ? "a value must follow" : "no such option");
+    return EXIT_USAGE;
+}
+
 enum { WORDS_MAX = 256 };
 
 /* What is given by words of the command line, in their order. */
@@ -76,7 +82,8 @@ int options_read(int argc, char **argv, struct options *o)
     struct words files = {0}, sets = {0};
     int option;
     config_init(&o->config);
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
+    opterr = 0; /* we say it ourselves */
+    while ((option = getopt_long(argc, argv, ":h", names, NULL)) != -1) {
         switch (option) {
         case 'c':
             if (!add_word(&files, optarg)) return usage("too many --config");
@@ -106,7 +113,7 @@ int options_read(int argc, char **argv, struct options *o)
             fputs(help, stdout);
             return 0;
         default:
-            return usage("an option is not known");
+            return wrong_option(argv[optind - 1], option == ':');
         }
     }
     if (optind < argc) return usage("only options are expected");

@@ -418,4 +418,21 @@ def test_version_and_help():
     """--version and --help answer, wrong words are refused"""
     kit.check(warrend("--version").stdout.startswith("warrend "), "--version")
     kit.check("--check-config" in warrend("--help").stdout, "--help")
-    kit.check(warrend("--nonsense").returncode == 64, "--nonsense")
+    for words, said in ((["--nonsense"], "warrend: --nonsense: no such option"), (["--config"], "warrend: --config: a value must follow")):
+        wrong = warrend(*words)
+        kit.check_equal((wrong.returncode, wrong.stderr.split("\n")[0]), (64, said), " ".join(words))
+
+
+def test_places_that_are_taken():
+    """A port that another process has, and a folder that cannot be made, are refused by the names of their keys"""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        data = f"data_dir={os.environ['TMPDIR']}/data"
+        for words, said in (([data, f"listeners.tcp.default={address}"], f"listeners.tcp: listen on {address}: Address already in use"),
+                            ([data, "listeners.tcp.default=127.0.0.1:0", f"agent.tcp={address}"], f"agent.tcp: listen on {address}"),
+                            (["data_dir=/dev/null/data"], "data_dir: make folder /dev/null/data: Not a directory")):
+            wrong = warrend(*(word for assignment in words for word in ("--set", assignment)))
+            kit.check_equal(wrong.returncode, 70, "exit code")
+            kit.check(f"warrend: {said}" in wrong.stderr, wrong.stderr)

@@ -174,6 +174,23 @@ static void the_disk_of_another_node_is_refused(void **state)
     bench_close(&b);
 }
 
+static void a_file_is_no_folder_of_a_removed_node(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b);
+    const char *folder = b.settings.data_dir;
+    char path[64];
+    snprintf(path, sizeof path, "%s/identity", b.folder);
+    assert_int_equal(start(&b), 1);
+    b.settings.data_dir = path;
+    assert_int_equal(start(&b), 0);
+    assert_null(strstr(b.err.text, "removed from its cluster"));
+    assert_non_null(strstr(b.err.text, "Not a directory"));
+    b.settings.data_dir = folder;
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_in_the_epoch_is_found),
         cmocka_unit_test(data_without_an_identity_is_refused),
         cmocka_unit_test(the_disk_of_another_node_is_refused),
+        cmocka_unit_test(a_file_is_no_folder_of_a_removed_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
