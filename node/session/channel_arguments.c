@@ -8,6 +8,7 @@ enum { WHY_SIZE = 320 /* a short string in its quotes */ };
 
 enum check {
     CHECK_COUNT,    /* an integer >= 0 */
+    CHECK_SIZE,     /* an integer >= 1 */
     CHECK_LIMIT,    /* an integer >= -1 */
     CHECK_BYTE,     /* 0 .. 255 */
     CHECK_TTL,      /* 0 .. QUEUE_TIME_MS_MAX */
@@ -21,6 +22,7 @@ enum check {
     CHECK_QUEUE_MODE,
     CHECK_QUEUE_VERSION,
     CHECK_RETRY_TYPE,
+    CHECK_LOCATOR,
     CHECK_MISSING, /* not there yet: refused with 540 */
 };
 
@@ -39,11 +41,17 @@ static const struct rule queue_rules[] = {
     {"x-dead-letter-strategy", CHECK_STRATEGY},
     {"x-max-length", CHECK_COUNT},
     {"x-max-length-bytes", CHECK_COUNT},
+    {"x-max-in-memory-length", CHECK_COUNT},
+    {"x-max-in-memory-bytes", CHECK_COUNT},
     {"x-max-priority", CHECK_BYTE},
     {"x-overflow", CHECK_OVERFLOW},
     {"x-queue-mode", CHECK_QUEUE_MODE},
     {"x-queue-version", CHECK_QUEUE_VERSION},
     {"x-single-active-consumer", CHECK_BOOL},
+    {"x-quorum-initial-group-size", CHECK_SIZE},
+    {"x-quorum-target-group-size", CHECK_SIZE},
+    {"x-initial-cluster-size", CHECK_SIZE},
+    {"x-queue-leader-locator", CHECK_LOCATOR},
     {"x-delivery-limit", CHECK_LIMIT},
     {"x-consumer-timeout", CHECK_TTL},
     {"x-consumer-disconnected-timeout", CHECK_TTL},
@@ -113,10 +121,13 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
     static const char *const strategies[] = {"at-most-once", "at-least-once", NULL};
     static const char *const types[] = {"classic", "quorum", NULL};
     static const char *const modes[] = {"default", "lazy", NULL};
+    static const char *const locators[] = {"client-local", "balanced", "random", "least-leaders", NULL};
     static const char *const retries[] = {"disabled", "all", "failed", "returned", NULL};
     switch (check) {
     case CHECK_COUNT:
         return check_integer(v, 0, INT64_MAX, why);
+    case CHECK_SIZE:
+        return check_integer(v, 1, INT64_MAX, why);
     case CHECK_LIMIT:
         return check_integer(v, -1, INT64_MAX, why);
     case CHECK_BYTE:
@@ -143,6 +154,8 @@ static const char *check_value(const struct amqp_value *v, enum check check, cha
         return check_version(v, why);
     case CHECK_RETRY_TYPE:
         return check_choice(v, retries, "invalid_retry_type", why);
+    case CHECK_LOCATOR:
+        return check_choice(v, locators, "invalid_queue_locator_arg", why);
     case CHECK_MISSING:
         break;
     }
