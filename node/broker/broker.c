@@ -202,6 +202,12 @@ uint8_t broker_leader(const struct broker *b, uint32_t group)
     return group < b->params.group_count ? b->leaders[group].node : 0;
 }
 
+bool broker_group_is_led(const struct broker *b, uint32_t group)
+{
+    const struct leader *l = &b->leaders[group];
+    return l->node || (l->lost_ms && b->now_ms < l->lost_ms + BROKER_ELECTION_MS);
+}
+
 uint64_t broker_login_count(const struct broker *b, bool succeeded)
 {
     return b->logins[succeeded];

@@ -26,7 +26,8 @@ enum {
     BROKER_CHUNK_SIZE_MAX = 128 << 10,     /* bytes of commands after which a port's chunk is posted at once */
     BROKER_CONNECTION_BYTES_MAX = 8 << 20, /* published by a connection without an answer before it is not read */
     BROKER_TOPOLOGY_WAIT_MS = 2000, /* a change is answered when every connected node applied it, or after this */
-    BROKER_RECONCILE_MS = 300,      /* after deletes: how soon the leader looks for queues that are gone */
+    BROKER_ELECTION_MS = 3000, /* a group whose leader was lost counts as led for so long: another one is elected */
+    BROKER_RECONCILE_MS = 300, /* after deletes: how soon the leader looks for queues that are gone */
 };
 
 struct broker_io {
@@ -133,6 +134,9 @@ void broker_outside_learn(struct broker *b, const uint8_t key[AUTH_OUTSIDE_KEY_S
 void broker_outside_answered(struct broker *b, uint64_t id);
 enum auth_word broker_outside_find(const struct broker *b, struct slice question, struct slice *tags);
 uint8_t broker_leader(const struct broker *b, uint32_t group); /* node; 0: unknown */
+/* Whether clients may be told that the group is served: a leader is known, or was until a moment ago (a leadership that
+ * changes hands is no reason to send clients away). */
+bool broker_group_is_led(const struct broker *b, uint32_t group);
 /* The port by which a channel talks to a group: what the group's consumers are known by. 0: none. */
 uint64_t broker_channel_port(const struct broker_connection *c, uint16_t channel, uint32_t group);
 /* Who should lead a group, of those who may: 0: nobody is known, or wanted. */

@@ -17,6 +17,7 @@ struct question;
 struct leader {
     uint8_t node; /* 0: unknown */
     uint64_t term;
+    uint64_t lost_ms; /* since when; 0: it is known, or never was */
 };
 
 /* ---------------------------------------------------------------- host.c: a group of this shard */

@@ -23,7 +23,9 @@ static void tell_ports(struct broker *b, uint32_t group)
 
 void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term)
 {
-    b->leaders[group] = (struct leader){node, term};
+    const struct leader *before = &b->leaders[group];
+    uint64_t lost_ms = node ? 0 : before->node ? b->now_ms : before->lost_ms;
+    b->leaders[group] = (struct leader){node, term, lost_ms};
     b->orphans_wanted |= !node;
     if (shard_of_group(b, group) == b->params.shard) tell_siblings(b, group);
     if (group == 0) {

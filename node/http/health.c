@@ -7,7 +7,7 @@
 struct health {
     bool ready;
     bool meta_leader;
-    uint32_t leaderless; /* a group without a known leader */
+    uint32_t leaderless; /* a group that has been without a known leader for a while */
     bool stopping, drains;
     bool behind; /* what is known of drains, for one, may be of a time before the node was started */
 };
@@ -22,7 +22,7 @@ static void look(struct shard *s, void *arg)
     health->behind |= !broker_topology_is_caught_up(b);
     if (shard_id(s) == 0) health->meta_leader = broker_leader(b, 0) == settings->node;
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
-        if (!broker_leader(b, g) && topology_group_is_usual(broker_topology(b), g))
+        if (!broker_group_is_led(b, g) && topology_group_is_usual(broker_topology(b), g))
             health->ready = false, health->leaderless = g;
 }
 

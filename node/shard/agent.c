@@ -30,7 +30,7 @@ static void describe(struct node *n, char line[AGENT_LINE_MAX])
         return;
     }
     for (uint32_t g = 0; g < settings->placement.group_count; g++)
-        if (!broker_leader(b, g) && topology_group_is_usual(broker_topology(b), g)) {
+        if (!broker_group_is_led(b, g) && topology_group_is_usual(broker_topology(b), g)) {
             snprintf(line, AGENT_LINE_MAX, "down#group %u has no known leader\n", g);
             return;
         }
