@@ -293,6 +293,9 @@ def main():
     except Problem as problem:
         print(f"cluster: {problem}", file=sys.stderr)
         return 1
+    except OSError as error:   # a folder that cannot be made, a full disk
+        print(f"cluster: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

@@ -436,3 +436,7 @@ def test_places_that_are_taken():
             wrong = warrend(*(word for assignment in words for word in ("--set", assignment)))
             kit.check_equal(wrong.returncode, 70, "exit code")
             kit.check(f"warrend: {said}" in wrong.stderr, wrong.stderr)
+    script = pathlib.Path(__file__).resolve().parents[2] / "ha" / "cluster"
+    wrong = subprocess.run([str(script), "up", "--dir", "/dev/null/cluster", "--binary", str(kit.binary())], capture_output=True,
+                           text=True, timeout=60, check=False)
+    kit.check_equal((wrong.returncode, wrong.stderr), (1, "cluster: /dev/null/cluster: Not a directory\n"), "ha/cluster up")
