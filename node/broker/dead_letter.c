@@ -279,6 +279,7 @@ static bool may_judge(struct broker *b)
 void dead_letter_turn(struct host *h)
 {
     take_up_more(h);
+    remove_done(h); /* which takes no judgement */
     if (list_empty(&h->dead_letters) || !may_judge(h->broker)) return;
     LIST_FOR(&h->dead_letters, link)
     {
