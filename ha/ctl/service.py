@@ -43,9 +43,21 @@ def needs_force(call, attempt):
             if refused.status != 409:
                 raise
             if time.monotonic() >= end:
-                raise Failure(f"Warning: {refused.text}.\nNothing was done. Wait until the other nodes are up, or say "
-                              "--force") from None
+                raise Failure(f"Warning: {refused.text}.\nNothing was done. {way_out(call)}") from None
         time.sleep(POLL_INTERVAL)
+
+
+def way_out(call):
+    """What makes the node dispensable, or what it means to do without it."""
+    nodes = call.api.get("/api/nodes")
+    down = [node["name"] for node in nodes if not node.get("running", True)]
+    if down:
+        return f"Wait until {', '.join(down)} is up, or say --force"
+    if len(nodes) == 2:
+        return ("Two nodes are a majority only together, so this is so each time: --force accepts that queues serve nobody "
+                "until both are up again; with a third node each of them could be spared")
+    return ("All nodes are up: some groups have fewer than three replicas, or are just being moved (warrenctl placement "
+            "show). Wait if they move, or say --force")
 
 
 def check_spare(call):

@@ -12,10 +12,10 @@ from kit import check, check_equal
 
 HA = pathlib.Path(kit.places.ROOT) / "ha"
 sys.path.insert(0, str(HA))
-from ctl import commands, crypto, definitions, formatters, help, options, values  # noqa: E402
+from ctl import commands, crypto, definitions, formatters, help, options, service, values  # noqa: E402
 from ctl.api import path_of, split_url  # noqa: E402
 from ctl.call import Call  # noqa: E402
-from ctl.outcome import BadUsage, Failure  # noqa: E402
+from ctl.outcome import BadUsage, Failure, Refused  # noqa: E402
 
 START_BUDGET = 0.100     # seconds of processor time
 STARTS = 4               # as many starts of the interpreter alone, where the machine is a slow one
@@ -191,6 +191,37 @@ class Answers:
         if body["node"] == "n4":
             raise Failure("no room")
         self.added.append((path.split("/")[5], body["node"]))
+
+
+class Nodes:
+    """Stands for the API of a cluster with these nodes; a group of each would lose its majority."""
+
+    def __init__(self, *running):
+        self.running = running
+
+    def get(self, path):
+        if path == "/api/nodes":
+            return [{"name": f"n{at}", "running": runs} for at, runs in enumerate(self.running, 1)]
+        raise Refused(503, "There are 1 groups that would lose their quorum", "GET", path)
+
+
+def drain_refused(*running):
+    call = Call(commands.table()["drain"], "rabbitmq-upgrade", [], {})
+    call._api = Nodes(*running)
+    service.SETTLE = 0.0    # nobody is about to come
+    try:
+        call.command.run(call)
+    except Failure as failure:
+        return failure.text
+    raise AssertionError("the node was drained")
+
+
+def test_drain_says_why_not():
+    """drain that would cost a majority says which node is missing, or that of two neither can be spared, and that --force is the way"""
+    for running, words in (((True, True), "Two nodes are a majority only together"), ((True, False), "Wait until n2 is up"),
+                           ((True, True, True), "fewer than three replicas")):
+        said = drain_refused(*running)
+        check(said.startswith("Warning: There are 1 groups") and words in said and "--force" in said, f"with {running}: {said}")
 
 
 def grow_to(count, **more):
