@@ -6,7 +6,7 @@ import sys
 
 from .commands import command
 from .formatters import FOR_MACHINES, Message, Report
-from .outcome import DATA, BadUsage, Failure
+from .outcome import DATA, BadUsage, Failure, Refused
 from .progress import Progress
 
 SECTION = "Definitions"
@@ -91,18 +91,23 @@ def read_document(call):
 
 
 @command("import_definitions",
-         '[<file_path | "-">] [--format <json>] [--skip-if-unchanged] [--dry-run] [--timeout <timeout>]',
-         "Imports definitions in JSON", SECTION, words=(0, 1), switches={"format": str, "skip-if-unchanged": bool},
+         '[<file_path | "-">] [--format <json>] [--skip-if-unchanged] [--skip-refused] [--dry-run] '
+         '[--timeout <timeout>]',
+         "Imports definitions in JSON", SECTION, words=(0, 1),
+         switches={"format": str, "skip-if-unchanged": bool, "skip-refused": bool},
          check=check_import, banner=import_banner, default_timeout=IMPORT_TIMEOUT, explains=True,
          details=[("<file>", "Local file path to import from. If omitted will be read from standard input"),
                   ("--skip-if-unchanged", "do nothing when all of it is there already"),
-                  ("--dry-run", "show what would be made and changed, and do nothing")],
+                  ("--skip-refused", "do the rest when something is refused; without it nothing is done then"),
+                  ("--dry-run", "show what would be made, changed or refused, and do nothing")],
          examples=[("import_definitions definitions.json",
                     "files of RabbitMQ 3.6 to 4.x too; what is there and not in the file stays"),
                    ("import_definitions --dry-run definitions.json", "the difference first"),
                    ("import_definitions < definitions.json", "from standard input")])
 def import_definitions(call):
     document = read_document(call)
+    if call.option("dry-run") or (total_of(document) > PART_SIZE and not call.option("skip-refused")):
+        check_whole(call, document)     # a document in one request is checked by the node before the first entry
     if call.option("dry-run") or call.option("skip-if-unchanged"):
         difference = difference_of(call.api.get("/api/definitions"), document)
         if call.option("dry-run"):
@@ -113,12 +118,27 @@ def import_definitions(call):
     return Message("Definitions were imported", "message")
 
 
+def total_of(document):
+    return sum(len(document.get(kind) or []) for kind in ORDER)
+
+
+def check_whole(call, document):
+    """Fails with everything that would be refused. Passes over a broker that has no such check, and a document that is
+    larger than one request may be: what is refused is told when it is imported."""
+    try:
+        call.api.post("/api/cluster/definitions/check", document)
+    except Refused as refused:
+        if refused.status not in (404, 405) and "the body has more than" not in refused.text:
+            raise Failure(f"{refused.text}\nNothing was imported") from None
+
+
 def send(call, document):
     """One request for an ordinary document. A large one goes in parts, in the order in which they need each other;
     importing again what was imported changes nothing, so after a failure the whole can be repeated."""
-    total = sum(len(document.get(kind) or []) for kind in ORDER)
+    total = total_of(document)
+    path = "/api/definitions" + ("?skip_refused=true" if call.option("skip-refused") else "")
     if total <= PART_SIZE:
-        call.api.post("/api/definitions", document)
+        call.api.post(path, document)
         return
     frame = {key: value for key, value in document.items() if key not in ORDER}
     progress, done = Progress("import", call.quiet or call.formatter in FOR_MACHINES), 0
@@ -127,7 +147,7 @@ def send(call, document):
         for at in range(0, len(entries), PART_SIZE):
             part = entries[at:at + PART_SIZE]
             try:
-                call.api.post("/api/definitions", {**frame, kind: part})
+                call.api.post(path, {**frame, kind: part})
             except Failure as failure:
                 progress.end()
                 failure.text += f" (in {kind} {at + 1} to {at + len(part)}; {done} entries before it were imported)"

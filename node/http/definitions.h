@@ -7,8 +7,11 @@
 json_t *definitions_of_all(struct http *h);
 json_t *definitions_of_vhost(struct http *h, struct slice vhost);
 
-/* Brings in what `file` names, as the caller of `r`; of a vhost if asked (data not NULL). What is there stays. Returns
- * how many were refused; `reasons` says why, and is the caller's to close. */
+/* What of `file` would be refused, for all that can be known before (rehearsal.h); changes nothing. Returns how many;
+ * `reasons` says why, and is the caller's to close. Of a vhost if asked (data not NULL). */
+size_t definitions_check(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons);
+/* Brings in what `file` names, as the caller of `r`. What is there stays, and what is refused does not keep the rest
+ * from being done. */
 size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons);
 
 /* What families share with it; new each. */

@@ -1,19 +1,22 @@
-/* POST /api/definitions: brings in what a file names. What is there already stays as it is, so a file may come again;
- * what is refused is reported, and the rest is done. */
+/* POST /api/definitions: brings in what a file names. What is there already stays as it is, so a file may come again.
+ * The whole is rehearsed first: when something is refused, all that is refused is told, and nothing is done. With
+ * ?skip_refused=true the rest is done. */
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "node/http/definitions.h"
 #include "node/http/lanes.h"
+#include "node/http/rehearsal.h"
 #include "router/json.h"
 
 enum { REPORTED_MAX = 10000 /* refusals that are told one by one */ };
 
 struct import {
     struct request *request;
-    struct slice vhost;   /* data not NULL: everything belongs there */
-    struct slice version; /* of RabbitMQ, as the file says */
-    struct lanes *lanes;
+    struct slice vhost;          /* data not NULL: everything belongs there */
+    struct slice version;        /* of RabbitMQ, as the file says */
+    struct rehearsal *rehearsal; /* NULL: it is carried out */
+    struct lanes *lanes;         /* NULL: it is rehearsed */
     struct buf report;
     size_t done, refused;
 };
@@ -38,7 +41,9 @@ static void report(struct import *i, const char *what, struct slice name, const 
 static void set(struct import *i, const char *what, struct item_name name, json_t *value)
 {
     struct refusal why;
-    if (item_set_quietly(i->request->http, name, value, &why)) i->done++;
+    bool ok = i->rehearsal ? rehearsal_set(i->rehearsal, name, value, &why)
+                           : item_set_quietly(i->request->http, name, value, &why);
+    if (ok) i->done++;
     else report(i, what, name.name, why.text);
 }
 
@@ -146,7 +151,9 @@ static void told(void *arg, const char *what, struct slice name, const struct re
 
 static void tell(struct import *i, const char *what, struct slice name, struct slice vhost, const struct amqp_method *m)
 {
-    lanes_tell(i->lanes, what, name, vhost, m);
+    struct refusal why;
+    if (i->lanes) lanes_tell(i->lanes, what, name, vhost, m);
+    else told(i, what, name, rehearsal_tell(i->rehearsal, vhost, m, &why) ? NULL : &why);
 }
 
 static bool is_true(const json_t *o, const char *name)
@@ -170,6 +177,9 @@ static void look(struct shard *s, void *arg)
 static bool is_there(struct import *i, struct slice vhost, struct slice name, bool queue)
 {
     struct there t = {vhost, name, queue, false};
+    if (i->rehearsal)
+        return queue ? rehearsal_has_queue(i->rehearsal, vhost, name)
+                     : rehearsal_has_exchange(i->rehearsal, vhost, name);
     shard_call_any(node_shard(i->request->http->params.node, 0), look, &t);
     return t.found;
 }
@@ -261,22 +271,38 @@ static const struct section {
     {"bindings", import_binding, true},
 };
 
-size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
+/* Gives how many were refused. */
+static size_t go_through(struct import *i, const json_t *file, struct buf *reasons)
 {
-    struct import i = {.request = r, .vhost = vhost, .version = text_of(file, "rabbit_version")};
-    if (!i.version.data) i.version = text_of(file, "rabbitmq_version");
-    i.lanes = lanes_open(r, told, &i);
+    i->version = text_of(file, "rabbit_version");
+    if (!i->version.data) i->version = text_of(file, "rabbitmq_version");
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
         const json_t *list = json_object_get(file, parts[p].name);
-        for (size_t k = 0; k < json_array_size(list) && (!vhost.data || parts[p].of_vhost); k++)
-            if (json_is_object(json_array_get(list, k))) parts[p].import(&i, json_array_get(list, k));
-            else report(&i, parts[p].name, (struct slice){0}, "not an object");
-        lanes_settle(i.lanes); /* the next part needs this one */
+        for (size_t k = 0; k < json_array_size(list) && (!i->vhost.data || parts[p].of_vhost); k++)
+            if (json_is_object(json_array_get(list, k))) parts[p].import(i, json_array_get(list, k));
+            else report(i, parts[p].name, (struct slice){0}, "not an object");
+        if (i->lanes) lanes_settle(i->lanes); /* the next part needs this one */
     }
+    if (i->refused > REPORTED_MAX) buf_printf(&i->report, "\nand %zu more", i->refused - REPORTED_MAX);
+    *reasons = i->report;
+    return i->refused;
+}
+
+size_t definitions_check(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
+{
+    struct import i = {.request = r, .vhost = vhost, .rehearsal = rehearsal_open(r->http)};
+    size_t refused = go_through(&i, file, reasons);
+    rehearsal_close(i.rehearsal);
+    return refused;
+}
+
+size_t definitions_import(struct request *r, const json_t *file, struct slice vhost, struct buf *reasons)
+{
+    struct import i = {.request = r, .vhost = vhost};
+    i.lanes = lanes_open(r, told, &i);
+    size_t refused = go_through(&i, file, reasons);
     lanes_close(i.lanes);
-    if (i.refused > REPORTED_MAX) buf_printf(&i.report, "\nand %zu more", i.refused - REPORTED_MAX);
-    *reasons = i.report;
-    return i.refused;
+    return refused;
 }
 
 /* A form of the page, or of curl -F file=@...: the JSON stands between its first and last brace. */
@@ -287,20 +313,32 @@ static json_t *file_of_form(const struct request *r)
     return json_nests_too_deep(json) ? NULL : json_loadb(json.data ? (const char *)json.data : "", json.size, 0, NULL);
 }
 
-void api_definitions_post(struct request *r, struct answer *a)
+static void post(struct request *r, struct answer *a, struct slice vhost, bool rehearsed_only)
 {
-    struct slice vhost = r->captures[0];
     struct buf reasons = {0};
     r->trusted |= caller_has(r, TAG_ADMINISTRATOR); /* as in RabbitMQ: into vhosts, too, where it has no permissions */
     json_t *file = r->body ? json_incref(r->body) : file_of_form(r);
     if (!json_is_object(file)) {
         answer_bad(a, "not_json");
     } else if (!vhost.data || vhost_answer(r, vhost, a)) {
-        size_t refused = definitions_import(r, file, vhost, &reasons);
+        bool check = rehearsed_only || !request_flag(r, "skip_refused");
+        size_t refused = check ? definitions_check(r, file, vhost, &reasons) : 0;
+        if (!refused && !rehearsed_only) refused = definitions_import(r, file, vhost, &reasons);
         buf_put_u8(&reasons, 0);
         if (refused) answer_error(a, 400, "bad_request", (const char *)reasons.data);
         else answer_done(a, false);
     }
     buf_close(&reasons);
     json_decref(file);
+}
+
+void api_definitions_post(struct request *r, struct answer *a)
+{
+    post(r, a, r->captures[0], false);
+}
+
+/* Whether all of it would be taken; changes nothing. */
+void api_definitions_check(struct request *r, struct answer *a)
+{
+    post(r, a, (struct slice){0}, true);
 }

@@ -269,7 +269,7 @@ request_handler api_operator_policies_list, api_operator_policy_get, api_operato
 request_handler api_parameters_list, api_parameter_get, api_parameter_put, api_parameter_delete;
 request_handler api_global_parameters_list, api_global_parameter_get, api_global_parameter_put,
     api_global_parameter_delete;
-request_handler api_definitions_get, api_definitions_post;
+request_handler api_definitions_get, api_definitions_post, api_definitions_check;
 request_handler api_check_alarms, api_check_local_alarms, api_check_port, api_check_protocol, api_check_certificates,
     api_check_vhosts, api_check_quorum_critical, api_check_mirror_critical, api_check_in_service, api_check_ready,
     api_check_connection_limit, api_check_cluster_size, api_check_metadata, api_check_metadata_with_data,

@@ -104,23 +104,29 @@ static bool check_parameter(struct http *h, struct item_name n, struct slice val
     return sound;
 }
 
-bool item_set_quietly(struct http *h, struct item_name n, json_t *value, struct refusal *why)
+bool item_command(struct http *h, struct item_name n, json_t *value, struct buf *canonical, struct topology_command *c,
+                  struct refusal *why)
 {
-    struct buf canonical = {0};
     struct err err;
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    bool json = text && registry_canonical(slice_str(text), &canonical, &err);
-    bool ok = json && check_parameter(h, n, buf_slice(&canonical), why);
-    if (ok) {
-        struct topology_command c = registry_set_command(n.kind, n.vhost, n.name, n.detail, buf_slice(&canonical));
-        ok = change(h, &c, why);
-    } else if (!json) {
+    bool json = text && registry_canonical(slice_str(text), canonical, &err);
+    bool ok = json && check_parameter(h, n, buf_slice(canonical), why);
+    *c = registry_set_command(n.kind, n.vhost, n.name, n.detail, buf_slice(canonical));
+    if (!json) {
         *why = (struct refusal){.code = 400};
         snprintf(why->text, sizeof why->text, "%s", text ? err.text : "no JSON");
     }
-    buf_close(&canonical);
     free(text);
     json_decref(value);
+    return ok;
+}
+
+bool item_set_quietly(struct http *h, struct item_name n, json_t *value, struct refusal *why)
+{
+    struct buf canonical = {0};
+    struct topology_command c;
+    bool ok = item_command(h, n, value, &canonical, &c, why) && change(h, &c, why);
+    buf_close(&canonical);
     return ok;
 }
 

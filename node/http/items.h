@@ -23,6 +23,9 @@ bool item_clear(struct request *r, struct item_name name, struct answer *a);
 struct refusal;
 bool item_set_quietly(struct http *h, struct item_name name, json_t *value, struct refusal *why);
 bool item_clear_quietly(struct http *h, struct item_name name, struct refusal *why);
+/* What item_set() would propose, with its value in `canonical`; false: it is refused whatever is there. */
+bool item_command(struct http *h, struct item_name name, json_t *value, struct buf *canonical,
+                  struct topology_command *command, struct refusal *why);
 /* Sets, and answers 201 or 204. */
 void item_put(struct request *r, struct item_name name, json_t *value, struct answer *a);
 void item_delete(struct request *r, struct item_name name, struct answer *a); /* 204, or 404 */

@@ -77,6 +77,7 @@ const struct route_entry route_table[] = {
 
     /* --- Definitions, virtual hosts --- */
     {"/api/definitions", TAG_ADMINISTRATOR, GET = api_definitions_get, POST = api_definitions_post},
+    {"/api/cluster/definitions/check", TAG_ADMINISTRATOR, POST = api_definitions_check}, /* of our own */
     {"/api/definitions/{}", TAG_POLICYMAKER, GET = api_definitions_get, POST = api_definitions_post},
     {"/api/vhosts", TAG_MANAGEMENT, GET = api_vhosts_list},
     {"/api/vhosts/{}", TAG_MANAGEMENT, CHANGED_BY = TAG_ADMINISTRATOR, GET = api_vhost_get, PUT = api_vhost_put,

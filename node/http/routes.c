@@ -126,7 +126,8 @@ static void call(struct request *r, const struct route_entry *e, struct answer *
         refuse(a, wanted);
     } else if (r->too_large) {
         answer_bad(a, "the body has more than %lld bytes", body_max(r));
-    } else if (parse_body(r), !json_is_object(r->body) && handler != api_login && handler != api_definitions_post) {
+    } else if (parse_body(r), !json_is_object(r->body) && handler != api_login && handler != api_definitions_post &&
+                                  handler != api_definitions_check) {
         answer_error(a, 400, "bad_request", "not_json");
     } else if (view_of_request(r, &r->view, a)) {
         if (e->figures && r->method == HTTP_GET && !r->view.stats)

@@ -276,6 +276,16 @@ def test_definitions():
         text = there.ctl("import_definitions", "--dry-run", path)
         check("new     queues: shop orders" in text and "new     users: app" in text, f"the difference: {text}")
         check_equal(there.rows("list_queues", "-p", "shop"), [], "a dry run makes nothing")
+        faulty = {"queues": [{"name": f"q{at}", "vhost": "/", "durable": True, "arguments": {}} for at in range(600)]
+                  + [{"name": "amq.bad", "vhost": "/", "durable": True, "arguments": {}}]}
+        for words in (("--dry-run",), ()):  # the second one would go in parts
+            said = there.ctl("import_definitions", *words, text=json.dumps(faulty), code=69)
+            check("amq.bad" in said, f"import_definitions {words} of a faulty document says {said}")
+        check_equal(there.rows("list_queues"), [], "a faulty document makes nothing")
+        said = there.ctl("import_definitions", "--skip-refused", text=json.dumps({"queues": faulty["queues"][-2:]}), code=69)
+        check("amq.bad" in said, f"import_definitions --skip-refused of a faulty document says {said}")
+        check_equal([row["name"] for row in there.rows("list_queues", "name")], ["q599"], "the rest of a faulty document")
+        there.ctl("delete_queue", "q599")
         there.ctl("import_definitions", text=pathlib.Path(path).read_text(encoding="utf-8"))
         check_equal(there.rows("list_queues", "-p", "shop", "name", "arguments"),
                     [{"name": "orders", "arguments": [["x-max-length", "signedint", 7]]}], "what was imported")

@@ -143,8 +143,7 @@ def test_definitions():
         refused = api.post("/definitions", {"queues": [{"name": "amq.wrong", "vhost": "legacy", "arguments": {}},
                                                        {"name": "fine", "vhost": "legacy", "arguments": {}}]}, expect=400).json
         kit.check("amq.wrong" in refused["reason"], refused)
-        api.get("/queues/legacy/fine")
-        api.delete("/queues/legacy/fine")
+        api("GET", "/queues/legacy/fine", expect=404)
         api.post("/definitions/legacy", {"queues": [{"name": "third", "arguments": {}}], "bindings": [
             {"source": "routes", "destination": "third", "destination_type": "queue", "routing_key": "k", "arguments": {}}]},
                  expect=204)
@@ -332,7 +331,7 @@ def test_hashes_that_do_not_say_how():
 
 
 def test_definitions_report_each_failure():
-    """Each entry that is refused is told, at start once in the cluster; the entries beside it are done; a node's own file is its own"""
+    """Each entry that is refused is told, at start once in the cluster; the entries beside it are done, over HTTP when that is asked for; a node's own file is its own"""
     wrong = [{"name": f"amq.wrong{n}", "vhost": "/", "durable": True, "arguments": {}} for n in range(30)]
     file = {"queues": wrong + [{"name": "fine", "vhost": "/", "durable": True, "arguments": {}}],
             "bindings": [{"source": "amq.topic", "vhost": "/", "destination": "fine", "destination_type": "queue",
@@ -347,8 +346,53 @@ def test_definitions_report_each_failure():
             told = [line for node in cluster.nodes for line in kit.read_log(node).splitlines() if "definitions refused" in line]
             kit.check_equal(len(told), 30, "refusals in all logs")
             kit.check(all(sum(f"{queue['name']}:" in line for line in told) == 1 for queue in wrong), told)
-            reasons = api.post("/definitions", file, expect=400).json["reason"].splitlines()
+            api.delete("/queues/%2F/fine")
+            reasons = api.post("/definitions?skip_refused=true", file, expect=400).json["reason"].splitlines()
             kit.check_equal(len(reasons), 30, f"reasons over HTTP: {reasons}")
+            kit.check_equal(len(api.get("/queues/%2F/fine/bindings")), 2, "what stands beside the refused, over HTTP")
+
+
+def test_definitions_are_checked_before_the_first():
+    """A file of which anything is refused changes nothing, and all of it that is refused is told; a check alone changes nothing either"""
+    queue = {"vhost": "new", "durable": True, "auto_delete": False, "arguments": {}}
+    binding = {"vhost": "new", "routing_key": "k", "arguments": {}, "destination_type": "queue"}
+    file = {"users": [{"name": "app", "password": "secret", "tags": ""}], "vhosts": [{"name": "new"}],
+            "permissions": [{"vhost": vhost, "user": user, "configure": ".*", "write": ".*", "read": ".*"}
+                            for vhost, user in (("new", "app"), ("/", "app"), ("new", "guest"))],
+            "parameters": [{"vhost": "new", "component": "vhost-limits", "name": "limits", "value": {"max-queues": 7}}],
+            "policies": [{"vhost": "new", "name": "p", "pattern": "^q", "definition": {"max-length": 5}}],
+            "queues": [{**queue, "name": "q"}, {**queue, "name": "q"}],
+            "exchanges": [{**queue, "name": "x", "type": "topic", "internal": False}],
+            "bindings": [{**binding, "source": "x", "destination": "q"}, {**binding, "source": "amq.topic", "destination": "q"},
+                         {**binding, "vhost": "/", "source": "there.x", "destination": "there.q"}]}
+    wrong = {"users": [{"name": "bad", "tags": "", "password_hash": "?"}],
+             "permissions": [{"vhost": "new", "user": "nobody", "configure": "", "write": "", "read": ""},
+                             {"vhost": "new", "user": "app", "configure": "(", "write": "", "read": ""}],
+             "policies": [{"vhost": "new", "name": "bad", "pattern": "", "definition": {"max-length": "many"}}],
+             "queues": [{**queue, "name": "amq.bad"}, {**queue, "name": "bad", "arguments": {"x-max-length": "many"}},
+                        {**queue, "name": "bad", "vhost": "nowhere"}],
+             "exchanges": [{**queue, "name": "bad", "type": "none", "internal": False}],
+             "bindings": [{**binding, "source": "x", "destination": "missing"}, {**binding, "source": "none", "destination": "q"}]}
+    with kit.cluster(nodes=1) as cluster:
+        api = Api(cluster.nodes[0])
+        api.put("/queues/%2F/there.q", {"durable": True})
+        api.put("/exchanges/%2F/there.x", {"type": "direct", "durable": True})
+        before = json.dumps(api.get("/definitions"))
+        both = {kind: entries + wrong.get(kind, []) for kind, entries in file.items()}
+        for path in ("/definitions", "/cluster/definitions/check"):
+            reasons = api.post(path, both, expect=400).json["reason"]
+            for words in ("not_base64", "User 'nobody' does not exist", "invalid regular expression '('", "max-length",
+                          "queue amq.bad: ", "queue bad: PRECONDITION_FAILED - invalid arg 'x-max-length'",
+                          "queue bad: NOT_ALLOWED - vhost nowhere not found", "unknown exchange type 'none'",
+                          "no queue 'missing' in vhost 'new'", "no exchange 'none' in vhost 'new'"):
+                kit.check(words in reasons, f"{words} is not in {reasons}")
+            kit.check_equal(json.dumps(api.get("/definitions")), before, f"definitions after POST {path}")
+        api.post("/cluster/definitions/check", file, expect=204)
+        kit.check_equal(json.dumps(api.get("/definitions")), before, "definitions after a check of a sound file")
+        for path in ("/definitions", "/cluster/definitions/check", "/definitions"):
+            api.post(path, file, expect=204)
+        kit.check_equal(len(api.get("/queues/new/q/bindings")), 3, "bindings of what was imported")
+        kit.check_equal(len(api.get("/queues/%2F/there.q/bindings")), 2, "bindings of what was there")
 
 
 def test_federation_links():
