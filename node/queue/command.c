@@ -60,7 +60,7 @@ bool command_settle_decode(struct slice payload, struct command_settle *c)
     c->outcome = reader_u8(&r);
     c->first = reader_varint(&r);
     c->last = c->first + reader_varint(&r);
-    return !r.failed && !reader_left(&r) && c->outcome <= SETTLE_FAIL && c->first > 0 && c->last >= c->first;
+    return !r.failed && !reader_left(&r) && c->outcome <= SETTLE_UNSEEN && c->first > 0 && c->last >= c->first;
 }
 
 void command_attach_encode(struct chunk_writer *w, const struct command_attach *c)

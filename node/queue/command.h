@@ -112,6 +112,7 @@ enum settle_outcome {
     SETTLE_REJECT = 1,  /* dead-letter or drop */
     SETTLE_REQUEUE = 2, /* given back */
     SETTLE_FAIL = 3,    /* given back because something went wrong; only delayed retry tells the difference */
+    SETTLE_UNSEEN = 4,  /* given back by the node: the client has never seen it, so this was no delivery */
 };
 struct command_settle {
     uint8_t outcome;

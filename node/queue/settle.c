@@ -73,6 +73,15 @@ void window_received(struct machine_port *port)
 
 /* --- settling --- */
 
+static void put_back(struct queue_machine *m, struct queue *q, const struct unacked_item *item, struct slot *slot)
+{
+    level_set_ready(q->levels[item->level], item->number, slot);
+    q->ready++;
+    q->ready_bytes += slot->content.body;
+    if (slot->expires_ms) timer_set(m, q);
+    stir(m, q);
+}
+
 static void requeue(struct queue_machine *m, struct queue *q, const struct unacked_item *item, struct slot *slot,
                     bool failed, struct effects *effects)
 {
@@ -82,16 +91,12 @@ static void requeue(struct queue_machine *m, struct queue *q, const struct unack
     uint64_t delay_ms = too_often ? 0 : retry_delay(q, slot, failed);
     if (too_often) {
         bury(m, q, item->level, item->number, slot, DEAD_DELIVERY_LIMIT, effects);
+        stir(m, q);
     } else if (delay_ms) {
         retry_later(m, q, item->level, item->number, slot, delay_ms);
-        return;
     } else {
-        level_set_ready(q->levels[item->level], item->number, slot);
-        q->ready++;
-        q->ready_bytes += slot->content.body;
-        if (slot->expires_ms) timer_set(m, q);
+        put_back(m, q, item, slot);
     }
-    stir(m, q);
 }
 
 static void settle_item(struct queue_machine *m, struct machine_port *port, const struct unacked_item *item,
@@ -108,6 +113,10 @@ static void settle_item(struct queue_machine *m, struct machine_port *port, cons
     if (!slot) return; /* the queue went meanwhile */
     q->unacked--;
     q->unacked_bytes -= slot->content.body;
+    if (outcome == SETTLE_UNSEEN) {
+        put_back(m, q, item, slot);
+        return;
+    }
     if (outcome == SETTLE_REQUEUE || outcome == SETTLE_FAIL) {
         requeue(m, q, item, slot, outcome == SETTLE_FAIL, effects);
         return;

@@ -32,6 +32,7 @@ void channel_release(struct channel *ch)
     struct session *s = ch->session;
     if (ch->state == CHANNEL_CLOSING) return;
     ch->state = CHANNEL_CLOSING;
+    channel_held_give_back(ch, NULL);
     channel_settle_flush(ch); /* what the client acked is acked, before the rest is requeued */
     s->backend->channel_close(s->backend->self, ch->backend);
     ch->backend = NULL;
@@ -39,7 +40,6 @@ void channel_release(struct channel *ch)
     if (s->stalled_channel == ch->number) s->stalled = false;
     list_remove(&ch->dirty_link);
     ch->dirty = false;
-    channel_held_close(ch);
     channel_consumers_close(ch);
     channel_unacked_close(&ch->unacked);
     channel_confirms_close(&ch->confirms);

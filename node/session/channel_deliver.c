@@ -52,7 +52,7 @@ void session_deliver(struct session *s, uint16_t number, const struct session_de
     }
     struct consumer *c = channel_consumer_by_id(ch, d->consumer);
     if (!c) { /* cancelled while the message was under way: it goes back */
-        channel_settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
+        channel_settle_add(ch, d->group, d->dseq, SETTLE_UNSEEN);
         return;
     }
     if (!c->announced) channel_consumer_announce(ch, c); /* a delivery says that the attach was carried out */
@@ -93,7 +93,7 @@ static void answer_get(struct channel *ch, const struct session_delivery *d)
     struct session *s = ch->session;
     struct question *q = &ch->question;
     if (q->kind != QUESTION_GET || q->delivered) {
-        channel_settle_add(ch, d->group, d->dseq, SETTLE_REQUEUE);
+        channel_settle_add(ch, d->group, d->dseq, SETTLE_UNSEEN);
         return;
     }
     q->delivered = true;

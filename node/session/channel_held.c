@@ -62,16 +62,10 @@ void channel_held_give_back(struct channel *ch, const struct consumer *c)
     LIST_FOR_SAFE(&ch->held, link)
     {
         struct held_delivery *h = LIST_ITEM(link, struct held_delivery, link);
-        if (h->delivery.consumer != c->id) continue;
-        channel_settle_add(ch, h->delivery.group, h->delivery.dseq, SETTLE_REQUEUE);
+        if (c && h->delivery.consumer != c->id) continue;
+        channel_settle_add(ch, h->delivery.group, h->delivery.dseq, SETTLE_UNSEEN);
         drop(h);
     }
-}
-
-void channel_held_close(struct channel *ch)
-{
-    LIST_FOR_SAFE(&ch->held, link)
-    drop(LIST_ITEM(link, struct held_delivery, link));
 }
 
 bool session_is_holding(const struct session *s, uint16_t number)

@@ -169,10 +169,9 @@ void channel_deliver(struct channel *ch, struct consumer *c, const struct sessio
 
 /* --- channel_held.c --- */
 bool channel_must_hold(const struct channel *ch);
-void channel_hold(struct channel *ch, const struct session_delivery *d); /* copies */
-void channel_held_show(struct channel *ch);                              /* what there is room for */
-void channel_held_give_back(struct channel *ch, const struct consumer *c); /* the consumer goes */
-void channel_held_close(struct channel *ch);
+void channel_hold(struct channel *ch, const struct session_delivery *d);   /* copies */
+void channel_held_show(struct channel *ch);                                /* what there is room for */
+void channel_held_give_back(struct channel *ch, const struct consumer *c); /* it goes; NULL: all go */
 
 /* --- channel_tx.c --- */
 void channel_tx_init(struct tx *tx);

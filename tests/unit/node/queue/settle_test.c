@@ -263,6 +263,23 @@ static void a_consumer_with_a_number_used_before_holds_what_that_one_held(void *
     hears(b, "1:deliver c1 #2 b");
 }
 
+static void what_the_client_has_not_seen_was_no_delivery(void **state)
+{
+    struct bench *b = *state;
+    struct queue_settings s = plain_settings();
+    s.delivery_limit = 0;
+    configure(b, 1, s);
+    attach(b, 1, 1, 1, 0);
+    publish_letters(b, 1, "a");
+    hears(b, "1:deliver c1 #1 a");
+    settle(b, 1, SETTLE_UNSEEN, 1, 1);
+    hears(b, "1:deliver c1 #2 a"); /* not "again", and not too often */
+    restart(b);
+    counts(b, 1, 0, 1);
+    requeue(b, 1, 2);
+    counts(b, 1, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +296,7 @@ int main(void)
         BENCH_TEST(a_reject_without_a_dead_letter_exchange_drops),
         BENCH_TEST(a_range_settles_what_is_left_of_it),
         BENCH_TEST(a_range_may_span_thousands_with_one_left_in_front),
+        BENCH_TEST(what_the_client_has_not_seen_was_no_delivery),
         BENCH_TEST(beyond_its_delivery_limit_a_message_is_dropped),
         BENCH_TEST(messages_of_a_deleted_queue_can_still_be_settled),
         BENCH_TEST(what_a_queue_had_delivered_is_not_that_of_one_made_again),

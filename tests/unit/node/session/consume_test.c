@@ -185,7 +185,7 @@ static void a_consumer_is_cancelled_by_the_client(void **state)
     harness_deliver(&h, 1, 1, 1, "late");
     session_turn_end(h.session, h.now_ms);
     hears_nothing(&h);
-    asked(&h, "settle group=1 2..2 requeue");
+    asked(&h, "settle group=1 2..2 unseen");
     say_ack(&h, 1, 1, false); /* what it held may still be acked */
     asked(&h, "settle group=1 1..1 ack");
     say(&h, 1, &m); /* cancelling what is not there succeeds */
@@ -386,7 +386,7 @@ static void get_answers_with_a_message_or_empty(void **state)
     asked(&h, "settle group=1 2..2 ack");
     harness_deliver(&h, 1, 1, 0, "unasked");
     session_turn_end(h.session, h.now_ms);
-    asked(&h, "settle group=1 3..3 requeue");
+    asked(&h, "settle group=1 3..3 unseen");
     harness_close(&h);
 }
 
@@ -566,7 +566,7 @@ static void what_waits_goes_back_with_its_consumer(void **state)
     session_consumer_cancelled(h.session, 1, 1, 1, 0);
     assert_false(session_is_holding(h.session, 1));
     harness_flush(&h);
-    asked(&h, "settle group=1 2..2 requeue");
+    asked(&h, "settle group=1 2..2 unseen");
     harness_close(&h);
 }
 
@@ -578,6 +578,9 @@ static void a_channel_ends_with_what_waits(void **state)
     global_qos(&h, 1);
     deliver(&h, 3);
     assert_true(session_is_holding(h.session, 1));
+    h.log_read = h.log.size;
+    say_empty(&h, 1, AMQP_CHANNEL_CLOSE);
+    asked(&h, "settle group=1 2..3 unseen");
     harness_close(&h);
 }
 

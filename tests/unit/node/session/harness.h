@@ -155,7 +155,7 @@ static inline unsigned fake_publish(void *self, struct backend_channel *c, const
 static inline void fake_settle(void *self, struct backend_channel *c, uint32_t group, uint64_t first, uint64_t last,
                                uint8_t outcome)
 {
-    static const char *const names[] = {"ack", "reject", "requeue", "fail"};
+    static const char *const names[] = {"ack", "reject", "requeue", "fail", "unseen"};
     (void)c;
     harness_log(self, "settle group=%u %llu..%llu %s", group, (unsigned long long)first, (unsigned long long)last,
                 names[outcome]);
