@@ -1,6 +1,7 @@
-/* Messages that an x-delayed-message exchange keeps back, and dead letters that are tried again later. They wait in the group that the exchange's name decides, in a
- * heap by the time at which they are due; then they go the way of dead letters: numbered, published by the leader's
- * shell (node/broker/due.c), and gone when all their targets have them. */
+/* Messages that an x-delayed-message exchange keeps back, and dead letters that are tried again later. They wait in the
+ * group that the exchange's name decides, or that their queue lived in, in a heap by the time at which they are due; then
+ * they go the way of dead letters: numbered, published by the leader's shell (node/broker/due.c), and gone when all their
+ * targets have them. */
 #include "node/queue/machine_internal.h"
 
 static bool before(const struct dead_letter_record *a, const struct dead_letter_record *b)

@@ -148,17 +148,22 @@ static void tell_cancelled(const struct machine_port *port, struct effects *effe
     }
 }
 
-/* Cancelled consumers are told twice: before the last reply, which a client takes as proof that what it acked before is
- * gone; and after it, for that reply may be the one that announces the consumer. */
+/* Deliveries come before the last reply, as they did the first time: a get whose reply comes without a message is answered
+ * with "empty". Cancelled consumers are told twice: before the last reply, which a client takes as proof that what it
+ * acked before is gone; and after it, for that reply may be the one that announces the consumer. */
 void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint64_t in_hand, struct effects *effects)
 {
     struct machine_port *port = (struct machine_port *)port_table_find(&m->ports, id);
     const struct unacked_item *item;
-    if (port) tell_cancelled(port, effects);
-    if (!port_table_hello(&m->ports, id, known, effects) || !port) return;
+    if (!port) {
+        port_table_hello(&m->ports, id, known, effects);
+        return;
+    }
     tell_cancelled(port, effects);
     while (in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
         emit_delivery(m, port, in_hand, item, effects);
+    port_table_hello(&m->ports, id, known, effects);
+    tell_cancelled(port, effects);
 }
 
 void queue_machine_unused(struct queue_machine *m, struct effects *effects)

@@ -260,13 +260,24 @@ static void hello_repeats_what_is_unacked_and_not_in_hand(void **state)
     ack(b, 1, 2);
     effects_clear(&b->effects);
     queue_machine_hello(b->queues, bench_port(1), true, 0, &b->effects);
-    hears(b, "1:ok 0 0; 1:deliver c1 #1 a; 1:deliver c1 #3 c");
+    hears(b, "1:deliver c1 #1 a; 1:deliver c1 #3 c; 1:ok 0 0");
     effects_clear(&b->effects);
     queue_machine_hello(b->queues, bench_port(1), true, 1, &b->effects);
-    hears(b, "1:ok 0 0; 1:deliver c1 #3 c");
+    hears(b, "1:deliver c1 #3 c; 1:ok 0 0");
     effects_clear(&b->effects);
     queue_machine_hello(b->queues, bench_port(7), true, 1, &b->effects);
     hears(b, "7:gone");
+}
+
+static void a_new_leader_gives_what_was_got_before_its_reply(void **state)
+{
+    struct bench *b = *state;
+    declare(b, 1);
+    publish(b, 1, "a");
+    get(b, 1, 1);
+    effects_clear(&b->effects);
+    queue_machine_hello(b->queues, bench_port(1), true, 0, &b->effects);
+    hears(b, "1:deliver c0 #1 a; 1:ok 0 0");
 }
 
 static void deliveries_go_on_after_a_restart(void **state)
@@ -278,7 +289,7 @@ static void deliveries_go_on_after_a_restart(void **state)
     restart(b);
     effects_clear(&b->effects);
     queue_machine_hello(b->queues, bench_port(1), true, 1, &b->effects);
-    hears(b, "1:ok 0 0; 1:deliver c1 #2 m");
+    hears(b, "1:deliver c1 #2 m; 1:ok 0 0");
     ack(b, 1, 1);
     hears(b, "1:deliver c1 #3 m");
 }
@@ -304,6 +315,7 @@ int main(void)
         BENCH_TEST(without_priorities_they_are_ignored),
         BENCH_TEST(get_takes_one_message_and_says_how_many_are_left),
         BENCH_TEST(hello_repeats_what_is_unacked_and_not_in_hand),
+        BENCH_TEST(a_new_leader_gives_what_was_got_before_its_reply),
         BENCH_TEST(deliveries_go_on_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
