@@ -12,13 +12,15 @@ import time
 
 
 def start_time(pid):
-    """The kernel's start time of a process that runs, else None. A zombie does not run."""
+    """The kernel's start time of a process that runs, else None. A zombie does not run, once the last of its threads is
+    gone: until then its ports are taken."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return None
     words = stat.rpartition(")")[2].split()
-    return None if words[0] in "ZX" else int(words[19])
+    return None if words[0] in "ZX" and threads < 2 else int(words[19])
 
 
 class Process:
