@@ -136,6 +136,8 @@ struct port {
     uint64_t last_number;            /* of the last command written */
     uint64_t applied;
     uint64_t in_hand;  /* dseq of the last delivery taken */
+    uint64_t retold;   /* up to here a gap is no loss, but what was settled meanwhile ... */
+    uint64_t settled;  /* ... and behind it nothing comes up to here */
     uint64_t received; /* of it, what the client's socket has room for */
     uint64_t received_told;
     uint64_t in_hand_bytes, received_bytes, received_bytes_told; /* of the contents of these */
@@ -165,9 +167,13 @@ struct chunk_writer *port_write_numbered(struct port *p, uint64_t number); /* SP
 void port_written(struct port *p); /* after the append: posts a chunk that got big */
 void port_tag(struct port *p, uint64_t tag);
 void port_flush(struct port *p);
-void port_leader_changed(struct port *p);
+void port_hello_soon(struct port *p); /* its leader is another one, or something was lost */
 void port_effect(struct port *p, const struct effect *e);
 void port_welcomed(struct port *p);
+
+/* port_deliver.c */
+void port_deliver(struct port *p, const struct effect *e);
+void port_settled(struct port *p, const struct effect *e);
 void port_shown(struct port *p);   /* what is in hand is received: the client's socket has room, and nothing is held */
 void port_receipt(struct port *p); /* `received` grew: tell if it is time */
 

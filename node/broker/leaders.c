@@ -18,7 +18,7 @@ static void tell_siblings(struct broker *b, uint32_t group)
 static void tell_ports(struct broker *b, uint32_t group)
 {
     LIST_FOR_SAFE(&b->ports_of_group[group], link)
-    port_leader_changed(LIST_ITEM(link, struct port, group_link));
+    port_hello_soon(LIST_ITEM(link, struct port, group_link));
 }
 
 void leaders_set(struct broker *b, uint32_t group, uint8_t node, uint64_t term)

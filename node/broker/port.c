@@ -5,8 +5,6 @@
 
 #include "base/check.h"
 
-enum { RECEIPT_EVERY = PORT_WINDOW_MESSAGES / 4, RECEIPT_BYTES = PORT_WINDOW_BYTES / 4 };
-
 static uint64_t new_port_id(struct broker *b)
 {
     uint32_t counter = b->free_counter_count ? b->free_counters[--b->free_counter_count] : ++b->port_counter;
@@ -40,7 +38,7 @@ struct port *port_open_as(struct broker *b, uint64_t id, uint32_t group, uint8_t
     list_init(&p->dirty_link);
     list_init(&p->group_link);
     list_append(&b->ports_of_group[group], &p->group_link);
-    port_leader_changed(p);
+    port_hello_soon(p);
     return p;
 }
 
@@ -203,16 +201,12 @@ void port_flush(struct port *p)
 /* --- staying in step with the leader --- */
 
 /* The hello goes with the next flush: whoever is in the middle of a walk over ports must not see them change. */
-static void hello_soon(struct port *p)
+void port_hello_soon(struct port *p)
 {
     p->state = PORT_UNSYNCED;
+    p->retold = p->settled = 0;
     list_remove(&p->dirty_link);
     list_append(&p->broker->dirty_ports, &p->dirty_link);
-}
-
-void port_leader_changed(struct port *p)
-{
-    hello_soon(p);
 }
 
 /* The leader has told all that the port may have missed: what is not applied goes again, in order. */
@@ -275,50 +269,6 @@ static void applied(struct port *p, uint64_t number)
     if (p->last_number < number) p->last_number = number; /* a group's port goes on where an earlier leader stopped */
 }
 
-static void deliver(struct port *p, const struct effect *e)
-{
-    if (e->dseq <= p->in_hand) return; /* repeated after a change of leader */
-    if (e->dseq > p->in_hand + 1) {    /* one was lost: the leader tells again from there */
-        if (p->state == PORT_SYNCED) hello_soon(p);
-        return;
-    }
-    p->in_hand = e->dseq;
-    p->in_hand_bytes += e->content.size;
-    if (!p->channel) return;
-    struct session *session = p->channel->connection->session;
-    struct session_delivery delivery = {.group = p->group,
-                                        .consumer = e->consumer,
-                                        .dseq = e->dseq,
-                                        .redelivered = e->redelivered,
-                                        .delivery_count = e->b,
-                                        .ready_left = e->a,
-                                        .place = e->number};
-    if (!content_decode(part_slice(e->content), &delivery.content)) {
-        broker_note(p->broker, 0, "broker delivery_unreadable port=%llx queue=%llu", (unsigned long long)p->id,
-                    (unsigned long long)e->queue);
-        return;
-    }
-    session_deliver(session, p->channel->number, &delivery);
-    if (session_wants_deliveries(session) && !session_is_holding(session, p->channel->number)) port_shown(p);
-    else p->channel->connection->behind = true;
-    port_receipt(p);
-    channel_touched(p->channel);
-}
-
-void port_shown(struct port *p)
-{
-    p->received = p->in_hand;
-    p->received_bytes = p->in_hand_bytes;
-}
-
-/* The window is one of messages and of bytes: a client that acks nothing yet may have filled either. */
-void port_receipt(struct port *p)
-{
-    bool due =
-        p->received - p->received_told >= RECEIPT_EVERY || p->received_bytes - p->received_bytes_told >= RECEIPT_BYTES;
-    if (due && !p->writer_open) command_empty_encode(port_write(p), COMMAND_RECEIPT);
-}
-
 /* A client that is not told of cancelled consumers loses its channel, and this port may be gone with it. */
 static void cancelled(struct port *p, const struct effect *e)
 {
@@ -355,7 +305,10 @@ void port_effect(struct port *p, const struct effect *e)
         p->refused[p->refused_count++] = e->number;
         return;
     case EFFECT_DELIVER:
-        deliver(p, e);
+        port_deliver(p, e);
+        return;
+    case EFFECT_SETTLED:
+        port_settled(p, e);
         return;
     case EFFECT_REPLY:
         LIST_FOR_SAFE(&p->questions, link)
@@ -371,7 +324,7 @@ void port_effect(struct port *p, const struct effect *e)
         cancelled(p, e);
         return;
     case EFFECT_RESYNC:
-        if (p->state == PORT_SYNCED) hello_soon(p);
+        if (p->state == PORT_SYNCED) port_hello_soon(p);
         return;
     case EFFECT_GONE:
         gone(p);

@@ -18,6 +18,7 @@ enum effect_type {
     EFFECT_CANCELLED,    /* port: this consumer is gone because its queue is, or (a: ms) held a message for too long */
     EFFECT_RESYNC,       /* port: a chunk did not follow; send again from `number` + 1 */
     EFFECT_GONE,         /* port: the group does not know this port (any more) */
+    EFFECT_SETTLED,      /* port: of its deliveries up to `number` those up to `dseq` that are not settled follow */
     EFFECT_DEAD_LETTER,  /* broker: publish this to the queue's dead-letter exchange, then COMMAND_DEAD_LETTERED */
     EFFECT_QUEUE_UNUSED, /* broker: an auto-delete queue lost its last consumer, or x-expires ran out: delete it */
     EFFECT_TOPOLOGY,     /* meta group, on EVERY replica: this topology command was applied at `number` = index */

@@ -148,6 +148,20 @@ static void tell_cancelled(const struct machine_port *port, struct effects *effe
     }
 }
 
+/* A port takes a gap for a loss, and would ask for ever: what is missing was settled meanwhile, without it. */
+static void tell_settled(struct machine_port *port, uint64_t in_hand, struct effects *effects)
+{
+    uint64_t dseq = in_hand, last = in_hand, follow = 0;
+    while (dseq < port->next_dseq && unacked_next(port, &dseq)) {
+        last = dseq;
+        follow++;
+    }
+    if (in_hand + follow + 1 >= port->next_dseq) return;
+    struct effect *e = effects_add(effects, EFFECT_SETTLED, port->base.id);
+    e->dseq = last;
+    e->number = port->next_dseq - 1;
+}
+
 /* Deliveries come before the last reply, as they did the first time: a get whose reply comes without a message is answered
  * with "empty". Cancelled consumers are told twice: before the last reply, which a client takes as proof that what it
  * acked before is gone; and after it, for that reply may be the one that announces the consumer. */
@@ -160,6 +174,7 @@ void queue_machine_hello(struct queue_machine *m, uint64_t id, bool known, uint6
         return;
     }
     tell_cancelled(port, effects);
+    tell_settled(port, in_hand, effects);
     while (in_hand < port->next_dseq && (item = unacked_next(port, &in_hand)))
         emit_delivery(m, port, in_hand, item, effects);
     port_table_hello(&m->ports, id, known, effects);

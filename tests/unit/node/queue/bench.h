@@ -351,6 +351,9 @@ static inline void bench_put_effect(struct bench *b, const struct effect *e)
     case EFFECT_GONE:
         buf_printf(&b->line, "gone");
         return;
+    case EFFECT_SETTLED:
+        buf_printf(&b->line, "settled to #%llu but what comes to #%llu", number, (unsigned long long)e->dseq);
+        return;
     case EFFECT_DEAD_LETTER:
         buf_printf(&b->line, "dead %llu q%llu %s", number, queue, reasons[e->code]);
         bench_put_body(b, e);

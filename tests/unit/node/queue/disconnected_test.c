@@ -117,6 +117,27 @@ static void consumers_without_acks_and_of_other_lives_are_left_alone(void **stat
     counts(b, 2, 0, 1);
 }
 
+/* They may have been lost on the way, and would be waited for by the port for ever. */
+static void deliveries_that_were_taken_back_are_named_when_it_is_back(void **state)
+{
+    struct bench *b = *state;
+    configure_timed(b, 1, 1000);
+    declare(b, 2);
+    attach(b, 1, 1, 1, 0);
+    attach(b, 1, 2, 2, 0);
+    publish(b, 1, "a");
+    publish(b, 2, "b");
+    publish(b, 1, "c");
+    silent(b, silence(1000, UINT64_MAX));
+    effects_clear(&b->effects);
+    queue_machine_hello(b->queues, bench_port(1), true, 0, &b->effects);
+    hears(b, "1:cancelled c1 after 1000; 1:settled to #3 but what comes to #2; 1:deliver c2 #2 b; 1:ok 0 0; "
+             "1:cancelled c1 after 1000");
+    effects_clear(&b->effects);
+    queue_machine_hello(b->queues, bench_port(1), true, 2, &b->effects);
+    hears(b, "1:cancelled c1 after 1000; 1:settled to #3 but what comes to #2; 1:ok 0 0; 1:cancelled c1 after 1000");
+}
+
 static void the_time_survives_a_checkpoint(void **state)
 {
     struct bench *b = *state;
@@ -136,6 +157,7 @@ int main(void)
         BENCH_TEST(gets_and_what_a_gone_consumer_holds_go_back_too),
         BENCH_TEST(what_goes_back_makes_room_in_the_limit_of_its_channel),
         BENCH_TEST(consumers_without_acks_and_of_other_lives_are_left_alone),
+        BENCH_TEST(deliveries_that_were_taken_back_are_named_when_it_is_back),
         BENCH_TEST(the_time_survives_a_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
