@@ -19,6 +19,20 @@ struct count {
     uint32_t critical, stuck;
 };
 
+/* Until its election timeout is over a leader does not know that it has lost its majority. */
+static bool leads_a_minority(struct shard *s, uint32_t group)
+{
+    const struct group *g = s->groups[group].group;
+    uint32_t voters = 0, up = 0;
+    if (!g || broker_leader(s->broker, group) != s->settings->node) return false;
+    for (unsigned node = 1; node < BROKER_NODES_MAX; node++) {
+        if (!group_has_voter(g, (uint8_t)node)) continue;
+        voters++;
+        up += shard_peer_connected(s, (uint8_t)node);
+    }
+    return up < voters / 2 + 1;
+}
+
 /* Only the shard that has a group knows whom its replicas are linked to. */
 static void look(struct shard *s, void *arg)
 {
@@ -33,7 +47,8 @@ static void look(struct shard *s, void *arg)
         }
         if (!member) continue;
         c->critical += count > 1 && up < count / 2 + 2; /* one more than the majority is needed */
-        c->stuck += !broker_leader(s->broker, group);   /* not by counting: a recovered group has fewer members */
+        /* Not by counting places: a recovered group has fewer members. */
+        c->stuck += !broker_leader(s->broker, group) || leads_a_minority(s, group);
     }
 }
 
