@@ -394,7 +394,7 @@ def opens_no_channel(connection):
         connection.open_channel(2)
     except amqp.Closed as closed:
         return closed.code == 530 and "has reached the maximum allowed limit of (3)" in closed.text
-    connection.close_channel(2)
+    connection.call(2, "channel.close", reply_code=200)
     return False
 
 
