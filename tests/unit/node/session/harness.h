@@ -35,7 +35,7 @@ struct harness {
     uint64_t dseq;
     uint16_t asker;                   /* channel of the last question */
     struct route_target published_to; /* the first queue of the last publish */
-    char published_key[64]; /* that the last publish is known by where repeats are dropped */
+    char published_key[64];           /* that the last publish is known by where repeats are dropped */
     struct buf log;
     size_t log_read;
     struct buf input;
@@ -145,8 +145,8 @@ static inline unsigned fake_publish(void *self, struct backend_channel *c, const
         harness_log(h, "keep kind=%u exchange=%.*s delay=%llu", route->stores[i].kind, TEXT(route->stores[i].exchange),
                     m->marks ? (unsigned long long)m->marks->delay_ms : 0);
     harness_log(h, "publish queues=%zu exchange=%.*s key=%.*s flags=%u priority=%u ttl=%lld tag=%llu body=%.*s",
-                route->count, TEXT(content->exchange), TEXT(content->routing_key), m->flags, m->priority, (long long)m->ttl_ms,
-                (unsigned long long)tag, content->body.size > 20 ? 20 : (int)content->body.size,
+                route->count, TEXT(content->exchange), TEXT(content->routing_key), m->flags, m->priority,
+                (long long)m->ttl_ms, (unsigned long long)tag, content->body.size > 20 ? 20 : (int)content->body.size,
                 (const char *)content->body.data);
     for (unsigned i = 0; h->confirm_now && i < groups; i++) session_confirm(h->session, fake_number(c), tag, true);
     return groups;
